@@ -1,0 +1,1 @@
+"""Each claim in the docs as a command: python -m benchmarks.NAME."""

@@ -1,0 +1,1 @@
+"""The embedded log: a Kafka-protocol server for one machine over one SQLite file."""

@@ -1,0 +1,1 @@
+"""Stream processors on Faust: transport, exact table and step, one file per processor."""
