@@ -1,0 +1,71 @@
+"""What may be promised, term by term, and which rule withheld what."""
+
+from typing import cast
+
+from bopis.domain.inventory.movements import RATE_WINDOW_MS, sold_per_week
+from bopis.domain.inventory.rows import Device, Level, Rows, Rule, Store, Terms, device_key
+from bopis.domain.values import MINUTE_MS
+
+DEFAULT_RULE = "default"
+STORE_RULE = "store"
+
+
+def terms(level: Level, sku: str, store: Store, heard_ms: int | None, at_ms: int) -> Terms:
+    """Available to promise of one SKU at an instant, with each of its terms.
+
+    ``heard_ms`` is the time up to which the store's devices have reported, None if it has none. Of the rules
+    the most specific one that says something about a term wins: SKU, then category, then store.
+    """
+    safety_stock, safety_rule = _ruled(store, level, sku, "safety_stock")
+    walk_in, walk_in_rule = _ruled(store, level, sku, "walk_in_reserve")
+    return Terms(
+        on_hand=level.on_hand,
+        held=level.held,
+        in_doubt=level.in_doubt,
+        safety_stock=safety_stock,
+        walk_in_reserve=walk_in,
+        staleness=staleness(level, store, heard_ms, at_ms),
+        safety_stock_rule=safety_rule,
+        walk_in_reserve_rule=walk_in_rule,
+    )
+
+
+def staleness(level: Level, store: Store, heard_ms: int | None, at_ms: int) -> int:
+    """Units withheld because the store was not heard from: its selling rate times the time beyond grace.
+
+    Rounded up, so that the first unit is withheld as soon as the grace time is over for a SKU that sells.
+    A store that never had a device is not stale: it has nothing to be silent.
+    """
+    if heard_ms is None:
+        return 0
+    overdue_ms = at_ms - heard_ms - store.staleness_grace_minutes * MINUTE_MS
+    if overdue_ms <= 0:
+        return 0
+    return -(-sold_per_week(level, heard_ms) * overdue_ms // RATE_WINDOW_MS)
+
+
+def heard_ms(rows: Rows, store_code: str, store: Store) -> int | None:
+    """The newest instant that any device of the store has reported about, None if it has no device."""
+    heard = [cast(Device, rows.get(device_key(store_code, source))).heard_ms for source in store.devices]
+    return max(heard, default=None)
+
+
+def rule_name(sku: str | None, category: str | None) -> str:
+    """The name of a rule by what it is about."""
+    if sku is not None:
+        return f"sku:{sku}"
+    return STORE_RULE if category is None else f"category:{category}"
+
+
+def _ruled(store: Store, level: Level, sku: str, term: str) -> tuple[int, str]:
+    if not store.rules:
+        return 0, DEFAULT_RULE
+    names = [f"sku:{sku}", STORE_RULE]
+    if level.category:
+        names.insert(1, f"category:{level.category}")
+    for name in names:
+        rule: Rule | None = store.rules.get(name)
+        units = getattr(rule, term) if rule else None
+        if units is not None:
+            return units, name
+    return 0, DEFAULT_RULE

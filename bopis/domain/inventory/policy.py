@@ -1,0 +1,52 @@
+"""Policy is state: rules set by commands on the store's own key."""
+
+from typing import cast
+
+from bopis.domain.inventory.admission import Rejected
+from bopis.domain.inventory.availability import rule_name
+from bopis.domain.inventory.events import Event, StockRuleSet, StorePolicySet
+from bopis.domain.inventory.holds import level_of
+from bopis.domain.inventory.messages import CategoriseSkus, SetStockRule, SetStorePolicy
+from bopis.domain.inventory.rows import Rows, Rule, Store, level_key, store_key
+
+
+def check_rule(command: SetStockRule) -> None:
+    """Raise `Rejected` when a rule is about two things at once."""
+    if command.sku is not None and command.category is not None:
+        raise Rejected("a stock rule is about a SKU or a category, not both; send two rules")
+
+
+def set_rule(rows: Rows, store_code: str, command: SetStockRule) -> tuple[Event, ...]:
+    """Set or remove the units withheld for a SKU, a category or the store."""
+    store = _store(rows, store_code)
+    name = rule_name(command.sku, command.category)
+    if command.safety_stock is None and command.walk_in_reserve is None:
+        store.rules.pop(name, None)
+    else:
+        store.rules[name] = Rule(command.safety_stock, command.walk_in_reserve)
+    rows.put(store_key(store_code), store)
+    return (StockRuleSet(rule=name, safety_stock=command.safety_stock, walk_in_reserve=command.walk_in_reserve),)
+
+
+def set_policy(rows: Rows, store_code: str, command: SetStorePolicy) -> tuple[Event, ...]:
+    """Switch pickup on or off, or change when the store's data count as stale."""
+    store = _store(rows, store_code)
+    if command.pickup is not None:
+        store.pickup = command.pickup
+    if command.staleness_grace_minutes is not None:
+        store.staleness_grace_minutes = command.staleness_grace_minutes
+    rows.put(store_key(store_code), store)
+    return (StorePolicySet(pickup=store.pickup, staleness_grace_minutes=store.staleness_grace_minutes),)
+
+
+def categorise(rows: Rows, store_code: str, command: CategoriseSkus) -> tuple[Event, ...]:
+    """Note the category of SKUs, by which rules find them."""
+    for line in command.lines:
+        level = level_of(rows, store_code, line.sku)
+        level.category = line.category
+        rows.put(level_key(store_code, line.sku), level)
+    return ()
+
+
+def _store(rows: Rows, store_code: str) -> Store:
+    return cast(Store | None, rows.get(store_key(store_code))) or Store()

@@ -1,0 +1,104 @@
+"""When the shelf has less than was promised: which holds lose units, and what a pick did not find."""
+
+from typing import cast
+
+from bopis.domain.inventory.events import (
+    Event,
+    HoldCommandRefused,
+    Refusal,
+    ShortfallFound,
+    ShortfallHit,
+    ShortPickFound,
+)
+from bopis.domain.inventory.holds import free_units, keep_hold, level_of
+from bopis.domain.inventory.messages import PickLine, StockPicked
+from bopis.domain.inventory.movements import move_staged
+from bopis.domain.inventory.rows import Hold, HoldLine, LineState, Rows, hold_key, level_key
+from bopis.domain.inventory.trace import Kind, Trace
+from bopis.domain.values import Clocks
+
+
+def find_shortfall(rows: Rows, store: str, sku: str, recorded_at_ms: int) -> tuple[Event, ...]:
+    """Take from holds what the books no longer cover, and name the holds that lose it.
+
+    Staged units are set aside, so no till can have sold them: only units not yet picked are taken, from the
+    latest promise first, then from the latest hold.
+    """
+    level = level_of(rows, store, sku)
+    held_before = level.held
+    missing = level.held - max(level.on_hand, level.staged)
+    if missing <= 0:
+        return ()
+    left = missing
+    hits = []
+    for hold_id, hold, line in _victims(rows, store, sku, level.holds):
+        lost = min(left, line.quantity - line.picked)
+        _lose(rows, store, (hold_id, hold, line), lost, recorded_at_ms)
+        hits.append(ShortfallHit(hold=hold_id, order=hold.order, line=line.line, lost=lost))
+        left -= lost
+        if left == 0:
+            break
+    return (ShortfallFound(sku=sku, missing=missing, on_hand=level.on_hand, held=held_before, hits=tuple(hits)),)
+
+
+def pick(rows: Rows, store: str, report: StockPicked, clocks: Clocks, trace: Trace | None) -> tuple[Event, ...]:
+    """Set picked units aside; units not found leave the hold and are in doubt until a count settles them."""
+    key = hold_key(store, report.hold)
+    hold = cast(Hold | None, rows.get(key))
+    if hold is None:
+        return _refused(report.hold, Refusal.UNKNOWN_HOLD)
+    if not hold.active:
+        return _refused(report.hold, Refusal.HOLD_ENDED)
+    held = {line.line: line for line in hold.lines if line.state is LineState.HELD}
+    for found in report.lines:
+        line = held.pop(found.line, None)
+        if line is None or found.picked + found.missing > line.quantity - line.picked:
+            return _refused(report.hold, Refusal.UNKNOWN_LINE)
+    lines = {line.line: line for line in hold.lines}
+    events: list[Event] = []
+    for found in report.lines:
+        line = lines[found.line]
+        _set_aside(rows, store, line, found, clocks, trace)
+        if found.missing:
+            _lose(rows, store, (report.hold, hold, line), found.missing, clocks.recorded_at_ms)
+            events.append(
+                ShortPickFound(hold=report.hold, order=hold.order, line=line.line, sku=line.sku, missing=found.missing)
+            )
+    keep_hold(rows, key, hold, clocks.recorded_at_ms)
+    return tuple(events)
+
+
+def _set_aside(rows: Rows, store: str, line: HoldLine, found: PickLine, clocks: Clocks, trace: Trace | None) -> None:
+    line.picked += found.picked
+    level = level_of(rows, store, line.sku)
+    corrected = move_staged(level, clocks.at_ms, found.picked)
+    if trace is not None and corrected:
+        trace(line.sku, Kind.STAGED, 0, corrected, level.on_hand)
+    if found.missing and clocks.at_ms > level.counted_ms:
+        level.in_doubt += found.missing
+        level.doubted_ms = max(level.doubted_ms, clocks.at_ms)
+    rows.put(level_key(store, line.sku), level)
+
+
+def _refused(hold: str, reason: Refusal) -> tuple[Event, ...]:
+    return (HoldCommandRefused(hold=hold, command="StockPicked", reason=reason),)
+
+
+def _victims(rows: Rows, store: str, sku: str, holds: tuple[str, ...]) -> list[tuple[str, Hold, HoldLine]]:
+    found = []
+    for hold_id in holds:
+        hold = cast(Hold, rows.get(hold_key(store, hold_id)))
+        for line in hold.lines:
+            if line.sku == sku and line.state is LineState.HELD and line.quantity > line.picked:
+                found.append((hold_id, hold, line))
+    return sorted(found, key=lambda it: (it[1].promised_ms, it[1].granted_ms, it[0], it[2].line), reverse=True)
+
+
+def _lose(rows: Rows, store: str, victim: tuple[str, Hold, HoldLine], lost: int, recorded_at_ms: int) -> None:
+    hold_id, hold, line = victim
+    line.quantity -= lost
+    line.lost += lost
+    if line.quantity == 0:
+        line.state = LineState.LOST
+    rows.put(level_key(store, line.sku), free_units(rows, store, hold_id, hold, line, lost))
+    keep_hold(rows, hold_key(store, hold_id), hold, recorded_at_ms)

@@ -1,0 +1,128 @@
+"""One message on stock: admitted once, booked at its own time, its consequences concluded.
+
+``step`` is deterministic: the same rows and the same message give the same rows and the same events. It is
+all that a processor, the history and a simulation need to know of the inventory.
+"""
+
+from typing import cast
+
+from bopis.domain.inventory import holds, policy, reports, shortfalls, transfers
+from bopis.domain.inventory.admission import Admission, Rejected, admit, check_plausible
+from bopis.domain.inventory.events import Event
+from bopis.domain.inventory.messages import (
+    AgentHeartbeat,
+    CategoriseSkus,
+    CollectStock,
+    Command,
+    ExtendHold,
+    PosReturn,
+    PosSale,
+    ReleaseStock,
+    Report,
+    ReserveStock,
+    SetStockRule,
+    SetStorePolicy,
+    StockAdjusted,
+    StockCounted,
+    StockPicked,
+    StockReceived,
+    Tick,
+    TransferAnnounced,
+    TransferReceived,
+    TransferShipped,
+)
+from bopis.domain.inventory.rows import Hold, Rows, split_key
+from bopis.domain.inventory.trace import Trace
+from bopis.domain.message import Message
+from bopis.domain.values import Clocks, epoch_ms
+
+Concluded = tuple[str, Event]
+
+# These are told from their repeats by the hold itself, so their ids need not be remembered.
+_BY_HOLD = (ReserveStock, ReleaseStock, CollectStock, ExtendHold)
+
+
+def step(
+    rows: Rows, message: Message, recorded_at_ms: int, digest: int, trace: Trace | None = None
+) -> tuple[Concluded, ...]:
+    """Take one message into the rows of its store; returns what was concluded, as (store, event) pairs.
+
+    ``recorded_at_ms`` is the record's append time in the log, ``digest`` the CRC-32 of its bytes. A duplicate
+    changes nothing and concludes nothing. Raises `Rejected` before any row is changed when the message
+    cannot be true; it is then to be parked.
+    """
+    data: Report | Command = message.data
+    store = message.subject
+    if isinstance(data, Tick):
+        return _tick(rows, recorded_at_ms)
+    time_ms = epoch_ms(message.time)
+    check_plausible(message, time_ms, recorded_at_ms)
+    # Nothing can have happened after the log learned it, whatever the device's clock says.
+    clocks = Clocks(time_ms if time_ms < recorded_at_ms else recorded_at_ms, recorded_at_ms)
+    if isinstance(data, ReserveStock):
+        holds.check_reservation(rows, store, data, digest)
+    elif isinstance(data, SetStockRule):
+        policy.check_rule(data)
+    gaps: tuple[Event, ...] = ()
+    if message.seq or not isinstance(data, _BY_HOLD):
+        admission, gaps = admit(rows, message, clocks, digest)
+        if admission is Admission.DUPLICATE:
+            return ()
+    if isinstance(data, PosSale):
+        events = reports.sell(rows, store, data, clocks, trace)
+    elif isinstance(data, ReserveStock):
+        events = holds.reserve(rows, store, data, recorded_at_ms, digest)
+    else:
+        events = _apply(rows, message, data, clocks, trace)
+    return tuple((store, event) for event in gaps + events) if gaps or events else ()
+
+
+def _apply(
+    rows: Rows, message: Message, data: Report | Command, clocks: Clocks, trace: Trace | None
+) -> tuple[Event, ...]:
+    store = message.subject
+    match data:
+        case PosReturn():
+            return reports.bring_back(rows, store, data, clocks, trace)
+        case StockReceived():
+            return reports.receive(rows, store, data, clocks, trace)
+        case StockAdjusted():
+            return reports.adjust(rows, store, data, clocks, trace)
+        case StockCounted():
+            return reports.count_shelf(rows, message, data, clocks, trace)
+        case TransferShipped():
+            return reports.ship(rows, store, data, clocks, trace)
+        case TransferReceived():
+            return reports.take_in(rows, store, data, clocks, trace)
+        case TransferAnnounced():
+            return transfers.announce(rows, store, data, clocks.recorded_at_ms)
+        case StockPicked():
+            return shortfalls.pick(rows, store, data, clocks, trace)
+        case ReleaseStock():
+            return holds.release(rows, store, data, clocks, trace)
+        case CollectStock():
+            return holds.collect(rows, store, data, clocks, trace)
+        case ExtendHold():
+            return holds.extend(rows, store, data)
+        case SetStockRule():
+            return policy.set_rule(rows, store, data)
+        case SetStorePolicy():
+            return policy.set_policy(rows, store, data)
+        case CategoriseSkus():
+            return policy.categorise(rows, store, data)
+        case AgentHeartbeat():
+            return ()
+        case _:
+            raise Rejected(f"{type(data).__name__} is not a message on stock")
+
+
+def _tick(rows: Rows, recorded_at_ms: int) -> tuple[Concluded, ...]:
+    """End holds whose deadline has passed on the log's clock, and forget what is remembered no longer."""
+    concluded: list[Concluded] = []
+    for key in rows.due(recorded_at_ms):
+        kind, store, rest = split_key(key)
+        if kind == "hold" and cast(Hold, rows.get(key)).active:
+            concluded += [(store, event) for event in holds.expire(rows, store, rest, recorded_at_ms)]
+        else:
+            rows.drop(key)
+    return tuple(concluded)

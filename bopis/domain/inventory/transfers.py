@@ -1,0 +1,51 @@
+"""Goods between two stores' books: announced when shipped, compared when they arrive."""
+
+from collections.abc import Iterable
+from typing import cast
+
+from bopis.domain.inventory.events import Discrepancy, Event, TransferDiscrepancyFound
+from bopis.domain.inventory.messages import StockLine, TransferAnnounced, TransferReceived
+from bopis.domain.inventory.rows import Rows, Transfer, transfer_key
+from bopis.domain.values import DAY_MS
+
+TRANSFER_MEMORY_MS = 180 * DAY_MS
+
+
+def announce(rows: Rows, store: str, report: TransferAnnounced, recorded_at_ms: int) -> tuple[Event, ...]:
+    """Remember what is on its way; if it arrived before it was announced, compare now."""
+    transfer = _transfer(rows, store, report)
+    transfer.is_announced = True
+    _add(transfer.announced, report.lines)
+    return _settle(rows, store, report.transfer, transfer, recorded_at_ms)
+
+
+def arrive(rows: Rows, store: str, report: TransferReceived, recorded_at_ms: int) -> tuple[Event, ...]:
+    """Note what arrived; the last delivery is compared with what was shipped."""
+    transfer = _transfer(rows, store, report)
+    transfer.is_received = transfer.is_received or report.complete
+    _add(transfer.received, report.lines)
+    return _settle(rows, store, report.transfer, transfer, recorded_at_ms)
+
+
+def _transfer(rows: Rows, store: str, report: TransferAnnounced | TransferReceived) -> Transfer:
+    known = cast(Transfer | None, rows.get(transfer_key(store, report.transfer)))
+    return known or Transfer(from_store=report.from_store)
+
+
+def _add(units: dict[str, int], lines: Iterable[StockLine]) -> None:
+    for line in lines:
+        units[line.sku] = units.get(line.sku, 0) + line.quantity
+
+
+def _settle(rows: Rows, store: str, transfer_id: str, transfer: Transfer, recorded_at_ms: int) -> tuple[Event, ...]:
+    rows.put_timed(transfer_key(store, transfer_id), transfer, recorded_at_ms + TRANSFER_MEMORY_MS)
+    if not (transfer.is_announced and transfer.is_received):
+        return ()
+    differences = tuple(
+        Discrepancy(sku=sku, shipped=transfer.announced.get(sku, 0), received=transfer.received.get(sku, 0))
+        for sku in sorted(transfer.announced.keys() | transfer.received.keys())
+        if transfer.announced.get(sku, 0) != transfer.received.get(sku, 0)
+    )
+    if not differences:
+        return ()
+    return (TransferDiscrepancyFound(transfer=transfer_id, from_store=transfer.from_store, lines=differences),)

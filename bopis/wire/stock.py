@@ -1,0 +1,68 @@
+"""The types spoken on the ``stock`` topic, and those that the inventory answers with."""
+
+from msgspec import Struct
+
+from bopis.domain.inventory import events, messages
+from bopis.domain.inventory.messages import ChangeLine, Reason, StockAdjusted
+from bopis.domain.values import Change, Sku, Text
+from bopis.wire.envelope import Family
+
+
+class StockAdjustedV1(Struct, frozen=True, kw_only=True):
+    """The first version adjusted one SKU per message."""
+
+    sku: Sku
+    change: Change
+    reason: Reason
+    note: Text = ""
+
+
+def _adjusted_from_v1(body: StockAdjustedV1) -> StockAdjusted:
+    line = ChangeLine(sku=body.sku, change=body.change)
+    return StockAdjusted(reason=body.reason, lines=(line,), note=body.note)
+
+
+STOCK = Family(
+    {
+        "bopis.pos.sale.v1": messages.PosSale,
+        "bopis.pos.return.v1": messages.PosReturn,
+        "bopis.stock.received.v1": messages.StockReceived,
+        "bopis.stock.counted.v1": messages.StockCounted,
+        "bopis.stock.adjusted.v2": messages.StockAdjusted,
+        "bopis.stock.picked.v1": messages.StockPicked,
+        "bopis.transfer.shipped.v1": messages.TransferShipped,
+        "bopis.transfer.announced.v1": messages.TransferAnnounced,
+        "bopis.transfer.received.v1": messages.TransferReceived,
+        "bopis.agent.heartbeat.v1": messages.AgentHeartbeat,
+        "bopis.stock.tick.v1": messages.Tick,
+        "bopis.stock.reserve.v1": messages.ReserveStock,
+        "bopis.stock.release.v1": messages.ReleaseStock,
+        "bopis.stock.collect.v1": messages.CollectStock,
+        "bopis.stock.extend_hold.v1": messages.ExtendHold,
+        "bopis.stock.set_rule.v1": messages.SetStockRule,
+        "bopis.stock.set_policy.v1": messages.SetStorePolicy,
+        "bopis.stock.categorise.v1": messages.CategoriseSkus,
+    },
+    old={"bopis.stock.adjusted.v1": (StockAdjustedV1, _adjusted_from_v1)},
+)
+
+INVENTORY_EVENTS = Family(
+    {
+        "bopis.inventory.stock_reserved.v1": events.StockReserved,
+        "bopis.inventory.reservation_refused.v1": events.ReservationRefused,
+        "bopis.inventory.hold_changed.v1": events.HoldChanged,
+        "bopis.inventory.hold_extended.v1": events.HoldExtended,
+        "bopis.inventory.hold_command_refused.v1": events.HoldCommandRefused,
+        "bopis.inventory.shortfall_found.v1": events.ShortfallFound,
+        "bopis.inventory.short_pick_found.v1": events.ShortPickFound,
+        "bopis.inventory.gap_found.v1": events.GapFound,
+        "bopis.inventory.gap_filled.v1": events.GapFilled,
+        "bopis.inventory.gap_closed.v1": events.GapClosed,
+        "bopis.inventory.count_refused.v1": events.CountRefused,
+        "bopis.inventory.transfer_dispatched.v1": events.TransferDispatched,
+        "bopis.inventory.transfer_discrepancy_found.v1": events.TransferDiscrepancyFound,
+        "bopis.inventory.stock_rule_set.v1": events.StockRuleSet,
+        "bopis.inventory.store_policy_set.v1": events.StorePolicySet,
+    },
+    old={},
+)
