@@ -6,7 +6,7 @@ from typing import cast
 from msgspec import UNSET
 
 from bopis.domain.inventory.events import Event, GapClosed, GapFilled, GapFound
-from bopis.domain.inventory.rows import Device, Rows, Seen, Store, device_key, seen_key, store_key
+from bopis.domain.inventory.rows import Device, Rows, Seen, Store, device_key, put_timed, seen_key, store_key
 from bopis.domain.message import Message
 from bopis.domain.values import CLOCK_AHEAD_MS_MAX, DAY_MS, EPOCH_MS_MAX, EPOCH_MS_MIN, Clocks
 
@@ -113,7 +113,7 @@ def _admit_by_id(rows: Rows, message: Message, clocks: Clocks, digest: int) -> A
             "a message without a sequence may be at most 30 days old, or a repeat of it could not be told; "
             "send older facts from a device with a sequence"
         )
-    rows.put_timed(key, Seen(digest=digest), clocks.recorded_at_ms + SEEN_MEMORY_MS)
+    put_timed(rows, key, Seen(digest=digest), clocks.recorded_at_ms + SEEN_MEMORY_MS)
     return Admission.NEW
 
 

@@ -26,6 +26,7 @@ from bopis.domain.inventory.rows import (
     Store,
     hold_key,
     level_key,
+    put_timed,
     store_key,
 )
 from bopis.domain.inventory.trace import Kind, Trace
@@ -50,7 +51,7 @@ def reserve(rows: Rows, store: str, wanted: ReserveStock, at_ms: int, digest: in
     reason, shortages = _refusal(rows, store, wanted, until_ms, at_ms)
     hold = Hold(order=wanted.order, digest=digest, granted_ms=at_ms, until_ms=until_ms)
     if reason is not None:
-        rows.put_timed(key, hold, max(at_ms, until_ms) + HOLD_MEMORY_MS)
+        put_timed(rows, key, hold, max(at_ms, until_ms) + HOLD_MEMORY_MS)
         return (ReservationRefused(hold=wanted.hold, order=wanted.order, reason=reason, shortages=shortages),)
     hold.promised_ms = epoch_ms(wanted.promised_for) if wanted.promised_for else until_ms
     hold.lines = [HoldLine(line.line, line.sku, line.quantity) for line in wanted.lines]
@@ -60,7 +61,7 @@ def reserve(rows: Rows, store: str, wanted: ReserveStock, at_ms: int, digest: in
         if wanted.hold not in level.holds:
             level.holds = (*level.holds, wanted.hold)
         rows.put(level_key(store, line.sku), level)
-    rows.put_timed(key, hold, until_ms)
+    put_timed(rows, key, hold, until_ms)
     return (StockReserved(hold=wanted.hold, order=wanted.order, lines=wanted.lines, hold_until_ms=until_ms),)
 
 
@@ -86,7 +87,7 @@ def extend(rows: Rows, store: str, command: ExtendHold) -> tuple[Event, ...]:
     if until_ms <= hold.until_ms:
         return ()
     hold.until_ms = until_ms
-    rows.put_timed(key, hold, until_ms)
+    put_timed(rows, key, hold, until_ms)
     return (HoldExtended(hold=command.hold, order=hold.order, hold_until_ms=until_ms),)
 
 
@@ -115,9 +116,9 @@ def free_units(rows: Rows, store: str, hold_id: str, hold: Hold, line: HoldLine,
 def keep_hold(rows: Rows, key: str, hold: Hold, recorded_at_ms: int) -> None:
     """Put a changed hold back, on the agenda for its deadline or, once it ended, for being forgotten."""
     if hold.active:
-        rows.put_timed(key, hold, hold.until_ms)
+        put_timed(rows, key, hold, hold.until_ms)
     else:
-        rows.put_timed(key, hold, max(hold.until_ms, recorded_at_ms) + HOLD_MEMORY_MS)
+        put_timed(rows, key, hold, max(hold.until_ms, recorded_at_ms) + HOLD_MEMORY_MS)
 
 
 class _Ending(NamedTuple):

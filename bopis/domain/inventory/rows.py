@@ -131,6 +131,7 @@ class Hold(Struct, omit_defaults=True):
     granted_ms: int
     until_ms: int
     promised_ms: int = 0
+    due_ms: int = 0
     lines: list[HoldLine] = field(default_factory=list)
 
     @property
@@ -143,6 +144,7 @@ class Seen(Struct, omit_defaults=True):
     """A message without a sequence that was accepted, by the digest of its content."""
 
     digest: int
+    due_ms: int = 0
 
 
 class Transfer(Struct, omit_defaults=True):
@@ -153,8 +155,10 @@ class Transfer(Struct, omit_defaults=True):
     received: dict[str, int] = field(default_factory=dict)
     is_announced: bool = False
     is_received: bool = False
+    due_ms: int = 0
 
 
+Timed = Hold | Seen | Transfer
 Row = Level | Store | Device | Hold | Seen | Transfer
 
 
@@ -170,6 +174,12 @@ class Rows(Protocol):
     def put_timed(self, key: str, row: Row, deadline_ms: int) -> None: ...
     def drop(self, key: str) -> None: ...
     def due(self, at_ms: int) -> list[str]: ...
+
+
+def put_timed(rows: Rows, key: str, row: Timed, due_ms: int) -> None:
+    """Keep a row that wants to be looked at when its time has come; the row itself remembers when."""
+    row.due_ms = due_ms
+    rows.put_timed(key, row, due_ms)
 
 
 def level_key(store: str, sku: str) -> str:

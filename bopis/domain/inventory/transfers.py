@@ -5,7 +5,7 @@ from typing import cast
 
 from bopis.domain.inventory.events import Discrepancy, Event, TransferDiscrepancyFound
 from bopis.domain.inventory.messages import StockLine, TransferAnnounced, TransferReceived
-from bopis.domain.inventory.rows import Rows, Transfer, transfer_key
+from bopis.domain.inventory.rows import Rows, Transfer, put_timed, transfer_key
 from bopis.domain.values import DAY_MS
 
 TRANSFER_MEMORY_MS = 180 * DAY_MS
@@ -38,7 +38,7 @@ def _add(units: dict[str, int], lines: Iterable[StockLine]) -> None:
 
 
 def _settle(rows: Rows, store: str, transfer_id: str, transfer: Transfer, recorded_at_ms: int) -> tuple[Event, ...]:
-    rows.put_timed(transfer_key(store, transfer_id), transfer, recorded_at_ms + TRANSFER_MEMORY_MS)
+    put_timed(rows, transfer_key(store, transfer_id), transfer, recorded_at_ms + TRANSFER_MEMORY_MS)
     if not (transfer.is_announced and transfer.is_received):
         return ()
     differences = tuple(

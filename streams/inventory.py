@@ -1,0 +1,126 @@
+"""The inventory processor: stock messages in, level rows and conclusions out.
+
+Only the wiring stands here: bytes to message, the domain's ``step``, conclusions to bytes.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+from zlib import crc32
+
+import msgspec
+
+from bopis.domain.inventory.admission import Rejected
+from bopis.domain.inventory.events import Event, TransferDispatched
+from bopis.domain.inventory.messages import Tick, TransferAnnounced
+from bopis.domain.inventory.rows import Row, row_type
+from bopis.domain.inventory.step import step
+from bopis.domain.message import Message
+from bopis.domain.values import epoch_ms
+from bopis.wire.errors import WireError
+from bopis.wire.stock import INVENTORY_EVENTS, STOCK
+from streams.processor import Output, Poison, Record
+from streams.rows import Rows
+
+NAME = "inventory"
+STOCK_TOPIC = "stock"
+LEVELS_TOPIC = "inventory-levels"
+EVENTS_TOPIC = "inventory-events"
+
+_encoder = msgspec.json.Encoder()
+_decoders: dict[type[Row], msgspec.json.Decoder[Row]] = {}
+
+
+class _Due(msgspec.Struct):
+    due_ms: int = 0
+
+
+_due = msgspec.json.Decoder(_Due)
+
+
+class InventoryProcessor:
+    """One writer per store: every message on a store's stock is decided here, in the order of the log."""
+
+    name = NAME
+    source = STOCK_TOPIC
+    changelog = LEVELS_TOPIC
+    outputs = (EVENTS_TOPIC, STOCK_TOPIC)
+
+    def handle(self, rows: Rows, record: Record) -> Sequence[Output]:
+        """Decode, decide, evolve; raises `Poison` for what can never be handled."""
+        value = record.value
+        if value is None:
+            raise Poison("empty record; a message needs a body")
+        try:
+            message = STOCK.decode(value)
+            concluded = step(rows, message, record.timestamp, crc32(value))
+        except (WireError, Rejected) as error:
+            raise Poison(f"{type(error).__name__}: {error}") from None
+        return conclusions(message, record.timestamp, concluded) if concluded else ()
+
+    def encode(self, key: str, row: Any) -> bytes:
+        """A row as JSON; its type follows from its key."""
+        return _encoder.encode(row)
+
+    def decode(self, key: str, value: bytes) -> Row:
+        """The row kept under a key."""
+        kind = row_type(key)
+        decoder = _decoders.get(kind)
+        if decoder is None:
+            decoder = _decoders[kind] = msgspec.json.Decoder(kind)
+        return decoder.decode(value)
+
+    def deadline(self, key: str, value: bytes) -> int | None:
+        """When a recovered row wants to be looked at; levels never do."""
+        if key[0] != "@":
+            return None
+        return _due.decode(value).due_ms or None
+
+    def tick(self, rows: Rows, at_ms: int) -> Sequence[tuple[bytes, bytes]]:
+        """One message that makes this partition look at what is due."""
+        at = datetime.fromtimestamp(at_ms / 1000, UTC)
+        message = Message(id=f"tick/{at_ms}", source=NAME, time=at, subject="-", data=Tick(at=at))
+        return [(b"-", STOCK.encode_trusted(message))]
+
+
+def conclusions(message: Message, recorded_at_ms: int, concluded: Sequence[tuple[str, Event]]) -> list[Output]:
+    """What was concluded, as messages whose ids follow from their cause, so that a repeat has the same ids."""
+    # The tick's own time is when it was asked for; what it ends, ends on the log's clock.
+    at_ms = recorded_at_ms if isinstance(message.data, Tick) else min(epoch_ms(message.time), recorded_at_ms)
+    at = datetime.fromtimestamp(at_ms / 1000, UTC)
+    outputs = []
+    for index, (store, event) in enumerate(concluded):
+        order = getattr(event, "order", None)
+        outputs.append(
+            Output(
+                EVENTS_TOPIC,
+                store.encode(),
+                INVENTORY_EVENTS.encode_trusted(
+                    Message(
+                        id=f"{message.source}/{message.id}#{index}",
+                        source=NAME,
+                        time=at,
+                        subject=store,
+                        data=event,
+                        causation=message.id,
+                        correlation=order if order is not None else message.correlation,
+                    )
+                ),
+            )
+        )
+        if isinstance(event, TransferDispatched):
+            outputs.append(_announcement(message, store, event, recorded_at_ms))
+    return outputs
+
+
+def _announcement(message: Message, store: str, event: TransferDispatched, recorded_at_ms: int) -> Output:
+    announced = TransferAnnounced(transfer=event.transfer, from_store=store, lines=event.lines)
+    said = Message(
+        id=f"{message.source}/{message.id}",
+        source=f"{NAME}/{store}",
+        time=datetime.fromtimestamp(recorded_at_ms / 1000, UTC),
+        subject=event.to_store,
+        data=announced,
+        causation=message.id,
+    )
+    return Output(STOCK_TOPIC, event.to_store.encode(), STOCK.encode_trusted(said))
