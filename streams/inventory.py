@@ -5,6 +5,7 @@ Only the wiring stands here: bytes to message, the domain's ``step``, conclusion
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from hashlib import blake2s
 from typing import Any
 from zlib import crc32
 
@@ -58,7 +59,7 @@ class InventoryProcessor:
             raise Poison(f"{type(error).__name__}: {error}") from None
         return conclusions(message, record.timestamp, concluded) if concluded else ()
 
-    def encode(self, key: str, row: Any) -> bytes:
+    def encode(self, key: str, row: Any) -> bytes:  # noqa: ARG002  (the protocol's)
         """A row as JSON; its type follows from its key."""
         return _encoder.encode(row)
 
@@ -76,7 +77,7 @@ class InventoryProcessor:
             return None
         return _due.decode(value).due_ms or None
 
-    def tick(self, rows: Rows, at_ms: int) -> Sequence[tuple[bytes, bytes]]:
+    def tick(self, rows: Rows, at_ms: int) -> Sequence[tuple[bytes, bytes]]:  # noqa: ARG002  (the protocol's)
         """One message that makes this partition look at what is due."""
         at = datetime.fromtimestamp(at_ms / 1000, UTC)
         message = Message(id=f"tick/{at_ms}", source=NAME, time=at, subject="-", data=Tick(at=at))
@@ -97,12 +98,12 @@ def conclusions(message: Message, recorded_at_ms: int, concluded: Sequence[tuple
                 store.encode(),
                 INVENTORY_EVENTS.encode_trusted(
                     Message(
-                        id=f"{message.source}/{message.id}#{index}",
+                        id=f"{message.cause}#{index}",
                         source=NAME,
                         time=at,
                         subject=store,
                         data=event,
-                        causation=message.id,
+                        causation=message.cause,
                         correlation=order if order is not None else message.correlation,
                     )
                 ),
@@ -116,11 +117,11 @@ def conclusions(message: Message, recorded_at_ms: int, concluded: Sequence[tuple
 def _announcement(message: Message, store: str, event: TransferDispatched, recorded_at_ms: int) -> Output:
     announced = TransferAnnounced(transfer=event.transfer, from_store=store, lines=event.lines)
     said = Message(
-        id=f"{message.source}/{message.id}",
+        id=f"announced/{blake2s(message.cause.encode(), digest_size=8).hexdigest()}",
         source=f"{NAME}/{store}",
         time=datetime.fromtimestamp(recorded_at_ms / 1000, UTC),
         subject=event.to_store,
         data=announced,
-        causation=message.id,
+        causation=message.cause,
     )
     return Output(STOCK_TOPIC, event.to_store.encode(), STOCK.encode_trusted(said))

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from bopis.domain.values import ID_LENGTH_MAX, Id, Instant, Sequence, StoreId
+from bopis.domain.values import DERIVED_ID_LENGTH_MAX, ID_LENGTH_MAX, Id, Instant, Sequence, StoreId
 
 
 class Message(Struct, frozen=True, kw_only=True):
@@ -14,7 +14,7 @@ class Message(Struct, frozen=True, kw_only=True):
     the message. ``seq`` counts a device's messages from 1 without holes; people and services leave it out.
     """
 
-    id: Id
+    id: Annotated[str, Meta(min_length=1, max_length=DERIVED_ID_LENGTH_MAX)]
     source: Id
     time: Instant
     subject: StoreId
@@ -22,4 +22,9 @@ class Message(Struct, frozen=True, kw_only=True):
     seq: Sequence | UnsetType = UNSET
     actor: Annotated[str, Meta(max_length=ID_LENGTH_MAX)] | UnsetType = UNSET
     correlation: Annotated[str, Meta(max_length=ID_LENGTH_MAX)] | UnsetType = UNSET
-    causation: Annotated[str, Meta(max_length=2 * ID_LENGTH_MAX)] | UnsetType = UNSET
+    causation: Annotated[str, Meta(max_length=DERIVED_ID_LENGTH_MAX)] | UnsetType = UNSET
+
+    @property
+    def cause(self) -> str:
+        """How what follows from this message names it: ids are unique per source only."""
+        return f"{self.source}/{self.id}"

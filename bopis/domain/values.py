@@ -11,6 +11,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 ID_LENGTH_MAX = 128
+DERIVED_ID_LENGTH_MAX = 2 * ID_LENGTH_MAX + 16  # the id of what follows: source/id#index
 STORE_LENGTH_MAX = 64
 SKU_LENGTH_MAX = 64
 TEXT_LENGTH_MAX = 200

@@ -8,7 +8,7 @@ from msgspec import UNSET
 from bopis.domain.inventory.events import Event, GapClosed, GapFilled, GapFound
 from bopis.domain.inventory.rows import Device, Rows, Seen, Store, device_key, put_timed, seen_key, store_key
 from bopis.domain.message import Message
-from bopis.domain.values import CLOCK_AHEAD_MS_MAX, DAY_MS, EPOCH_MS_MAX, EPOCH_MS_MIN, Clocks
+from bopis.domain.values import CLOCK_AHEAD_MS_MAX, DAY_MS, EPOCH_MS_MAX, EPOCH_MS_MIN, ID_LENGTH_MAX, Clocks
 
 SEEN_MEMORY_MS = 30 * DAY_MS
 DIGESTS_KEPT = 64
@@ -32,6 +32,8 @@ def check_plausible(message: Message, at_ms: int, recorded_at_ms: int) -> None:
     store = message.subject
     if "|" in store or store[0] == "@":
         raise Rejected(f"store code {store!r} may not contain '|' nor start with '@'")
+    if len(message.id) > ID_LENGTH_MAX:
+        raise Rejected(f"id of {len(message.id)} characters; at most {ID_LENGTH_MAX} are allowed")
     if not EPOCH_MS_MIN <= at_ms <= EPOCH_MS_MAX:
         raise Rejected(f"time {message.time.isoformat()} lies outside 2000 to 2100; set the device's clock")
     if at_ms > recorded_at_ms + CLOCK_AHEAD_MS_MAX:

@@ -49,6 +49,7 @@ class Violation(Struct, frozen=True, kw_only=True):
 class _Count(Struct, frozen=True):
     at_ms: int
     counted_by: str
+    cause: str
     units: int
     staged_counted: bool
 
@@ -73,9 +74,9 @@ class Audit:
             check_plausible(message, epoch_ms(message.time), recorded_at_ms)
         except Rejected:
             return False
-        if message.seq is UNSET and not isinstance(message.data, HOLD_MESSAGES):
-            if at_ms < recorded_at_ms - SEEN_MEMORY_MS:
-                return False
+        told_by_id = message.seq is UNSET and not isinstance(message.data, HOLD_MESSAGES)
+        if told_by_id and at_ms < recorded_at_ms - SEEN_MEMORY_MS:
+            return False
         identity = message.id if message.seq is UNSET else f"#{message.seq}"
         key = (message.subject, message.source, identity)
         if key in self._contents:
@@ -86,7 +87,7 @@ class Audit:
         if isinstance(message.data, StockCounted):
             self._take_count(message, message.data, at_ms)
         if isinstance(message.data, StockPicked):
-            self._picks[message.id] = (message.subject, at_ms, message.data)
+            self._picks[message.cause] = (message.subject, at_ms, message.data)
         return True
 
     def event(self, event: Message) -> None:
@@ -163,7 +164,7 @@ class Audit:
             units[line.sku] = units.get(line.sku, 0) + line.counted
         for sku, found in units.items():
             self._counts.setdefault((message.subject, sku), []).append(
-                _Count(at_ms, f"{message.source} {message.id}", found, counted.staged_counted)
+                _Count(at_ms, f"{message.source} {message.id}", message.cause, found, counted.staged_counted)
             )
 
     def _staged_moves(self) -> dict[Cell, list[tuple[int, int]]]:
@@ -182,11 +183,7 @@ class Audit:
 
     def _on_hand(self, cell: Cell, staged_moves: list[tuple[int, int]]) -> int:
         moves = self._moves.get(cell, [])
-        counts = [
-            it
-            for it in self._counts.get(cell, [])
-            if (it.counted_by.partition(" ")[2], cell[1]) not in self._refused_counts
-        ]
+        counts = [it for it in self._counts.get(cell, []) if (it.cause, cell[1]) not in self._refused_counts]
         if not counts:
             return sum(change for _, change in moves)
         newest = max(counts, key=lambda it: (it.at_ms, it.counted_by))
