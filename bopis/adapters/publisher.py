@@ -1,0 +1,139 @@
+"""Publishing to the log with kafka-python: idempotent, acknowledged by all, placed by the key's murmur2 hash."""
+
+from typing import Any
+
+from kafka import KafkaProducer
+from kafka import errors as kafka_errors
+
+from bopis.adapters.errors import (
+    AdapterError,
+    LogRefused,
+    LogUnavailable,
+    NotAcknowledged,
+    RecordTooLarge,
+    TopicMissing,
+)
+from bopis.ports import Delivery, Headers, OnDelivery, Placed
+
+BATCH_BYTES = 16_384
+REQUEST_BYTES_MAX = 8 << 20
+BUFFER_WAIT_SECONDS = 10.0
+_TOO_LARGE = (kafka_errors.MessageSizeTooLargeError, kafka_errors.RecordListTooLargeError)
+
+
+class Publisher:
+    """One connection for publishing.
+
+    The defaults suit one command: each record leaves at once. For a bulk load give a `linger_ms` and a larger
+    `batch_bytes`, and learn each record's fate by `on_delivery` instead of by waiting for it.
+    """
+
+    def __init__(
+        self,
+        bootstrap: str,
+        prefix: str,
+        *,
+        linger_ms: int = 0,
+        batch_bytes: int = BATCH_BYTES,
+        timeout_seconds: float = 30.0,
+        **options: Any,
+    ) -> None:
+        self._prefix = prefix
+        self._timeout_seconds = timeout_seconds
+        timeout_ms = int(timeout_seconds * 1000)
+        settings = {
+            "bootstrap_servers": bootstrap.split(","),
+            "client_id": "bopis",
+            "enable_idempotence": True,
+            "acks": "all",
+            "linger_ms": linger_ms,
+            "batch_size": batch_bytes,
+            "delivery_timeout_ms": timeout_ms + linger_ms,
+            "request_timeout_ms": timeout_ms,
+            "bootstrap_timeout_ms": timeout_ms,
+            "max_block_ms": min(timeout_ms, int(BUFFER_WAIT_SECONDS * 1000)),
+            "max_request_size": REQUEST_BYTES_MAX,
+            "allow_auto_create_topics": False,
+            "metrics_enabled": False,
+        }
+        try:
+            self._producer = KafkaProducer(**(settings | options))
+        except kafka_errors.KafkaError as error:
+            raise LogUnavailable(address=bootstrap, cause=named(error)) from error
+
+    def publish(
+        self, topic: str, key: str, value: bytes | None, *, headers: Headers = (), on_delivery: OnDelivery | None = None
+    ) -> Delivery:
+        """Hand a record over; raises at once what is known at once, the rest comes with the delivery."""
+        try:
+            future = self._producer.send(
+                self._prefix + topic, key=key.encode(), value=value, headers=list(headers) if headers else None
+            )
+        except kafka_errors.KafkaTimeoutError as error:
+            raise self._why_blocked(topic, error) from error
+        except kafka_errors.KafkaError as error:
+            raise translate(error, topic) from error
+        if on_delivery is not None:
+            notify = on_delivery
+            future.add_callback(lambda told: notify(Placed(topic, told.partition, told.offset, told.timestamp)))
+            future.add_errback(lambda error: notify(translate(error, topic)))
+        return _Delivery(topic, future, self._timeout_seconds)
+
+    def flush(self, timeout_seconds: float | None = None) -> None:
+        """Wait until everything handed over was acknowledged or failed."""
+        try:
+            self._producer.flush(timeout_seconds)
+        except kafka_errors.KafkaError as error:
+            raise translate(error, "(all)") from error
+
+    def close(self) -> None:
+        """Give what is under way a moment to arrive, then hang up."""
+        self._producer.close(timeout=self._timeout_seconds)
+
+    def __enter__(self) -> "Publisher":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _why_blocked(self, topic: str, error: Exception) -> AdapterError:
+        """A send blocks for want of the topic, or because the log has stopped taking records."""
+        if self._producer._metadata.partitions_for_topic(self._prefix + topic) is None:
+            return TopicMissing(topic=self._prefix + topic)
+        return translate(error, topic)
+
+
+class _Delivery:
+    """A record on its way."""
+
+    __slots__ = ("_future", "_timeout_seconds", "_topic")
+
+    def __init__(self, topic: str, future: Any, timeout_seconds: float) -> None:
+        self._topic = topic
+        self._future = future
+        self._timeout_seconds = timeout_seconds
+
+    def wait(self, timeout_seconds: float | None = None) -> Placed:
+        """Where the record stands, once the log has acknowledged it; raises if it did not."""
+        try:
+            told = self._future.get(timeout=timeout_seconds or self._timeout_seconds)
+        except kafka_errors.KafkaError as error:
+            raise translate(error, self._topic) from error
+        return Placed(self._topic, told.partition, told.offset, told.timestamp)
+
+
+def translate(error: Exception, topic: str) -> AdapterError:
+    """The error of the client library in words that say what to do next."""
+    if isinstance(error, _TOO_LARGE):
+        return RecordTooLarge(topic=topic)
+    if isinstance(error, kafka_errors.UnknownTopicOrPartitionError):
+        return TopicMissing(topic=topic)
+    if isinstance(error, kafka_errors.KafkaTimeoutError | kafka_errors.RetriableError):
+        return NotAcknowledged(topic=topic)
+    return LogRefused(cause=named(error))
+
+
+def named(error: BaseException) -> str:
+    """An error of the client library in one line."""
+    words = " ".join(str(error).split())
+    return f"{type(error).__name__}: {words}" if words else type(error).__name__
