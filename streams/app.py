@@ -1,0 +1,81 @@
+"""The composition root of one processor: Faust around the exact step."""
+
+from typing import Any
+
+import faust
+
+from streams.connection import Connection
+from streams.limits import StreamLimits
+from streams.ownership import Ownership
+from streams.processor import Processor
+
+SCHEME = "batched"
+
+
+class StreamApp(faust.App):  # type: ignore[misc]  # Faust ships no types
+    """A Faust app that knows who owns its partitions. The transport asks for both fields."""
+
+    ownership: Ownership
+    chunks_ahead_max: int
+
+
+def build_app(processor: Processor, connection: Connection, limits: StreamLimits, ownership: Ownership) -> StreamApp:
+    """One agent: take a chunk, step, stage. What is sent leaves with the commit."""
+    app = StreamApp(connection.group(processor.name), **_settings(processor, connection, limits))
+    app.ownership = ownership
+    app.chunks_ahead_max = limits.chunks_ahead_max
+    source = app.topic(
+        connection.topic(processor.source), key_serializer="raw", value_serializer="raw", acks=False
+    )
+
+    @app.agent(source, concurrency=1, name=processor.name)
+    async def step(chunks: Any) -> None:
+        async for chunk in chunks:
+            await ownership.take(chunk)
+            app.consumer.taken()
+
+    return app
+
+
+def _settings(processor: Processor, connection: Connection, limits: StreamLimits) -> dict[str, Any]:
+    group = connection.group(processor.name)
+    hosts = connection.bootstrap.split(",")
+    data_dir = connection.data_dir / "faust" / group
+    data_dir.parent.mkdir(parents=True, exist_ok=True)
+    return {
+        "broker": [f"{SCHEME}://{host}" for host in hosts],
+        "datadir": str(data_dir),
+        "consumer_group_instance_id": f"{group}-{connection.instance}" if connection.instance else None,
+        "broker_session_timeout": limits.session_timeout_ms / 1000,
+        "broker_heartbeat_interval": limits.heartbeat_ms / 1000,
+        "broker_rebalance_timeout": limits.rebalance_timeout_ms / 1000,
+        "broker_request_timeout": limits.request_timeout_ms / 1000,
+        "broker_commit_interval": limits.group_offsets_s,
+        "broker_check_crcs": True,
+        "consumer_max_fetch_size": limits.fetch_bytes_max,
+        "consumer_auto_offset_reset": "earliest",
+        # A chunk is one message, so this many is never reached: the transport bounds what is ahead.
+        "stream_buffer_maxsize": 4096,
+        "stream_wait_empty": False,
+        "topic_allow_declare": False,
+        "topic_disable_leader": True,
+        "worker_redirect_stdouts": False,
+        "web_enabled": False,
+        **_security(connection),
+    }
+
+
+def _security(connection: Connection) -> dict[str, Any]:
+    """SASL and TLS as Faust wants them."""
+    options = connection.client_options()
+    context = options.get("ssl_context")
+    if "sasl_mechanism" in options:
+        return {
+            "broker_credentials": faust.SASLCredentials(
+                mechanism=options["sasl_mechanism"],
+                username=options["sasl_plain_username"],
+                password=options["sasl_plain_password"],
+                ssl_context=context,
+            )
+        }
+    return {} if context is None else {"broker_credentials": faust.SSLCredentials(context)}

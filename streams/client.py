@@ -1,0 +1,115 @@
+"""One connection to the log: requests that are retried until the log answers or patience ends."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+import structlog
+from aiokafka.client import AIOKafkaClient, ConnectionGroup, CoordinationType
+from aiokafka.errors import ConcurrentTransactions, KafkaError, UnknownError, for_code
+from aiokafka.protocol.offset import OffsetRequest
+from aiokafka.structs import TopicPartition
+
+from streams.connection import Connection
+from streams.errors import LogAbsent, LogRefused
+from streams.limits import StreamLimits
+
+log = structlog.get_logger("streams.client")
+
+Answer = TypeVar("Answer")
+# Errors that pass, though aiokafka does not count them as retriable.
+PASSING = (ConcurrentTransactions, UnknownError)
+EARLIEST = -2
+LATEST = -1
+
+
+class Retry(Exception):
+    """This attempt failed for a reason that passes: try again."""
+
+
+class LogClient:
+    """aiokafka's client plus patience. All requests of one worker's writers go through it."""
+
+    def __init__(self, connection: Connection, limits: StreamLimits) -> None:
+        self._options = connection.client_options()
+        self._limits = limits
+        self._client: Any = None
+
+    async def start(self) -> None:
+        self._client = AIOKafkaClient(
+            client_id="bopis-stream",
+            request_timeout_ms=self._limits.request_timeout_ms,
+            retry_backoff_ms=self._limits.retry_backoff_ms,
+            **self._options,
+        )
+        await self.patiently("connect", self._client.bootstrap)
+
+    async def watch(self, topics: tuple[str, ...]) -> None:
+        """Learn who leads these topics. They exist by now: asking for absent ones might create them wrongly."""
+        await self.patiently("metadata", lambda: self._client.set_topics(topics))
+
+    async def stop(self) -> None:
+        if self._client is not None:
+            await self._client.close()
+
+    async def patiently(self, what: str, attempt: Callable[[], Awaitable[Answer]]) -> Answer:
+        """Repeat an attempt while the log is away. Absence is told once, not with every attempt."""
+        began, backoff_ms, failures = time.monotonic(), self._limits.retry_backoff_ms, 0
+        while True:
+            try:
+                answer = await attempt()
+            except (KafkaError, OSError, asyncio.TimeoutError, Retry) as error:
+                if isinstance(error, KafkaError) and not (error.retriable or isinstance(error, PASSING)):
+                    raise LogRefused(request=what, error=repr(error)) from error
+                if time.monotonic() - began > self._limits.absence_s_max:
+                    raise LogAbsent(request=what, error=repr(error)) from error
+                failures += 1
+                if failures == 1:
+                    log.warning("log.absent", request=what, error=repr(error))
+                if self._client is not None and self._client._sync_task is not None:
+                    self._client.force_metadata_update()
+                await asyncio.sleep(backoff_ms / 1000)
+                backoff_ms = min(backoff_ms * 2, self._limits.retry_backoff_ms_max)
+            else:
+                if failures:
+                    log.info("log.back", request=what, seconds=round(time.monotonic() - began, 3))
+                return answer
+
+    async def to_leader(self, tp: TopicPartition, request: Any) -> Any:
+        """Send once to the partition's leader."""
+        node = self._client.cluster.leader_for_partition(tp)
+        if node is None or node == -1:
+            self._client.add_topic(tp.topic)
+            raise Retry(f"no leader of {tp.topic}/{tp.partition} known yet")
+        return await self._client.send(node, request)
+
+    async def to_coordinator(self, transactional_id: str, request: Any) -> Any:
+        """Send once to the coordinator of a writer's identity."""
+        node = await self._client.coordinator_lookup(CoordinationType.TRANSACTION, transactional_id)
+        if not await self._client.ready(node, group=ConnectionGroup.COORDINATION):
+            raise Retry("the coordinator is not ready")
+        return await self._client.send(node, request, group=ConnectionGroup.COORDINATION)
+
+    async def partitions(self, topic: str) -> int:
+        async def attempt() -> int:
+            found = self._client.cluster.partitions_for_topic(topic)
+            if not found:
+                self._client.add_topic(topic)
+                raise Retry(f"topic {topic} is not known yet")
+            return len(found)
+
+        return await self.patiently("partitions", attempt)
+
+    async def offset(self, tp: TopicPartition, which: int) -> int:
+        """The earliest offset of a partition, or the one after its last record."""
+
+        async def attempt() -> int:
+            request = OffsetRequest(-1, 0, [(tp.topic, [(tp.partition, which)])])
+            answer = await self.to_leader(tp, request)
+            [(_, [(_, code, *found)])] = answer.topics
+            if code:
+                raise for_code(code)()
+            return int(found[-1])
+
+        return await self.patiently("offset", attempt)

@@ -1,0 +1,103 @@
+"""Group commit: while one commit is on its way, everything decided meanwhile becomes the next one."""
+
+import asyncio
+from collections.abc import Callable
+
+from aiokafka.structs import TopicPartition
+
+from streams.batches import NO_HEADERS
+from streams.limits import StreamLimits
+from streams.processor import Output
+from streams.rules import NO_POSITION
+from streams.table import Table
+from streams.writer import PartitionWriter
+
+
+class GroupCommit:
+    """Writes what was staged: outputs first, then rows and position in one atomic batch.
+
+    Outputs before position, because a position without its outputs would be a loss; outputs without their position
+    are only said again, with the same ids. One commit at a time, because batches of one writer are ordered and
+    because waiting is what makes the next commit large.
+    """
+
+    def __init__(
+        self,
+        table: Table,
+        writer: PartitionWriter,
+        changelog: TopicPartition,
+        limits: StreamLimits,
+        failed: Callable[[BaseException], None],
+    ) -> None:
+        self._table = table
+        self._writer = writer
+        self._changelog = changelog
+        self._limits = limits
+        self._failed = failed
+        self._outputs: list[Output] = []
+        self._row_bytes = 1_024  # A careful guess, until the first commit tells.
+        self._runner: asyncio.Task[None] | None = None
+        self._turned = asyncio.Event()
+        self.durable = NO_POSITION
+        self.commits = 0
+
+    def stage(self, position: int, outputs: list[Output]) -> None:
+        """Hand over what a step decided. The changed rows are in the table already."""
+        self._table.position = position
+        self._outputs += outputs
+        if self._runner is None:
+            self._runner = asyncio.get_running_loop().create_task(self._run())
+
+    async def room(self) -> None:
+        """Wait until a step may stage more: what is staged must fit into one batch of the changelog."""
+        while self._full() and self._runner is not None:
+            self._turned.clear()
+            await self._turned.wait()
+
+    def _full(self) -> bool:
+        touched = self._table.rows.touched
+        return (
+            touched >= self._limits.commit_rows_max
+            or touched * self._row_bytes >= self._limits.commit_bytes_target
+            or len(self._outputs) >= self._limits.staged_outputs_max
+        )
+
+    async def drain(self) -> None:
+        """Wait until everything staged is in the log."""
+        while self._runner is not None:
+            self._turned.clear()
+            await self._turned.wait()
+
+    def stop(self) -> None:
+        if self._runner is not None:
+            self._runner.cancel()
+
+    async def _run(self) -> None:
+        try:
+            # One turn of the loop first: chunks that are ready now join this commit.
+            await asyncio.sleep(0)
+            while self._outputs or self.durable < self._table.position:
+                await self._commit_once()
+                self._turned.set()
+        except Exception as error:
+            self._failed(error)
+        finally:
+            self._runner = None
+            self._turned.set()
+
+    async def _commit_once(self) -> None:
+        # Rows, outputs and position are taken together, without a wait in between: they belong to one moment.
+        position, outputs = self._table.position, self._outputs
+        self._outputs = []
+        changes = self._table.commit(position)
+        self._learn_row_size(changes)
+        self._turned.set()
+        await self._writer.publish(outputs)
+        await self._writer.atomically(self._changelog, [(key, value, NO_HEADERS) for key, value in changes])
+        self.durable = position
+        self.commits += 1
+
+    def _learn_row_size(self, changes: list[tuple[bytes, bytes | None]]) -> None:
+        """Remember the mean size of a row, so that `room` can tell how many rows fit into a batch."""
+        size = sum(len(key) + len(value or b"") for key, value in changes)
+        self._row_bytes = max(self._row_bytes // 2, size // len(changes), 1)

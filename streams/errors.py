@@ -1,0 +1,87 @@
+"""What can go wrong in a stream worker. Each docstring is the message: it says what to do next.
+
+    StreamError
+    +-- Fenced              another worker owns the partition: leave
+    +-- LogAbsent           the log did not answer for too long
+    +-- LogRefused          the log gave an error that retrying does not mend
+    +-- CommitTooLarge      one commit does not fit into one batch
+    +-- TopicMismatch       a topic exists, but not as needed
+    +-- SourceTruncated     records were removed before they were decided
+    +-- SourceReplaced      the source is younger than the changelog
+    +-- ChangelogBroken     the changelog contradicts itself
+    +-- PartitionStuck      seeking back does not close a gap
+    +-- ProcessorBroken     a bug in a processor
+"""
+
+from typing import ClassVar
+
+
+class StreamError(Exception):
+    """A stream worker cannot go on."""
+
+    exit_code: ClassVar[int] = 70
+
+    def __init__(self, **facts: object) -> None:
+        self.facts = facts
+        words = " ".join((type(self).__doc__ or "").split())
+        told = ", ".join(f"{name}={value!r}" for name, value in facts.items())
+        super().__init__(f"{words} [{told}]" if told else words)
+
+
+class Fenced(StreamError):
+    """Another worker has taken this partition over, so nothing more may be written here. Nothing is lost: the
+    other worker decides from the same log. Start this worker again if it should take part."""
+
+    exit_code = 75
+
+
+class LogAbsent(StreamError):
+    """The log did not answer for longer than `absence_s_max`. Start the log, then this worker; it goes on where
+    it stopped."""
+
+
+class LogRefused(StreamError):
+    """The log answered with an error that retrying does not mend. Look the code up in the protocol's list, mend
+    the log, then start this worker again."""
+
+
+class CommitTooLarge(StreamError):
+    """One commit does not fit into one batch of the changelog. Lower `commit_rows_max` or `slice_records_max`, or
+    raise `commit_bytes_max` and the changelog's `max.message.bytes`."""
+
+
+class TopicMismatch(StreamError):
+    """A topic exists, but not as this worker needs it. Alter the topic as told, or choose another prefix."""
+
+    exit_code = 78
+
+
+class SourceTruncated(StreamError):
+    """Retention removed records of the source before they were decided. Restore them from a backup, or set
+    `truncated_source_accepted` to go on with the oldest record that is left."""
+
+    exit_code = 78
+
+
+class SourceReplaced(StreamError):
+    """The source ends before the position that the changelog holds: it is another topic than the one the rows
+    were made from. Restore the source, or delete the changelog topic to decide everything anew."""
+
+    exit_code = 78
+
+
+class ChangelogBroken(StreamError):
+    """The changelog contradicts itself, so the rows cannot be trusted. Delete the changelog topic: the rows are
+    then made anew from the source."""
+
+    exit_code = 78
+
+
+class PartitionStuck(StreamError):
+    """The log keeps giving records from beyond the position, however often it is asked to go back. Check the
+    source topic's offsets, then start this worker again."""
+
+
+class ProcessorBroken(StreamError):
+    """A processor raised, which is a bug in it; the record was not skipped. Mend the processor and start it again:
+    it meets the same record first."""

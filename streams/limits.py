@@ -1,0 +1,63 @@
+"""Every limit of a stream worker, named, with its unit at the end."""
+
+import msgspec
+
+
+class StreamLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """The limits of one worker process. They change speed and patience, never what a processor decides."""
+
+    # Membership: how long the log waits for a silent worker before it gives its partitions away.
+    session_timeout_ms: int = 10_000
+    heartbeat_ms: int = 3_000
+    rebalance_timeout_ms: int = 20_000
+
+    # Patience with the log. An absence longer than `absence_s_max` ends the worker; a supervisor starts it anew.
+    request_timeout_ms: int = 15_000
+    retry_backoff_ms: int = 100
+    retry_backoff_ms_max: int = 1_000
+    absence_s_max: int = 300
+    drain_s_max: float = 8.0
+    stop_s_max: float = 5.0
+
+    # Reading. A chunk is what one fetch brought for one partition.
+    fetch_bytes_max: int = 1 << 20
+    recovery_fetch_bytes_max: int = 8 << 20
+    fetch_wait_s: float = 1.0
+    chunks_ahead_max: int = 8
+    slice_records_max: int = 128
+    record_bytes_max: int = 1 << 20
+    gap_seeks_max: int = 20
+    # True: go on at the oldest record left when retention removed records before they were decided.
+    truncated_source_accepted: bool = False
+
+    # Committing. One commit is one atomic batch, so the changelog topic must take batches this large.
+    commit_bytes_max: int = 32 << 20
+    commit_bytes_target: int = 4 << 20
+    commit_rows_max: int = 20_000
+    staged_outputs_max: int = 20_000
+    output_batch_bytes_max: int = 900_000
+    group_offsets_s: float = 3.0
+
+    # Topics that a worker declares.
+    source_bytes_max: int = 8 << 20
+    dead_letter_bytes_max: int = 9 << 20
+    replication_factor: int = 1
+
+    # Ticks.
+    tick_check_ms: int = 100
+    tick_repeat_ms: int = 1_000
+
+    # Libraries speak in many lines; below this level their words are not even built.
+    library_log_level: str = "WARNING"
+
+
+class SupervisorLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """How patiently a supervisor starts, restarts and stops its children."""
+
+    ready_s_max: float = 60.0
+    stop_s_max: float = 15.0
+    restart_backoff_s: float = 0.2
+    restart_backoff_s_max: float = 30.0
+    restarts_max: int = 20
+    # A child that ran this long without falling is healthy again: its restarts are forgotten.
+    stable_s: float = 60.0

@@ -1,0 +1,75 @@
+"""What a processor is: the few functions that the exact step calls."""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import msgspec
+
+from streams.rows import Rows
+
+Headers = tuple[tuple[str, bytes], ...]
+
+
+class Record(Protocol):
+    """One record of the log, as the C parser hands it over."""
+
+    @property
+    def offset(self) -> int: ...
+    @property
+    def timestamp(self) -> int: ...
+    @property
+    def key(self) -> bytes | None: ...
+    @property
+    def value(self) -> bytes | None: ...
+    @property
+    def headers(self) -> Sequence[tuple[str, bytes | None]]: ...
+
+
+class Output(msgspec.Struct, frozen=True):
+    """One message for another topic (named without prefix). The key chooses the partition."""
+
+    topic: str
+    key: bytes
+    value: bytes
+    headers: Headers = ()
+
+
+class Poison(Exception):
+    """Raised by `handle` before it changed any row: this record can never be handled. It is parked with its cause
+    among the dead letters and the partition goes on."""
+
+    def __init__(self, cause: str) -> None:
+        super().__init__(cause)
+        self.cause = cause
+
+
+class Processor(Protocol):
+    """(source topic, rows) to (rows, outputs). Pure: no clock, no chance, no I/O, no wait.
+
+    What `handle` answers may depend on nothing but the rows and the record, because after a crash the same records
+    are handled again and must give the same rows and the same outputs, with the same ids.
+    """
+
+    name: str
+    source: str
+    changelog: str
+    outputs: tuple[str, ...]
+
+    def handle(self, rows: Rows, record: Record) -> Sequence[Output]:
+        """Decode, decide, evolve. Any exception but `Poison` is a bug and stops the worker."""
+        ...
+
+    def encode(self, key: str, row: Any) -> bytes: ...
+
+    def decode(self, key: str, value: bytes) -> Any: ...
+
+    def deadline(self, key: str, value: bytes) -> int | None:
+        """The deadline of a row that came back from the changelog. Asked once for every row: keep it cheap."""
+        ...
+
+    def tick(self, rows: Rows, at_ms: int) -> Sequence[tuple[bytes, bytes]]:
+        """Messages (key, value) for the processor's own partition. Asked only when a deadline has come.
+
+        It changes nothing: what a deadline does is decided by `handle` when the message comes back in order.
+        """
+        ...

@@ -1,0 +1,117 @@
+"""The rows of one partition: key to row, and the agenda of rows that have a deadline."""
+
+from collections.abc import Callable, Iterator
+from heapq import heapify, heappop, heappush
+from typing import Any
+
+Decode = Callable[[str, bytes], Any]
+Encode = Callable[[str, Any], bytes]
+
+
+class Rows:
+    """Key to row. A row that came from the changelog stays bytes until somebody asks for it.
+
+    Most rows of a large partition are not touched between two restarts: decoding them all would cost more time
+    and memory than everything else at a start. Bytes therefore mean "not decoded yet"; a decoded row may be
+    anything but bytes.
+    """
+
+    def __init__(self, decode: Decode, encode: Encode) -> None:
+        self._decode = decode
+        self._encode = encode
+        self._rows: dict[str, Any] = {}
+        # A dict, not a set: changed rows leave in the order in which they were first touched.
+        self._touched: dict[str, None] = {}
+        self._deadlines: dict[str, int] = {}
+        self._agenda: list[tuple[int, str]] = []
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._rows
+
+    def get(self, key: str) -> Any | None:
+        row = self._rows.get(key)
+        if type(row) is bytes:
+            row = self._rows[key] = self._decode(key, row)
+        return row
+
+    def put(self, key: str, row: Any) -> None:
+        """Set a row, or say that the row was changed in place. A deadline of the row stays as it is."""
+        self._rows[key] = row
+        self._touched[key] = None
+
+    def touch(self, keys: list[str]) -> None:
+        """Say that rows were changed in place: `put` for many, for the hot path."""
+        self._touched.update(dict.fromkeys(keys))
+
+    def drop(self, key: str) -> None:
+        """Forget a row and its deadline."""
+        if self._rows.pop(key, None) is not None:
+            self._touched[key] = None
+        self._deadlines.pop(key, None)
+
+    def put_timed(self, key: str, row: Any, deadline_ms: int) -> None:
+        """Set a row that wants to be looked at when `deadline_ms` has come. Replaces an earlier deadline."""
+        self.put(key, row)
+        self._deadlines[key] = deadline_ms
+        heappush(self._agenda, (deadline_ms, key))
+
+    def due(self, at_ms: int) -> list[str]:
+        """The keys whose deadline has come, by deadline and key. They stay due until put or dropped anew."""
+        found: list[tuple[int, str]] = []
+        while self._agenda and self._agenda[0][0] <= at_ms:
+            entry = heappop(self._agenda)
+            # An entry that no longer tells the row's deadline was replaced; the same one may stand twice.
+            if self._deadlines.get(entry[1]) == entry[0] and (not found or found[-1] != entry):
+                found.append(entry)
+        for entry in found:
+            heappush(self._agenda, entry)
+        return [key for _, key in found]
+
+    def next_deadline(self) -> int | None:
+        while self._agenda:
+            deadline_ms, key = self._agenda[0]
+            if self._deadlines.get(key) == deadline_ms:
+                return deadline_ms
+            heappop(self._agenda)
+        return None
+
+    def items(self, prefix: str = "") -> Iterator[tuple[str, Any]]:
+        """All rows whose key begins with `prefix`, by key. For looking, not for the hot path."""
+        for key in sorted(key for key in self._rows if key.startswith(prefix)):
+            yield key, self.get(key)
+
+    @property
+    def touched(self) -> int:
+        """How many rows changed since the last `changes`."""
+        return len(self._touched)
+
+    def changes(self) -> list[tuple[bytes, bytes | None]]:
+        """The rows changed since the last call, encoded; None for a dropped one. They are no longer touched."""
+        rows, encode = self._rows, self._encode
+        changed: list[tuple[bytes, bytes | None]] = []
+        for key in self._touched:
+            row = rows.get(key)
+            if row is None or type(row) is bytes:
+                changed.append((key.encode(), row))
+            else:
+                changed.append((key.encode(), encode(key, row)))
+        self._touched = {}
+        return changed
+
+    def load(self, key: str, value: bytes | None) -> None:
+        """Take a row from the changelog as it stands there."""
+        if value is None:
+            self._rows.pop(key, None)
+        else:
+            self._rows[key] = value
+
+    def load_agenda(self, deadline: Callable[[str, bytes], int | None]) -> None:
+        """After the last `load`: find the deadlines of the rows that still are bytes."""
+        for key, value in self._rows.items():
+            if type(value) is bytes and (deadline_ms := deadline(key, value)) is not None:
+                self._deadlines[key] = deadline_ms
+        self._agenda = [(deadline_ms, key) for key, deadline_ms in self._deadlines.items()]
+        heapify(self._agenda)

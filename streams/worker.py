@@ -1,0 +1,156 @@
+"""Runs one processor in this process until it is told to stop."""
+
+import asyncio
+import gc
+import logging
+import signal
+import time
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import structlog
+
+from streams.app import build_app
+from streams.client import LogClient
+from streams.connection import Connection
+from streams.errors import Fenced, StreamError
+from streams.limits import StreamLimits
+from streams.ownership import Ownership
+from streams.partition import Reach
+from streams.processor import Processor
+from streams.topics import ensure_topics, topic_plans
+
+log = structlog.get_logger("streams.worker")
+
+LIBRARIES = ("aiokafka", "faust", "mode", "kafka")
+GC_THRESHOLD = 50_000
+EXIT_CLEAN = 0
+EXIT_BROKEN = 70
+
+
+class Ready(msgspec.Struct, frozen=True, kw_only=True):
+    """Told once, when all partitions that this worker owns are recovered."""
+
+    processor: str
+    rows: dict[int, int]
+    seconds: float
+
+
+def run(
+    processor: Processor,
+    connection: Connection,
+    limits: StreamLimits = StreamLimits(),  # frozen, so a shared default is safe
+    ready: Callable[[Ready], None] | None = None,
+) -> int:
+    """Run until SIGTERM or SIGINT; the exit code of the process is the answer.
+
+    0 after a clean stop, 75 when another worker took the partitions over, 78 when topics or logs do not fit
+    together, 70 for everything else.
+    """
+    for name in LIBRARIES:
+        logging.getLogger(name).setLevel(limits.library_log_level)
+    # A table is a few very large dicts: looking through them for circles again and again finds nothing.
+    gc.set_threshold(GC_THRESHOLD, 50, 100)
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        return runner.run(_Worker(processor, connection, limits, ready).run())
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
+
+
+class _Worker:
+    def __init__(
+        self,
+        processor: Processor,
+        connection: Connection,
+        limits: StreamLimits,
+        ready: Callable[[Ready], None] | None,
+    ) -> None:
+        self._processor = processor
+        self._connection = connection
+        self._limits = limits
+        self._ready = ready
+        self._began = time.monotonic()
+        self._end: asyncio.Future[BaseException | None]
+
+    async def run(self) -> int:
+        loop = asyncio.get_running_loop()
+        self._end = loop.create_future()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._finish, None)
+        client = LogClient(self._connection, self._limits)
+        try:
+            return await self._own(client)
+        except StreamError as error:
+            return self._fell(error)
+        finally:
+            await client.stop()
+
+    async def _own(self, client: LogClient) -> int:
+        plans = topic_plans(self._processor, self._connection, self._limits)
+        starting = asyncio.ensure_future(self._prepare(client, plans))
+        await asyncio.wait([starting, self._end], return_when=asyncio.FIRST_COMPLETED)
+        if not starting.done():
+            starting.cancel()
+            return EXIT_CLEAN
+        starting.result()
+        reach = Reach(self._processor, self._connection, self._limits, client, self._finish)
+        ownership = Ownership(reach, self._tell_ready)
+        app = build_app(self._processor, self._connection, self._limits, ownership)
+        running = asyncio.ensure_future(self._serve(app))
+        cause = await self._end
+        if cause is not None:
+            ownership.abandon()
+        else:
+            await ownership.close()
+            await app.consumer.commit()
+        await self._leave(app, running)
+        log.info("worker.stopped", processor=self._processor.name, clean=cause is None)
+        return EXIT_CLEAN if cause is None else self._fell(cause)
+
+    async def _prepare(self, client: LogClient, plans: Any) -> None:
+        await client.start()
+        await ensure_topics(plans, client, self._connection, self._limits)
+        await client.watch(tuple(plan.name for plan in plans))
+
+    async def _serve(self, app: Any) -> None:
+        """Faust's services. If one of them falls, the worker falls: a supervisor starts it anew."""
+        try:
+            await app.start()
+            await app.wait_until_stopped()
+            self._finish(app.crash_reason or RuntimeError("Faust stopped by itself"))
+        except Exception as error:
+            self._finish(error)
+
+    async def _leave(self, app: Any, running: "asyncio.Future[None]") -> None:
+        """Leave the group at once, so that others need not wait for the session to time out."""
+        try:
+            await asyncio.wait_for(app.stop(), self._limits.stop_s_max)
+        except Exception as error:
+            log.warning("worker.stop_incomplete", error=repr(error))
+        running.cancel()
+
+    def _finish(self, cause: BaseException | None) -> None:
+        if not self._end.done():
+            self._end.set_result(cause)
+
+    def _tell_ready(self, rows: dict[int, int]) -> None:
+        # What recovery made lives as long as the process.
+        gc.freeze()
+        told = Ready(processor=self._processor.name, rows=rows, seconds=round(time.monotonic() - self._began, 3))
+        log.info("worker.ready", **msgspec.structs.asdict(told))
+        if self._ready is not None:
+            self._ready(told)
+
+    def _fell(self, cause: BaseException) -> int:
+        if isinstance(cause, Fenced):
+            log.warning("worker.fenced", processor=self._processor.name, **cause.facts)
+        else:
+            log.error("worker.fell", processor=self._processor.name, error=str(cause), exc_info=cause)
+        return cause.exit_code if isinstance(cause, StreamError) else EXIT_BROKEN

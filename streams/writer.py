@@ -1,0 +1,123 @@
+"""The fenced writer of one partition.
+
+The log knows a writer by (producer id, epoch). Asking for an id under the partition's own name raises the epoch;
+from the first batch of the new epoch on, the log refuses every batch of an older one. So a worker that slept
+through a takeover cannot write, without any transaction on the hot path.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from aiokafka.errors import NoError, for_code
+from aiokafka.partitioner import murmur2
+from aiokafka.protocol.produce import ProduceRequest
+from aiokafka.protocol.transaction import InitProducerIdRequest
+from aiokafka.structs import TopicPartition
+
+from streams.batches import NO_HEADERS, Batches, FullEntry
+from streams.client import LATEST, LogClient
+from streams.errors import CommitTooLarge, Fenced, LogRefused
+from streams.limits import StreamLimits
+from streams.processor import Output
+
+ACKS_ALL = -1
+DUPLICATE_SEQUENCE = 46
+FENCED_CODES = frozenset({47, 90})  # INVALID_PRODUCER_EPOCH, PRODUCER_FENCED
+SEQUENCE_AFTER_MAX = 1 << 31
+TRANSACTION_TIMEOUT_MS = 60_000  # The protocol wants one; no transaction is ever begun.
+KEYS_REMEMBERED_MAX = 100_000
+
+
+class PartitionWriter:
+    """Everything that an owner of one partition writes, anywhere, goes out under the partition's identity."""
+
+    def __init__(self, client: LogClient, identity: str, limits: StreamLimits) -> None:
+        self._client = client
+        self._identity = identity
+        self._limits = limits
+        self._producer_id = -1
+        self.epoch = -1
+        self._sequences: dict[TopicPartition, int] = defaultdict(int)
+        self._locks: dict[TopicPartition, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._partitions_of_key: dict[tuple[str, bytes], int] = {}
+
+    async def open(self) -> None:
+        """Take the identity over: the log raises its epoch."""
+
+        async def attempt() -> Any:
+            request = InitProducerIdRequest(self._identity, TRANSACTION_TIMEOUT_MS)
+            answer = await self._client.to_coordinator(self._identity, request)
+            if answer.error_code:
+                raise for_code(answer.error_code)()
+            return answer
+
+        answer = await self._client.patiently("writer identity", attempt)
+        self._producer_id, self.epoch = answer.producer_id, answer.producer_epoch
+        self._sequences.clear()
+
+    async def atomically(self, tp: TopicPartition, entries: Sequence[FullEntry]) -> int:
+        """Append entries as one batch, all or nothing. The offset of the first one."""
+        bytes_max = self._limits.commit_bytes_max
+        batches = Batches(bytes_max).encode(entries)
+        size = sum(builder.size() for builder, _ in batches)
+        if len(batches) != 1 or size > bytes_max:
+            raise CommitTooLarge(topic=tp.topic, records=len(entries), bytes=size, bytes_max=bytes_max)
+        async with self._locks[tp]:
+            return await self._append(tp, *batches[0])
+
+    async def append(self, tp: TopicPartition, entries: Iterable[FullEntry]) -> None:
+        """Append entries in order, in as many batches as needed."""
+        async with self._locks[tp]:
+            for builder, count in Batches(self._limits.output_batch_bytes_max).encode(entries):
+                await self._append(tp, builder, count)
+
+    async def publish(self, outputs: Iterable[Output]) -> None:
+        """Append outputs (topics with prefix) to the partitions that their keys choose; all acknowledged."""
+        by_partition: dict[TopicPartition, list[FullEntry]] = defaultdict(list)
+        for output in outputs:
+            partition = await self._partition(output.topic, output.key)
+            headers = list(output.headers) if output.headers else NO_HEADERS
+            by_partition[TopicPartition(output.topic, partition)].append((output.key, output.value, headers))
+        if by_partition:
+            await asyncio.gather(*(self.append(tp, entries) for tp, entries in by_partition.items()))
+
+    async def _partition(self, topic: str, key: bytes) -> int:
+        known = self._partitions_of_key.get((topic, key))
+        if known is None:
+            # The same rule as every other client of the log, so that a key has one home.
+            known = (murmur2(key) & 0x7FFFFFFF) % await self._client.partitions(topic)
+            if len(self._partitions_of_key) >= KEYS_REMEMBERED_MAX:
+                self._partitions_of_key.clear()
+            self._partitions_of_key[topic, key] = known
+        return known
+
+    async def _append(self, tp: TopicPartition, builder: Any, count: int) -> int:
+        """One batch, sent with the same sequence until the log has it exactly once."""
+        sequence = self._sequences[tp]
+        builder.set_producer_state(self._producer_id, self.epoch, sequence)
+        messages = bytes(builder.build())
+        request = ProduceRequest(
+            None, ACKS_ALL, self._limits.request_timeout_ms, [(tp.topic, [(tp.partition, messages)])]
+        )
+
+        async def attempt() -> int:
+            answer = await self._client.to_leader(tp, request)
+            [(_, [(_, code, offset, *_)])] = answer.topics
+            if code in FENCED_CODES:
+                raise Fenced(topic=tp.topic, partition=tp.partition, epoch=self.epoch)
+            if code == DUPLICATE_SEQUENCE:
+                return -1
+            if for_code(code) is not NoError:
+                raise for_code(code)(f"{tp.topic}/{tp.partition}")
+            return int(offset)
+
+        offset = await self._client.patiently(f"append to {tp.topic}/{tp.partition}", attempt)
+        self._sequences[tp] = (sequence + count) % SEQUENCE_AFTER_MAX
+        if offset < 0:
+            # The batch was there already and the log no longer knows where; the end is at or beyond it.
+            offset = await self._client.offset(tp, LATEST) - count
+        if offset < 0:
+            raise LogRefused(request="append", topic=tp.topic, partition=tp.partition)
+        return offset

@@ -1,0 +1,126 @@
+"""A toy processor with every habit of a real one: rows per key, outputs, timed rows, poison and bugs on demand.
+
+Messages are JSON: {"add": n}, {"hold": n, "until": ms}, {"tick": ms}, {"bug": true}.
+A row is a running total; a hold adds to `held` until its deadline, when it expires and an output says so.
+"""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import structlog
+
+from streams.connection import Connection
+from streams.limits import StreamLimits
+from streams.processor import Output, Poison, Record
+from streams.rows import Rows
+
+
+class Message(msgspec.Struct):
+    add: int | None = None
+    hold: int | None = None
+    until: int = 0
+    tick: int | None = None
+    bug: bool = False
+    key: str = ""
+
+
+class Total(msgspec.Struct, array_like=True):
+    count: int = 0
+    total: int = 0
+    held: int = 0
+    until: int = 0
+    ticks: int = 0
+
+
+_decode = msgspec.json.Decoder(Message).decode
+_encode_row = msgspec.json.Encoder().encode
+_decode_row = msgspec.json.Decoder(Total).decode
+
+
+class Totals:
+    """Adds up numbers per key."""
+
+    name = "totals"
+    source = "numbers"
+    changelog = "totals"
+    outputs: tuple[str, ...] = ("sums",)
+
+    def __init__(self, every: int = 1) -> None:
+        self._every = every
+
+    def handle(self, rows: Rows, record: Record) -> Sequence[Output]:
+        try:
+            message = _decode(record.value or b"")
+        except msgspec.MsgspecError as error:
+            raise Poison(f"not a message: {error}") from error
+        if message.bug:
+            raise RuntimeError("a bug in the processor")
+        if message.tick is not None:
+            return self._expire(rows, message.tick, record)
+        key = (record.key or b"").decode()
+        row: Total = rows.get(key) or Total()
+        if message.hold is not None:
+            row.held += message.hold
+            row.until = message.until
+            rows.put_timed(key, row, message.until)
+            return ()
+        row.count += 1
+        row.total += message.add or 0
+        rows.put(key, row)
+        if row.count % self._every:
+            return ()
+        return [Output("sums", key.encode(), b'{"id":"%s-%d","total":%d}' % (key.encode(), row.count, row.total))]
+
+    def _expire(self, rows: Rows, at_ms: int, record: Record) -> Sequence[Output]:
+        outputs = []
+        for key in rows.due(at_ms):
+            row: Total = rows.get(key)
+            value = b'{"id":"%s@%d","expired":%d}' % (key.encode(), row.until, row.held)
+            outputs.append(Output("sums", key.encode(), value))
+            rows.drop(key)
+            rows.put(key, Total(row.count, row.total, 0, 0, row.ticks + 1))
+        return outputs
+
+    def encode(self, key: str, row: Any) -> bytes:
+        return _encode_row(row)
+
+    def decode(self, key: str, value: bytes) -> Any:
+        return _decode_row(value)
+
+    def deadline(self, key: str, value: bytes) -> int | None:
+        return None if value.endswith(b",0,0,0]") else (_decode_row(value).until or None)
+
+    def tick(self, rows: Rows, at_ms: int) -> Sequence[tuple[bytes, bytes]]:
+        return [(b"", b'{"tick":%d}' % at_ms)]
+
+
+def main(bootstrap: str, prefix: str, partitions: str, data_dir: str, options: str) -> int:
+    from streams import worker
+
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso"),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+    told = msgspec.json.decode(options)
+    connection = Connection(
+        bootstrap=bootstrap,
+        prefix=prefix,
+        partitions=int(partitions),
+        data_dir=Path(data_dir),
+        instance=told.pop("instance", ""),
+    )
+    processor = Totals(told.pop("every", 1))
+    limits = msgspec.structs.replace(StreamLimits(), **told)
+    return worker.run(processor, connection, limits, lambda ready: print("ready", ready.rows, flush=True))
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
