@@ -1,0 +1,163 @@
+"""The one SQLite file: opened, given its shape, and checked before anything is served from it."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from bopis.broker.batch import is_sound
+from bopis.broker.errors import LogDamaged, LogFormatUnknown, StorageFailed, StorageFull
+from bopis.broker.limits import BrokerLimits
+
+FORMAT = 1
+PAGE_BYTES = 8_192
+OFFSET_BITS = 42
+OFFSET_MAX = (1 << OFFSET_BITS) - 1
+
+# A batch's row id is its partition and its base offset in one number: the table is then ordered by partition and
+# offset by itself, and one append touches one leaf page and no index.
+SCHEMA = """
+CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
+CREATE TABLE topic (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, settings TEXT NOT NULL, created_ms INTEGER NOT NULL
+);
+CREATE TABLE partition (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, topic_id INTEGER, number INTEGER NOT NULL,
+    log_start INTEGER NOT NULL DEFAULT 0, end_floor INTEGER NOT NULL DEFAULT 0, cleaned_to INTEGER NOT NULL DEFAULT 0,
+    UNIQUE (topic_id, number)
+);
+CREATE TABLE batch (
+    id INTEGER PRIMARY KEY, last_offset INTEGER NOT NULL, max_timestamp INTEGER NOT NULL,
+    top_timestamp INTEGER NOT NULL, horizon INTEGER, size INTEGER NOT NULL, records BLOB NOT NULL
+);
+CREATE INDEX batch_horizon ON batch (horizon) WHERE horizon IS NOT NULL;
+CREATE TABLE producer (
+    partition_id INTEGER NOT NULL, producer_id INTEGER NOT NULL, epoch INTEGER NOT NULL,
+    updated_ms INTEGER NOT NULL, batches BLOB NOT NULL, PRIMARY KEY (partition_id, producer_id)
+) WITHOUT ROWID;
+CREATE TABLE transactional (name TEXT PRIMARY KEY, producer_id INTEGER NOT NULL, epoch INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE group_offset (
+    group_id TEXT NOT NULL, topic TEXT NOT NULL, partition INTEGER NOT NULL, committed INTEGER NOT NULL,
+    leader_epoch INTEGER NOT NULL, metadata TEXT NOT NULL, committed_ms INTEGER NOT NULL,
+    PRIMARY KEY (group_id, topic, partition)
+) WITHOUT ROWID;
+"""
+SMALL_TABLES = ("meta", "topic", "partition", "producer", "transactional", "group_offset")
+
+# Statuses of SQLite that mean "no space"; the shared-memory index of the WAL needs space too.
+_FULL = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE})
+_DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+
+
+def row_id(partition_id: int, offset: int) -> int:
+    """Where the batch with this base offset lives."""
+    return partition_id << OFFSET_BITS | offset
+
+
+def offset_of(identity: int) -> int:
+    """The base offset of a batch from its row id."""
+    return identity & OFFSET_MAX
+
+
+def connect(path: Path, cache_bytes: int) -> sqlite3.Connection:
+    """A connection with the settings that every user of the file needs."""
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30.0)
+    connection.execute(f"PRAGMA cache_size = -{cache_bytes // 1024}")
+    connection.execute("PRAGMA temp_store = MEMORY")
+    connection.execute("PRAGMA mmap_size = 0")
+    return connection
+
+
+def open_writer(path: Path, limits: BrokerLimits) -> sqlite3.Connection:
+    """The connection that writes; creates the file, or checks the one that is there."""
+    fresh = not path.exists() or path.stat().st_size == 0
+    with _failures_named(path):
+        connection = connect(path, limits.writer_cache_bytes)
+        try:
+            _configure(connection, limits)
+            if fresh:
+                connection.executescript(f"BEGIN; {SCHEMA} PRAGMA user_version = {FORMAT}; COMMIT;")
+            else:
+                check(connection, path, limits.start_check_bytes_max)
+        except BaseException:
+            connection.close()
+            raise
+    return connection
+
+
+def _configure(connection: sqlite3.Connection, limits: BrokerLimits) -> None:
+    connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
+    connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+    connection.execute("PRAGMA journal_mode = WAL")
+    # FULL syncs the write-ahead log at each commit: an acknowledged record survives a power cut.
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA secure_delete = OFF")
+    connection.execute("PRAGMA wal_autocheckpoint = 0")
+    connection.execute(f"PRAGMA journal_size_limit = {limits.wal_bytes_max}")
+
+
+def open_reader(path: Path, limits: BrokerLimits) -> sqlite3.Connection:
+    """A connection that only reads, beside the one that writes."""
+    connection = connect(path, limits.reader_cache_bytes)
+    connection.execute("PRAGMA query_only = ON")
+    return connection
+
+
+def check(connection: sqlite3.Connection, path: Path, whole_bytes_max: int) -> None:
+    """Refuse a file that is damaged or of another format.
+
+    A small file is read whole, with each batch's checksum. Of a large one only the small tables and the newest batch
+    of each partition are read, so that a start stays fast; `python -m bopis.broker DIR --verify` reads all.
+    """
+    (found,) = connection.execute("PRAGMA user_version").fetchone()
+    if found != FORMAT:
+        raise LogFormatUnknown(path, found, FORMAT)
+    if path.stat().st_size <= whole_bytes_max:
+        check_whole(connection, path)
+        return
+    for table in SMALL_TABLES:
+        _expect_ok(connection, path, f"PRAGMA quick_check('{table}')")
+    newest = (
+        "SELECT b.id, b.records FROM partition p JOIN batch b ON b.id ="
+        f" (SELECT max(id) FROM batch WHERE id BETWEEN p.id << {OFFSET_BITS} AND (p.id + 1 << {OFFSET_BITS}) - 1)"
+    )
+    _expect_sound(path, connection.execute(newest))
+
+
+def check_whole(connection: sqlite3.Connection, path: Path) -> None:
+    """Read the whole file: structure first, then each batch against its checksum."""
+    _expect_ok(connection, path, "PRAGMA quick_check")
+    _expect_sound(path, connection.execute("SELECT id, records FROM batch"))
+
+
+def _expect_ok(connection: sqlite3.Connection, path: Path, pragma: str) -> None:
+    (answer,) = connection.execute(pragma).fetchone()
+    if answer != "ok":
+        raise LogDamaged(path, str(answer).splitlines()[-1])
+
+
+def _expect_sound(path: Path, rows: Iterator[tuple[int, bytes]]) -> None:
+    for identity, records in rows:
+        if not is_sound(records):
+            partition = identity >> OFFSET_BITS
+            raise LogDamaged(path, f"the batch at offset {offset_of(identity)} of partition id {partition} is not sound")
+
+
+@contextmanager
+def _failures_named(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise named_failure(path, error) from error
+
+
+def named_failure(path: Path, error: sqlite3.Error) -> LogDamaged | StorageFull | StorageFailed:
+    """What an error of SQLite means for the log."""
+    status = getattr(error, "sqlite_errorcode", None)
+    if status in _FULL:
+        return StorageFull(f"No space is left for {path}. Free some: writing resumes by itself.")
+    if status is not None and status & 0xFF in _DAMAGED:
+        return LogDamaged(path, str(error))
+    return StorageFailed(path, error)

@@ -1,0 +1,1 @@
+"""What the embedded log answers, one file per family of requests."""
