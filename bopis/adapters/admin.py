@@ -1,0 +1,117 @@
+"""Looking at the log's topics and groups, and creating topics, with kafka-python."""
+
+from typing import Any
+
+import msgspec
+from kafka import KafkaAdminClient
+from kafka import errors as kafka_errors
+from kafka.admin import ConfigResource, ConfigResourceType
+
+from bopis.adapters.errors import LogUnavailable
+from bopis.adapters.publisher import named, translate
+
+
+class TopicFacts(msgspec.Struct, frozen=True):
+    """A topic as the log has it."""
+
+    name: str
+    partitions: int
+
+
+class Setting(msgspec.Struct, frozen=True):
+    """One setting of a topic; ``own`` when it was set for this topic and is not the log's default."""
+
+    name: str
+    value: str
+    own: bool
+
+
+class GroupFacts(msgspec.Struct, frozen=True):
+    """Who reads together under a name, and which partitions each one has."""
+
+    name: str
+    state: str
+    members: int
+    partitions: int
+
+
+class LogAdmin:
+    """Topics and groups are named without the prefix, going in and coming out."""
+
+    def __init__(self, bootstrap: str, prefix: str, *, timeout_seconds: float = 30.0, **options: Any) -> None:
+        self._prefix = prefix
+        try:
+            self._client = KafkaAdminClient(
+                bootstrap_servers=bootstrap.split(","),
+                client_id="bopis",
+                bootstrap_timeout_ms=int(timeout_seconds * 1000),
+                **options,
+            )
+        except kafka_errors.KafkaError as error:
+            raise LogUnavailable(address=bootstrap, cause=named(error)) from error
+
+    def topics(self) -> list[TopicFacts]:
+        """The topics of this installation: those that begin with its prefix."""
+        described = self._ask(self._client.describe_topics)
+        return sorted(
+            (
+                TopicFacts(it["name"].removeprefix(self._prefix), len(it["partitions"]))
+                for it in described
+                if it["name"].startswith(self._prefix) and not it["name"].startswith("__")
+            ),
+            key=lambda it: it.name,
+        )
+
+    def settings(self, topics: list[str]) -> dict[str, list[Setting]]:
+        """Every setting of the topics."""
+        resources = [ConfigResource(ConfigResourceType.TOPIC, self._prefix + topic) for topic in topics]
+        described = self._ask(self._client.describe_configs, resources, False, "all")
+        found: dict[str, list[Setting]] = {}
+        for by_name in described.values():
+            for name, settings in by_name.items():
+                found[name.removeprefix(self._prefix)] = [_setting(key, told) for key, told in sorted(settings.items())]
+        return found
+
+    def groups(self, names: list[str]) -> dict[str, GroupFacts]:
+        """Who is in each group now."""
+        described = self._ask(self._client.describe_groups, [self._prefix + name for name in names])
+        return {name: _group(name, described.get(self._prefix + name) or {}) for name in names}
+
+    def create_topic(self, topic: str, partitions: int, settings: dict[str, str]) -> None:
+        """Create a topic; one that is there already stays as it is."""
+        wanted = {self._prefix + topic: {"num_partitions": partitions, "replication_factor": -1, "configs": settings}}
+        try:
+            self._client.create_topics(wanted)
+        except kafka_errors.TopicAlreadyExistsError:
+            return
+        except kafka_errors.KafkaError as error:
+            raise translate(error, topic) from error
+
+    def close(self) -> None:
+        self._client.close()
+
+    def __enter__(self) -> "LogAdmin":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _ask(self, question: Any, *args: Any) -> Any:
+        try:
+            return question(*args)
+        except kafka_errors.KafkaError as error:
+            raise translate(error, "(all)") from error
+
+
+def _setting(name: str, told: dict[str, Any]) -> Setting:
+    source = str(told.get("config_source", told.get("source", "")))
+    return Setting(name, str(told.get("value")), "TOPIC" in source.upper())
+
+
+def _group(name: str, told: dict[str, Any]) -> GroupFacts:
+    members = told.get("members") or []
+    partitions = 0
+    for member in members:
+        assigned = (member.get("member_assignment") or {}).get("assigned_partitions") or []
+        partitions += sum(len(it["partitions"]) for it in assigned)
+    return GroupFacts(name, str(told.get("group_state", "Dead")), len(members), partitions)

@@ -1,0 +1,32 @@
+"""What a service may refuse. Each docstring is the message and says what to do next.
+
+    ServiceError
+    +-- Implausible     the message cannot be true as it stands
+    +-- TooOld          a person's message is older than its repeats can be told
+    +-- MessageBroken   a value breaks a limit of the message
+"""
+
+from typing import ClassVar
+
+
+class ServiceError(Exception):
+    """What was asked for cannot be done as it stands."""
+
+    exit_code: ClassVar[int] = 5
+
+    def __init__(self, **facts: object) -> None:
+        self.facts = facts
+        super().__init__(" ".join((type(self).__doc__ or "").split()).format(**facts))
+
+
+class Implausible(ServiceError):
+    """Not sent: {cause}."""
+
+
+class TooOld(ServiceError):
+    """Not sent: {time} is more than {days} days ago, and a repeat of the message could not be told from it. Count
+    the shelf now, or send older facts from a device with a sequence."""
+
+
+class MessageBroken(ServiceError):
+    """Not sent: {cause}. Correct the value and try again."""
