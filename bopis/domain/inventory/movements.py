@@ -74,7 +74,9 @@ def count(level: Level, at_ms: int, counted: int, counted_by: str, staged_counte
 def sold(level: Level, at_ms: int, quantity: int) -> None:
     """Note a sale for the selling rate, kept as two windows of seven days."""
     since_ms = level.sold_since_ms
-    if at_ms - since_ms >= RATE_WINDOW_MS:
+    if not since_ms:
+        level.sold_since_ms, level.sold = at_ms, quantity
+    elif at_ms - since_ms >= RATE_WINDOW_MS:
         passed = (at_ms - since_ms) // RATE_WINDOW_MS
         level.sold_before = level.sold if passed == 1 else 0
         level.sold = quantity

@@ -34,8 +34,6 @@ def sell(rows: Rows, store: str, sale: PosSale, clocks: Clocks, trace: Trace | N
     short = []
     for line in sale.lines:
         level = level_of(rows, store, line.sku)
-        if not level.sold_since_ms:
-            level.sold_since_ms = clocks.at_ms
         applied = 0
         if line.quantity:
             applied = move(level, clocks.at_ms, -line.quantity)
@@ -65,8 +63,6 @@ def _sell_untraced(rows: Rows, store: str, sale: PosSale, at_ms: int) -> list[st
         if level is None:
             level = Level()
             rows.put(key, level)
-        if not level.sold_since_ms:
-            level.sold_since_ms = at_ms
         if at_ms > level.counted_ms:
             level.on_hand -= quantity
             moves = level.moves
