@@ -34,7 +34,7 @@ from bopis.domain.inventory.messages import (
     StockReceived,
     Tick,
 )
-from bopis.domain.inventory.rows import row_type
+from bopis.domain.inventory.rows import Hold, row_type
 from bopis.domain.inventory.step import step
 from bopis.domain.message import Message
 from bopis.domain.values import DAY_MS, HOUR_MS, MINUTE_MS
@@ -227,6 +227,15 @@ class Inventory(RuleBasedStateMachine):
             if due := getattr(fresh.rows[key], "due_ms", 0):
                 fresh.deadlines[key] = due
         self.rows = fresh
+
+    @invariant()
+    def no_deadline_is_forgotten(self) -> None:
+        overdue = {
+            key
+            for key, row in self.rows.rows.items()
+            if isinstance(row, Hold) and row.active and row.until_ms <= self.now_ms
+        }
+        assert overdue <= set(self.rows.due(self.now_ms))
 
     @invariant()
     def the_judge_agrees(self) -> None:
