@@ -1,0 +1,119 @@
+"""Bytes once written can always be read: one golden file per type and version."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, get_args, get_origin, get_type_hints
+
+import msgspec
+import pytest
+
+from bopis.domain.inventory.messages import StockAdjusted
+from bopis.domain.message import Message
+from bopis.wire.envelope import Family
+from bopis.wire.schema import SCHEMA_DIR, schemas
+from bopis.wire.stock import INVENTORY_EVENTS, STOCK
+
+GOLDEN = Path(__file__).parent / "golden"
+FAMILIES = {"stock": STOCK, "inventory": INVENTORY_EVENTS}
+TYPES = [(family, name) for family in FAMILIES.values() for name in family.envelopes]
+
+
+@pytest.mark.parametrize(("family", "name"), TYPES, ids=[name for _, name in TYPES])
+def test_the_golden_bytes_of_every_version_are_read(family: Family, name: str) -> None:
+    golden = GOLDEN / f"{name}.json"
+    assert golden.exists(), f"{name} has no golden file; write one with a value in every field and never change it"
+
+    message = family.decode(golden.read_bytes())
+
+    assert type(message.data) in family.bodies.values(), "an old version is lifted to the current body"
+
+
+@pytest.mark.parametrize(
+    ("family", "name"),
+    [(family, name) for family, name in TYPES if name in family.bodies],
+    ids=[name for family, name in TYPES if name in family.bodies],
+)
+def test_a_current_version_is_written_as_its_golden_bytes(family: Family, name: str) -> None:
+    golden = json.loads((GOLDEN / f"{name}.json").read_bytes())
+
+    written = json.loads(family.encode(family.decode(json.dumps(golden).encode())))
+
+    assert written == golden
+
+
+@pytest.mark.parametrize(
+    ("family", "name"),
+    [(family, name) for family, name in TYPES if name in family.bodies],
+    ids=[name for family, name in TYPES if name in family.bodies],
+)
+def test_a_golden_file_has_a_value_in_every_field(family: Family, name: str) -> None:
+    body = json.loads((GOLDEN / f"{name}.json").read_bytes())["data"]
+
+    assert set(body) == set(family.bodies[name].__struct_fields__)
+
+
+def test_no_golden_file_is_without_a_type() -> None:
+    known = {name for _, name in TYPES}
+
+    assert {path.stem for path in GOLDEN.glob("*.json")} == known
+
+
+def test_an_adjustment_of_the_first_version_is_lifted() -> None:
+    message = STOCK.decode((GOLDEN / "bopis.stock.adjusted.v1.json").read_bytes())
+
+    assert isinstance(message.data, StockAdjusted)
+    assert [(line.sku, line.change) for line in message.data.lines] == [("4011", -2)]
+
+
+def test_the_published_schemas_are_those_of_the_code() -> None:
+    made = schemas()
+
+    stored = {path.stem: json.loads(path.read_text()) for path in SCHEMA_DIR.glob("*.json")}
+
+    assert stored == made, "run: python -m bopis.wire.schema"
+
+
+@pytest.mark.parametrize(("family", "name"), TYPES, ids=[name for _, name in TYPES])
+def test_the_golden_bytes_fit_the_published_schema(family: Family, name: str) -> None:
+    jsonschema = pytest.importorskip("jsonschema")
+
+    jsonschema.validate(json.loads((GOLDEN / f"{name}.json").read_bytes()), schemas()[name])
+
+
+def example(kind: Any, field: str) -> Any:
+    """A value of a type, the way the golden files were first made; kept for the next type."""
+    origin, args = get_origin(kind), get_args(kind)
+    if hasattr(kind, "__metadata__"):
+        return example(args[0], field)
+    if origin is tuple:
+        return [example(args[0], field)]
+    if args and type(None) in args:
+        return example(next(it for it in args if it is not type(None)), field)
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        hints = get_type_hints(kind, include_extras=True)
+        return {name: example(hints[name], name) for name in kind.__struct_fields__}
+    if kind is datetime:
+        return "2026-11-22T09:30:00Z"
+    if isinstance(kind, type) and hasattr(kind, "__members__"):
+        return next(iter(kind)).value
+    return {str: "4011" if field == "sku" else field, int: 2, bool: True}[kind]
+
+
+def golden(family: Family, name: str) -> dict[str, Any]:
+    envelope = family.envelopes[name]
+    body = get_type_hints(envelope, include_extras=True)["data"]
+    message = Message(
+        id="till-3/42",
+        source="till-3",
+        time=datetime(2026, 11, 22, 9, 30, tzinfo=UTC),
+        subject="319",
+        data=None,
+        seq=42,
+        actor="kim",
+        correlation="order-7",
+        causation="till-3/41",
+    )
+    header = {name: getattr(message, name) for name in Message.__struct_fields__ if name != "data"}
+    made: dict[str, Any] = json.loads(msgspec.json.encode({"specversion": "1.0", "type": name, **header}))
+    return {**made, "data": example(body, "data")}
