@@ -29,9 +29,9 @@ def with_line(**fields: Any) -> bytes:
     ("value", "error", "said"),
     [
         (b"", Undecodable, "truncated"),
-        (b"\xff\xfe", Undecodable, ""),
+        (b"\xff\xfe", Undecodable, "malformed"),
         (b"[1,2]", Undecodable, "object"),
-        (b"[" * 100_000, Undecodable, ""),
+        (b"[" * 100_000, Undecodable, "got `array`"),
         (b"{}", Undecodable, "type"),
         (changed(type="bopis.pos.sale.v9"), UnknownType, "bopis.pos.sale.v9"),
         (changed(specversion="0.3"), Undecodable, "specversion"),
