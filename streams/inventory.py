@@ -42,10 +42,10 @@ _due = msgspec.json.Decoder(_Due)
 class InventoryProcessor:
     """One writer per store: every message on a store's stock is decided here, in the order of the log."""
 
-    name = NAME
-    source = STOCK_TOPIC
-    changelog = LEVELS_TOPIC
-    outputs = (EVENTS_TOPIC, STOCK_TOPIC)
+    name: str = NAME
+    source: str = STOCK_TOPIC
+    changelog: str = LEVELS_TOPIC
+    outputs: tuple[str, ...] = (EVENTS_TOPIC, STOCK_TOPIC)
 
     def handle(self, rows: Rows, record: Record) -> Sequence[Output]:
         """Decode, decide, evolve; raises `Poison` for what can never be handled."""
