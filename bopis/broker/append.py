@@ -74,6 +74,7 @@ class Appender:
                 self._cache.add(partition, batch)
             for producer_id, state in after.producers.items():
                 self._keep(partition.id, producer_id, state)
+            partition.grown += size
             if size:
                 partition.wake(size)
 

@@ -48,7 +48,7 @@ class BatchHeader(NamedTuple):
     producer_id: int
     producer_epoch: int
     base_sequence: int
-    count: int
+    record_count: int
 
     @property
     def last_sequence(self) -> int:
@@ -86,7 +86,7 @@ def check_batch(batch: memoryview) -> BatchHeader:
 
 
 def _check_fields(header: BatchHeader) -> None:
-    if header.count <= 0 or header.last_offset_delta != header.count - 1:
+    if header.record_count <= 0 or header.last_offset_delta != header.record_count - 1:
         raise Refused(Code.INVALID_RECORD, "The record count of the batch does not match its offsets.")
     if header.attributes & CONTROL:
         raise Refused(Code.INVALID_RECORD, "Clients may not write control batches.")

@@ -160,6 +160,12 @@ class Catalog:
         await self._writer.change(stage)
         partition.log_start = max(partition.log_start, offset)
 
+    async def note_cleaned(self, partition: Partition, offset: int) -> None:
+        """Remember up to where compaction came."""
+        update = "UPDATE partition SET cleaned_to = ? WHERE id = ?"
+        await self._writer.change(lambda connection: connection.execute(update, (offset, partition.id)) and None)
+        partition.cleaned_to = offset
+
     def _adopt(self, topic: Topic, identity: int, number: int) -> Partition:
         partition = Partition(identity, topic, number)
         topic.partitions.append(partition)

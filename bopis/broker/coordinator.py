@@ -78,7 +78,8 @@ class Coordinator:
         if group.state != State.PREPARING:
             group.prepare(now, self._delay)
         self._end_joining_if_complete(group, now)
-        return await waiting
+        joined: Joined = await waiting
+        return joined
 
     def _group_to_join(self, wish: JoinWish) -> Group:
         limits = self._limits

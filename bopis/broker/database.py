@@ -142,7 +142,9 @@ def _expect_sound(path: Path, rows: Iterator[tuple[int, bytes]]) -> None:
     for identity, records in rows:
         if not is_sound(records):
             partition = identity >> OFFSET_BITS
-            raise LogDamaged(path, f"the batch at offset {offset_of(identity)} of partition id {partition} is not sound")
+            raise LogDamaged(
+                path, f"the batch at offset {offset_of(identity)} of partition id {partition} is not sound"
+            )
 
 
 @contextmanager

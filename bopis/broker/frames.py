@@ -25,7 +25,8 @@ class RequestHeader(NamedTuple):
 
 def peek(head: bytes | bytearray | memoryview, at: int) -> tuple[int, int]:
     """The API key and version of a frame of which the first bytes are here."""
-    return _PEEK.unpack_from(head, at)  # type: ignore[return-value]
+    api_key, version = _PEEK.unpack_from(head, at)
+    return api_key, version
 
 
 def read_request_header(frame: memoryview, flexible: bool) -> RequestHeader:

@@ -201,9 +201,7 @@ class Group:
             waiting, member.joining = member.joining, None
             member.deadline = now + member.session_seconds
             if waiting is not None and not waiting.done():
-                waiting.set_result(
-                    Joined(self, member.id, self.leader, everyone if member.id == self.leader else [])
-                )
+                waiting.set_result(Joined(self, member.id, self.leader, everyone if member.id == self.leader else []))
 
     def share(self, assignments: dict[str, bytes], now: float) -> None:
         """The leader has decided: everybody who waits gets their part, and the group is stable."""

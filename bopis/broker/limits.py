@@ -71,7 +71,7 @@ class BrokerLimits:
     compaction_slice_bytes: int = 256 * KIB
     compaction_rest_ratio: float = 2.0
     purge_slice_rows: int = 256
-    purge_slice_bytes: int = 4 * MIB
+    purge_slice_bytes: int = 1 * MIB
     vacuum_slice_pages: int = 128
     vacuum_free_pages_min: int = 512
     vacuum_free_ratio_min: float = 0.1

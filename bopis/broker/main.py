@@ -29,9 +29,8 @@ def run(data_dir: Path, port: int = 0, limits: BrokerLimits | None = None, as_js
     """Serve the log of this directory until SIGTERM or SIGINT. Returns the process's exit code."""
     sys.setswitchinterval(_SWITCH_SECONDS)
     try:
-        with Ownership(data_dir) as ownership:
-            with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-                return runner.run(_serve(ownership, port, limits or BrokerLimits(), as_json))
+        with Ownership(data_dir) as ownership, asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            return runner.run(_serve(ownership, port, limits or BrokerLimits(), as_json))
     except BrokerError as error:
         print(error, file=sys.stderr)
         return error.exit_code

@@ -10,8 +10,10 @@ from pathlib import Path
 
 from bopis.broker.append import Appender
 from bopis.broker.catalog import Catalog
+from bopis.broker.checkpoint import Checkpointer
 from bopis.broker.coordinator import Coordinator
 from bopis.broker.database import open_writer
+from bopis.broker.housekeeping import House, Housekeeper
 from bopis.broker.identities import ProducerIds
 from bopis.broker.limits import BrokerLimits
 from bopis.broker.offsets import CommittedOffsets
@@ -42,16 +44,24 @@ class Node:
         self.offsets = CommittedOffsets(self.writer, self.reader, limits)
         self.groups = Coordinator(limits)
         self.egress_room = limits.egress_bytes_max
+        self._background: list[Housekeeper | Checkpointer] = []
         self.housekeeping_due = asyncio.Event()
         self.catalog.load(connection)
         self.offsets.load(connection)
 
     def start_housekeeping(self) -> None:
         """Begin what goes on in the background."""
+        house = House(self.path, self.limits, self.writer, self.catalog, self.cache, self.appender)
+        self._background = [
+            Housekeeper(house, self.housekeeping_due),
+            Checkpointer(self.path, self.writer, self.limits),
+        ]
 
     async def close(self) -> None:
         """Answer nothing more, finish what was begun, and let go of the file."""
         self.groups.close()
+        for keeper in self._background:
+            await keeper.stop()
         await self.reader.close()
         await self.writer.close()
 

@@ -36,7 +36,22 @@ class Topic:
 class Partition:
     """One ordered log. `end` is the offset after the last committed record."""
 
-    __slots__ = ("cleaned_to", "end", "gone", "id", "log_start", "number", "tail", "top_timestamp", "topic", "waiters")
+    __slots__ = (
+        "clean_bytes",
+        "cleaned_to",
+        "end",
+        "gone",
+        "grown",
+        "id",
+        "log_start",
+        "number",
+        "purged_to",
+        "size_base",
+        "tail",
+        "top_timestamp",
+        "topic",
+        "waiters",
+    )
 
     def __init__(self, identity: int, topic: Topic, number: int) -> None:
         self.id = identity
@@ -47,6 +62,11 @@ class Partition:
         self.cleaned_to = 0
         self.top_timestamp = -1
         self.gone = False
+        # For housekeeping: bytes appended less bytes removed since the start, and what was counted in the file.
+        self.grown = 0
+        self.size_base: int | None = None
+        self.clean_bytes: int | None = None
+        self.purged_to = 0
         self.tail = Tail()
         self.waiters: set[Waiter] = set()
 

@@ -82,7 +82,7 @@ def walk(batch: bytes) -> Iterator[Record]:
     body = _decompressed(batch)
     at, end = 0, len(body)
     try:
-        for _ in range(read_header(batch).count):
+        for _ in range(read_header(batch).record_count):
             start = at
             length, at = _varint(body, at)
             stop = at + length

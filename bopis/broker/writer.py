@@ -17,11 +17,15 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, Protocol, TypeVar
 
-from bopis.broker.database import named_failure
+from bopis.broker.database import PAGE_BYTES, named_failure
 from bopis.broker.errors import BrokerError, StorageFull
 from bopis.broker.limits import BrokerLimits
 
 log = logging.getLogger(__name__)
+
+# What a change and a job write at most, roughly, beside a change's own bytes.
+_PAGES_PER_CHANGE = 2
+_JOB_BYTES = 512 * 1024
 
 Answer = TypeVar("Answer")
 Work = Callable[[], Any]
@@ -69,6 +73,8 @@ class Writer:
         self._queue: SimpleQueue[tuple[Work, Done] | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="log-writer", daemon=True)
         self._thread.start()
+        # About how much went into the write-ahead log; the checkpointer takes off what it has seen.
+        self.written_bytes = 0
         self.failed: asyncio.Future[BrokerError] = self._loop.create_future()
 
     def follow(self, listener: GroupListener) -> None:
@@ -101,6 +107,7 @@ class Writer:
 
         run = (lambda: self._transaction(work)) if transaction else (lambda: work(self._connection))
         self._jobs.append((run, done))
+        self.written_bytes += _JOB_BYTES if transaction else 0
         self._wake()
         return await settled
 
@@ -142,6 +149,7 @@ class Writer:
         while self._changes and size < self._limits.commit_group_bytes_max:
             group.append(self._changes.popleft())
             size += group[-1].size
+        self.written_bytes += size + (len(group) + 1) * _PAGES_PER_CHANGE * PAGE_BYTES
         for listener in self._listeners:
             listener.group_started()
         try:

@@ -81,9 +81,7 @@ def find_coordinator(node: Node, request: Any, header: RequestHeader) -> Any:
 
 def describe_cluster(node: Node, _: Any, header: RequestHeader) -> Any:
     """One node, by itself."""
-    broker = DescribeClusterResponse.DescribeClusterBroker(
-        broker_id=NODE_ID, host=node.host, port=node.port, rack=None
-    )
+    broker = DescribeClusterResponse.DescribeClusterBroker(broker_id=NODE_ID, host=node.host, port=node.port, rack=None)
     return DescribeClusterResponse(
         version=header.version, cluster_id=node.cluster_id, controller_id=NODE_ID, brokers=[broker]
     )

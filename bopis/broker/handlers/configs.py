@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from kafka.protocol.admin import AlterConfigsResponse, DescribeConfigsResponse, IncrementalAlterConfigsResponse
+from kafka.protocol.admin import (
+    AlterConfigsResponse,
+    DescribeConfigsResponse,
+    IncrementalAlterConfigsResponse,
+)
 
 from bopis.broker.codes import Code
 from bopis.broker.errors import BrokerError, Refused

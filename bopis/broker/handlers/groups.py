@@ -5,7 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from kafka.protocol.admin import DeleteGroupsResponse, DescribeGroupsResponse, ListGroupsResponse
-from kafka.protocol.consumer import HeartbeatResponse, JoinGroupResponse, LeaveGroupResponse, SyncGroupResponse
+from kafka.protocol.consumer import (
+    HeartbeatResponse,
+    JoinGroupResponse,
+    LeaveGroupResponse,
+    SyncGroupResponse,
+)
 
 from bopis.broker.codes import Code
 from bopis.broker.coordinator import JoinWish, MemberIdRequired, MemberKey
@@ -40,7 +45,9 @@ async def join_group(node: Node, request: Any, header: RequestHeader) -> Any:
         return _join_refused(header.version, refusal.code, request.member_id)
     members = [
         JoinGroupResponse.JoinGroupResponseMember(
-            member_id=member.id, group_instance_id=member.instance_id, metadata=member.metadata(joined.protocol)
+            member_id=member.id,
+            group_instance_id=member.instance_id,
+            metadata=member.metadata(joined.protocol),
         )
         for member in joined.members
     ]
@@ -57,7 +64,13 @@ async def join_group(node: Node, request: Any, header: RequestHeader) -> Any:
 
 def _join_refused(version: int, code: Code, member_id: str) -> Any:
     return JoinGroupResponse(
-        version=version, error_code=code, generation_id=-1, protocol_name="", leader="", member_id=member_id, members=[]
+        version=version,
+        error_code=code,
+        generation_id=-1,
+        protocol_name="",
+        leader="",
+        member_id=member_id,
+        members=[],
     )
 
 

@@ -58,9 +58,7 @@ class ProduceChange:
         self._topics: list[tuple[str, list[_Part]]] = []
         for _ in range(cursor.count(_TOPIC_BYTES_LEAST)):
             name = cursor.text() or ""
-            parts = [
-                _Part(cursor.take(_INDEX)[0], cursor.blob()) for _ in range(cursor.count(_PARTITION_BYTES_LEAST))
-            ]
+            parts = [_Part(cursor.take(_INDEX)[0], cursor.blob()) for _ in range(cursor.count(_PARTITION_BYTES_LEAST))]
             self._topics.append((name, parts))
 
     def stage(self, connection: sqlite3.Connection) -> None:

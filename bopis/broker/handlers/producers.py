@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from kafka.protocol.producer import InitProducerIdResponse
 from kafka.protocol.admin import DescribeProducersResponse
+from kafka.protocol.producer import InitProducerIdResponse
 
 from bopis.broker.codes import Code
 from bopis.broker.errors import BrokerError, Refused
