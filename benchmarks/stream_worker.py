@@ -1,0 +1,94 @@
+"""One competitor of `benchmarks.stream` in a process of its own; prints the CPU seconds it took."""
+
+import json
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+PARTITIONS = 4
+
+
+def ours(bootstrap: str, prefix: str, count: int) -> None:
+    """The inventory worker as it is shipped; after the last message it stops cleanly, which commits everything."""
+    from streams.connection import Connection
+    from streams.inventory import InventoryProcessor
+    from streams.limits import StreamLimits
+    from streams.processor import Output, Record
+    from streams.rows import Rows
+    from streams.worker import run
+
+    handled = 0
+    handle = InventoryProcessor.handle
+
+    class Counting(InventoryProcessor):
+        def handle(self, rows: Rows, record: Record) -> Any:
+            nonlocal handled
+            handled += 1
+            if handled == count:
+                os.kill(os.getpid(), signal.SIGTERM)
+            outputs: list[Output] | tuple[()] = handle(self, rows, record)  # type: ignore[assignment]
+            return outputs
+
+    began = 0.0
+
+    def ready(_: Any) -> None:
+        nonlocal began
+        began = time.process_time()
+
+    way = Connection(
+        bootstrap=bootstrap,
+        prefix=prefix,
+        partitions=PARTITIONS,
+        data_dir=Path(os.environ["BOPIS_BENCH_DATA"]),
+        instance="bench",
+    )
+    run(Counting(), way, StreamLimits(), ready)
+    tell(time.process_time() - began)
+
+
+def stock(bootstrap: str, prefix: str, count: int, run: int) -> None:
+    """An agent and a Table as the Faust guide shows them."""
+    import faust
+
+    app = faust.App(
+        f"stock-faust-{prefix}{run}",
+        broker=f"kafka://{bootstrap}",
+        topic_partitions=PARTITIONS,
+        store="memory://",
+        consumer_auto_offset_reset="earliest",
+    )
+    topic = app.topic(f"{prefix}stock", value_type=bytes, value_serializer="json", key_type=bytes)
+    on_hand = app.Table("on-hand", default=int, partitions=PARTITIONS)
+    state = {"events": 0, "began": 0.0}
+
+    @app.agent(topic)
+    async def sell(events: Any) -> None:
+        async for event in events:
+            if not state["events"]:
+                state["began"] = time.process_time()
+            for line in event["data"]["lines"]:
+                on_hand[f"{event['subject']}|{line['sku']}"] -= line["quantity"]
+            state["events"] += 1
+            if state["events"] == count:
+                tell(time.process_time() - state["began"])
+                os._exit(0)
+
+    sys.argv = ["stock", "worker", "--without-web", "-l", "error"]
+    app.main()
+
+
+def tell(seconds: float) -> None:
+    """The one line that the benchmark reads."""
+    sys.__stdout__.write(json.dumps({"cpu_seconds": seconds}) + "\n")  # type: ignore[union-attr]
+    sys.__stdout__.flush()  # type: ignore[union-attr]
+
+
+if __name__ == "__main__":
+    kind, bootstrap, prefix, count, run_number = sys.argv[1:]
+    if kind == "ours":
+        ours(bootstrap, prefix, int(count))
+    else:
+        stock(bootstrap, prefix, int(count), int(run_number))
