@@ -28,7 +28,7 @@ def build_app(processor: Processor, connection: Connection, limits: StreamLimits
         connection.topic(processor.source), key_serializer="raw", value_serializer="raw", acks=False
     )
 
-    @app.agent(source, concurrency=1, name=processor.name)
+    @app.agent(source, concurrency=1, name=processor.name)  # type: ignore[untyped-decorator]  # Faust ships no types
     async def step(chunks: Any) -> None:
         async for chunk in chunks:
             await ownership.take(chunk)
@@ -49,7 +49,8 @@ def _settings(processor: Processor, connection: Connection, limits: StreamLimits
         "broker_session_timeout": limits.session_timeout_ms / 1000,
         "broker_heartbeat_interval": limits.heartbeat_ms / 1000,
         "broker_rebalance_timeout": limits.rebalance_timeout_ms / 1000,
-        "broker_request_timeout": limits.request_timeout_ms / 1000,
+        # Faust refuses a request timeout below the session timeout.
+        "broker_request_timeout": max(limits.request_timeout_ms, limits.session_timeout_ms) / 1000,
         "broker_commit_interval": limits.group_offsets_s,
         "broker_check_crcs": True,
         "consumer_max_fetch_size": limits.fetch_bytes_max,

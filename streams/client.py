@@ -59,7 +59,7 @@ class LogClient:
         while True:
             try:
                 answer = await attempt()
-            except (KafkaError, OSError, asyncio.TimeoutError, Retry) as error:
+            except (TimeoutError, KafkaError, OSError, Retry) as error:
                 if isinstance(error, KafkaError) and not (error.retriable or isinstance(error, PASSING)):
                     raise LogRefused(request=what, error=repr(error)) from error
                 if time.monotonic() - began > self._limits.absence_s_max:

@@ -194,7 +194,7 @@ class Partition:
             self._ticking.cancel()
         try:
             await asyncio.wait_for(self._commits.drain(), drain_s_max)
-        except asyncio.TimeoutError:
+        except TimeoutError:
             log.warning("partition.not_drained", partition=self.source.partition, seconds=drain_s_max)
         return self.settled
 

@@ -47,13 +47,18 @@ class Processor(Protocol):
     """(source topic, rows) to (rows, outputs). Pure: no clock, no chance, no I/O, no wait.
 
     What `handle` answers may depend on nothing but the rows and the record, because after a crash the same records
-    are handled again and must give the same rows and the same outputs, with the same ids.
+    are handled again and must give the same rows and the same outputs, with the same ids. Topics are named without
+    prefix. A record without a value is parked, unless the processor says `takes_empty = True`.
     """
 
-    name: str
-    source: str
-    changelog: str
-    outputs: tuple[str, ...]
+    @property
+    def name(self) -> str: ...
+    @property
+    def source(self) -> str: ...
+    @property
+    def changelog(self) -> str: ...
+    @property
+    def outputs(self) -> tuple[str, ...]: ...
 
     def handle(self, rows: Rows, record: Record) -> Sequence[Output]:
         """Decode, decide, evolve. Any exception but `Poison` is a bug and stops the worker."""

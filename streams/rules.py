@@ -58,10 +58,11 @@ def step(
                 made = handle(rows, record)
             except Poison as poison:
                 if rows.touched != touched:
-                    raise ProcessorBroken(processor=processor.name, offset=offset, bug="Poison after a change") from poison
+                    bug = "Poison raised after a row was changed"
+                    raise ProcessorBroken(processor=processor.name, offset=offset, bug=bug) from poison
                 parked.append(Parked(poison.cause, record))
-            except Exception as bug:
-                raise ProcessorBroken(processor=processor.name, offset=offset, bug=repr(bug)) from bug
+            except Exception as error:
+                raise ProcessorBroken(processor=processor.name, offset=offset, bug=repr(error)) from error
             else:
                 handled += 1
                 if made:

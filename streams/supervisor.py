@@ -6,9 +6,10 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import structlog
@@ -109,8 +110,8 @@ class Supervisor:
                 loop.remove_signal_handler(number)
         return self._code
 
-    async def _first(self, *waits: "asyncio.Future[bool] | object") -> None:
-        tasks = [asyncio.ensure_future(wait) for wait in waits]  # type: ignore[arg-type]  # coroutines, too
+    async def _first(self, *waits: Coroutine[Any, Any, object]) -> None:
+        tasks = [asyncio.ensure_future(wait) for wait in waits]
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in tasks:
             task.cancel()

@@ -51,10 +51,12 @@ def topic_plans(processor: Processor, connection: Connection, limits: StreamLimi
             exact_partitions=exact,
         )
 
+    # A processor may write to its own source, for another key: the stricter plan comes first and stays.
+    others = dict.fromkeys(name for name in processor.outputs if name != processor.source)
     return (
         plan(processor.source, "delete", limits.source_bytes_max, True),
         plan(processor.changelog, "compact", limits.commit_bytes_max, True),
-        *(plan(name, "delete", limits.source_bytes_max, False) for name in processor.outputs),
+        *(plan(name, "delete", limits.source_bytes_max, False) for name in others),
         plan(DEAD_LETTERS, "delete", limits.dead_letter_bytes_max, False),
     )
 

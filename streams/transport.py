@@ -7,6 +7,7 @@ this one asks the app's `ownership`, because the truth about the position stands
 
 import asyncio
 from collections.abc import Iterable
+from contextlib import suppress
 from time import monotonic
 from typing import Any
 
@@ -38,7 +39,11 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]  # Fa
     """The consumer's own thread and loop: heartbeats go on while the other thread decides."""
 
     async def _fetch_records(
-        self, consumer: Any, active_partitions: Any, timeout: float | None = None, max_records: int | None = None
+        self,
+        consumer: Any,
+        active_partitions: Any,
+        timeout: float | None = None,
+        max_records: int | None = None,  # noqa: ARG002  (Faust's; a fetch is bounded by bytes)
     ) -> dict[Any, list[Chunk]]:
         if not self.consumer.flow_active:
             return {}
@@ -90,15 +95,24 @@ class Consumer(driver.Consumer):  # type: ignore[misc]  # Faust ships no types
         self._ahead = 0
         self._room = asyncio.Event()
         self._room.set()
+        self._placed = asyncio.Event()
 
     def _new_consumer_thread(self) -> ConsumerThread:
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    async def _wait_next_records(self, timeout: float) -> Any:
+        """With no partition to read, Faust sleeps for a second; here the first one placed ends the wait."""
+        while self.flow_active and not self.should_stop and not self._get_active_partitions():
+            self._placed.clear()
+            with suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._placed.wait(), timeout)
+        return await super()._wait_next_records(timeout)
 
     async def _getmany(self, active_partitions: Any, timeout: float) -> Any:
         """Fetch on only while what was handed over is being worked off: this is the memory bound of the worker."""
         try:
             await asyncio.wait_for(self._room.wait(), timeout)
-        except asyncio.TimeoutError:
+        except TimeoutError:
             return {}
         return await super()._getmany(active_partitions, timeout)
 
@@ -143,6 +157,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]  # Faust ships no types
     async def place(self, offsets: dict[Any, int]) -> None:
         await self._place(offsets, ())
         self.resume_partitions({TP(tp.topic, tp.partition) for tp in offsets})
+        self._placed.set()
 
     async def _place(self, offsets: dict[Any, int], paused: Iterable[Any]) -> None:
         loop = self._thread.thread_loop
@@ -152,7 +167,8 @@ class Consumer(driver.Consumer):  # type: ignore[misc]  # Faust ships no types
         except IllegalStateError:
             log.info("place.overtaken", cause="another rebalance has begun")
 
-    async def commit(self, topics: Any = None, start_new_transaction: bool = True) -> bool:
+    async def commit(self, topics: Any = None, start_new_transaction: bool = True) -> bool:  # noqa: ARG002  (Faust's)
+        """Tell the group how far the changelog is."""
         offsets = self.app.ownership.durable_offsets()
         return bool(offsets) and bool(await self._commit(offsets))
 

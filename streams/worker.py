@@ -95,7 +95,8 @@ class _Worker:
     async def _own(self, client: LogClient) -> int:
         plans = topic_plans(self._processor, self._connection, self._limits)
         starting = asyncio.ensure_future(self._prepare(client, plans))
-        await asyncio.wait([starting, self._end], return_when=asyncio.FIRST_COMPLETED)
+        waits: list[asyncio.Future[Any]] = [starting, self._end]
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         if not starting.done():
             starting.cancel()
             return EXIT_CLEAN

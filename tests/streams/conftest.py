@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
 from stream_engines import ApacheKafka, EmbeddedLog, Engine
 from stream_world import World
 

@@ -14,7 +14,6 @@ from typing import Any
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-
 from stream_engines import Engine
 
 PARTITIONS = 2

@@ -6,7 +6,6 @@ import signal
 import time
 
 import pytest
-
 from stream_world import Load, World
 
 

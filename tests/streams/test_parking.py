@@ -1,0 +1,60 @@
+"""What can never be handled is parked with its cause; what is a bug stops the worker."""
+
+from typing import Any
+
+from stream_world import Load, World
+
+
+async def send(world: World, *values: bytes | None, partition: int = 0) -> list[int]:
+    producer = await world.producer()
+    try:
+        return [
+            (await producer.send_and_wait(world.topic("numbers"), value, key=b"k", partition=partition)).offset
+            for value in values
+        ]
+    finally:
+        await producer.stop()
+
+
+async def test_poison_is_parked_with_its_cause_and_the_partition_goes_on(world: World) -> None:
+    world.worker(record_bytes_max=10_000).wait_ready()
+    oversize = b'{"add":5,"key":"%s"}' % (b"x" * 20_000)
+
+    offsets = await send(world, b'{"add":1}', b"not json", oversize, None, b'{"add":2}')
+    await world.until_decided()
+
+    letters = sorted((await world.read("dead-letters"))[0], key=lambda letter: told(letter)["offset"])
+    assert [letter.value for letter in letters] == [b"not json", oversize, b""]
+    assert [int(told(letter)["offset"]) for letter in letters] == offsets[1:4]
+    assert [told(letter)["cause"].split(":")[0] for letter in letters] == [
+        "not a message",
+        f"the record has {len(oversize)} bytes; 10000 are allowed",
+        "the record has no value",
+    ]
+    first = told(letters[0])
+    assert (first["processor"], first["topic"], first["partition"]) == ("totals", world.topic("numbers"), "0")
+    assert abs(int(first["timestamp"]) - letters[0].timestamp) < 60_000
+    assert (await world.rows())["k"][:2] == [2, 3]
+
+
+def told(letter: Any) -> dict[str, str]:
+    return {name: value.decode() for name, value in letter.headers}
+
+
+async def test_a_bug_stops_the_worker_and_skips_nothing(world: World) -> None:
+    worker = world.worker()
+    worker.wait_ready()
+    load = Load(world)
+    await load.send(50)
+    await world.until_decided()
+
+    [offset] = await send(world, b'{"bug":true}')
+    await send(world, b'{"add":1}')
+
+    assert worker.process.wait(15) == 70
+    assert "a bug in the processor" in worker.text
+    again = world.worker()
+    again.wait_ready()
+    assert again.process.wait(15) == 70
+    assert (await world.positions())[0] == offset - 1
+    assert "dead-letters" not in again.text

@@ -1,0 +1,120 @@
+"""The fenced writer against a real log."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import KafkaConnectionError
+from aiokafka.structs import TopicPartition
+from stream_world import PARTITIONS, World
+
+from streams.batches import NO_HEADERS
+from streams.client import LATEST, LogClient
+from streams.connection import Connection
+from streams.errors import CommitTooLarge, Fenced
+from streams.limits import StreamLimits
+from streams.processor import Output
+from streams.writer import PartitionWriter
+
+LIMITS = StreamLimits(commit_bytes_max=100_000, output_batch_bytes_max=2_000)
+
+
+@pytest.fixture
+async def client(world: World, tmp_path: Path) -> AsyncIterator[LogClient]:
+    admin = AIOKafkaAdminClient(bootstrap_servers=world.engine.bootstrap)
+    await admin.start()
+    await admin.create_topics([NewTopic(world.topic(name), PARTITIONS, 1) for name in ("totals", "sums")])
+    await admin.close()
+    connection = Connection(
+        bootstrap=world.engine.bootstrap, prefix=world.prefix, partitions=PARTITIONS, data_dir=tmp_path
+    )
+    client = LogClient(connection, LIMITS)
+    await client.start()
+    await client.watch((world.topic("totals"), world.topic("sums")))
+    yield client
+    await client.stop()
+
+
+async def opened(client: LogClient, world: World) -> PartitionWriter:
+    writer = PartitionWriter(client, world.topic("writer"), LIMITS)
+    await writer.open()
+    return writer
+
+
+def entries(*values: bytes) -> list[Any]:
+    return [(b"k", value, NO_HEADERS) for value in values]
+
+
+async def test_a_batch_is_appended_whole_and_its_offset_told(client: LogClient, world: World) -> None:
+    writer, tp = await opened(client, world), TopicPartition(world.topic("totals"), 1)
+
+    assert await writer.atomically(tp, entries(b"a", b"b")) == 0
+    assert await writer.atomically(tp, entries(b"c")) == 2
+    assert [record.value for record in (await world.read("totals"))[1]] == [b"a", b"b", b"c"]
+
+
+async def test_nothing_of_an_older_owner_gets_in_after_a_claim(client: LogClient, world: World) -> None:
+    tp = TopicPartition(world.topic("totals"), 0)
+    old = await opened(client, world)
+    await old.atomically(tp, entries(b"old"))
+    new = await opened(client, world)
+    await old.atomically(tp, entries(b"old, before the claim"))
+
+    await new.atomically(tp, entries(b"claim"))
+
+    with pytest.raises(Fenced):
+        await old.atomically(tp, entries(b"stale"))
+    with pytest.raises(Fenced):
+        await old.append(tp, entries(b"stale, too"))
+    assert new.epoch == old.epoch + 1
+    values = [record.value for record in (await world.read("totals"))[0]]
+    assert values == [b"old", b"old, before the claim", b"claim"]
+
+
+async def test_an_answer_that_was_lost_on_the_way_does_not_write_twice(client: LogClient, world: World) -> None:
+    writer, tp = await opened(client, world), TopicPartition(world.topic("totals"), 0)
+    await writer.atomically(tp, entries(b"a"))
+    ask, lost = client.to_leader, []
+
+    async def lossy(where: TopicPartition, request: Any) -> Any:
+        answer = await ask(where, request)
+        if len(lost) < 2:
+            lost.append(answer)
+            raise KafkaConnectionError("the answer was lost")
+        return answer
+
+    client.to_leader = lossy  # type: ignore[method-assign]  # a fault, planted
+
+    assert await writer.atomically(tp, entries(b"b", b"c")) == 1
+    assert await writer.atomically(tp, entries(b"d")) == 3
+    assert len(lost) == 2
+    assert [record.value for record in (await world.read("totals"))[0]] == [b"a", b"b", b"c", b"d"]
+
+
+async def test_a_commit_that_does_not_fit_is_refused_whole(client: LogClient, world: World) -> None:
+    writer, tp = await opened(client, world), TopicPartition(world.topic("totals"), 0)
+
+    with pytest.raises(CommitTooLarge, match="Lower `commit_rows_max`"):
+        await writer.atomically(tp, entries(b"x" * 60_000, b"x" * 60_000))
+    with pytest.raises(CommitTooLarge):
+        await writer.atomically(tp, entries(b"x" * 120_000))
+    assert await client.offset(tp, LATEST) == 0
+
+
+async def test_outputs_find_the_partition_that_every_client_would_choose(client: LogClient, world: World) -> None:
+    writer = await opened(client, world)
+    keys = [b"key-%d" % number for number in range(40)]
+
+    await writer.publish(Output(world.topic("sums"), key, b"x" * 200, (("name", b"value"),)) for key in keys)
+
+    producer = await world.producer()
+    for key in keys:
+        await producer.send_and_wait(world.topic("sums"), b"reference", key=key)
+    await producer.stop()
+    found = await world.read("sums")
+    for records in found.values():
+        ours = [record.key for record in records if record.value != b"reference"]
+        assert ours == [record.key for record in records if record.value == b"reference"]
+    assert found[0][0].headers == (("name", b"value"),)
