@@ -51,22 +51,32 @@ def admit(rows: Rows, message: Message, clocks: Clocks, digest: int) -> tuple[Ad
         return _admit_by_id(rows, message, clocks, digest), ()
     sequence: int = seq
     key = device_key(message.subject, message.source)
-    device = cast(Device | None, rows.get(key))
+    device: Device | None = rows.get(key)  # type: ignore[assignment]  # the key tells the type
+    events: tuple[Event, ...] = ()
     if device is None:
         device = Device(digests=bytearray(DIGESTS_KEPT * _DIGEST_BYTES))
         _introduce(rows, message.subject, message.source)
+        if sequence != 1:
+            events = _place(device, message.source, sequence)
+        else:
+            device.mark = 1
+    elif sequence == device.mark + 1 and not device.ranges:
+        device.mark = sequence
     elif sequence <= device.mark or _within(device.ranges, sequence):
         _check_same_content(device, message, sequence, clocks.at_ms, digest)
         return Admission.DUPLICATE, ()
-    events: tuple[Event, ...] = ()
-    if sequence == device.top + 1:
-        if sequence == device.mark + 1:
-            device.mark = sequence
-        else:
-            device.ranges[-1][1] = sequence
+    elif sequence == device.top + 1:
+        device.ranges[-1][1] = sequence
     else:
         events = _place(device, message.source, sequence)
-    _remember(device, sequence, clocks.at_ms, digest)
+    top = device.top
+    if sequence > top:
+        device.top = top = sequence
+    if clocks.at_ms > device.heard_ms:
+        device.heard_ms = clocks.at_ms
+    if sequence > top - DIGESTS_KEPT:
+        slot = sequence % DIGESTS_KEPT * _DIGEST_BYTES
+        device.digests[slot : slot + _DIGEST_BYTES] = digest.to_bytes(_DIGEST_BYTES, "big")
     rows.put(key, device)
     return Admission.NEW, events
 
@@ -145,16 +155,6 @@ def _check_same_content(device: Device, message: Message, sequence: int, at_ms: 
         f"sequence {sequence} of {message.source!r} was used before with other content; a device that lost "
         "its counter must take a new source name"
     )
-
-
-def _remember(device: Device, sequence: int, at_ms: int, digest: int) -> None:
-    if sequence > device.top:
-        device.top = sequence
-    if at_ms > device.heard_ms:
-        device.heard_ms = at_ms
-    if sequence > device.top - DIGESTS_KEPT:
-        slot = sequence % DIGESTS_KEPT * _DIGEST_BYTES
-        device.digests[slot : slot + _DIGEST_BYTES] = digest.to_bytes(_DIGEST_BYTES, "big")
 
 
 def _place(device: Device, source: str, sequence: int) -> tuple[Event, ...]:

@@ -1,7 +1,6 @@
 """Facts about stock, booked at their own time."""
 
 from collections.abc import Iterable
-from typing import cast
 
 from bopis.domain.inventory import transfers
 from bopis.domain.inventory.admission import close_gaps
@@ -59,7 +58,7 @@ def _sell_untraced(rows: Rows, store: str, sale: PosSale, at_ms: int) -> list[st
         if not quantity:
             continue
         key = prefix + line.sku
-        level = cast(Level | None, get(key))
+        level: Level | None = get(key)  # type: ignore[assignment]  # the key tells the type
         if level is None:
             level = Level()
             rows.put(key, level)

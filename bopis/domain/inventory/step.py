@@ -59,11 +59,11 @@ def step(
     check_plausible(message, time_ms, recorded_at_ms)
     # Nothing can have happened after the log learned it, whatever the device's clock says.
     clocks = Clocks(time_ms if time_ms < recorded_at_ms else recorded_at_ms, recorded_at_ms)
+    gaps: tuple[Event, ...] = ()
     if isinstance(data, ReserveStock):
         holds.check_reservation(rows, store, data, digest)
     elif isinstance(data, SetStockRule):
         policy.check_rule(data)
-    gaps: tuple[Event, ...] = ()
     if message.seq or not isinstance(data, _BY_HOLD):
         admission, gaps = admit(rows, message, clocks, digest)
         if admission is Admission.DUPLICATE:
@@ -74,7 +74,9 @@ def step(
         events = holds.reserve(rows, store, data, recorded_at_ms, digest)
     else:
         events = _apply(rows, message, data, clocks, trace)
-    return tuple((store, event) for event in gaps + events) if gaps or events else ()
+    if not gaps and not events:
+        return ()
+    return tuple((store, event) for event in gaps + events)
 
 
 def _apply(
