@@ -46,7 +46,13 @@ class Publisher(Protocol):
     """Puts records into the log; those of one key keep their order."""
 
     def publish(
-        self, topic: str, key: str, value: bytes | None, *, headers: Headers = (), on_delivery: OnDelivery | None = None
+        self,
+        topic: str,
+        key: str | bytes,
+        value: bytes | None,
+        *,
+        headers: Headers = (),
+        on_delivery: OnDelivery | None = None,
     ) -> Delivery: ...
 
     def flush(self, timeout_seconds: float | None = None) -> None:

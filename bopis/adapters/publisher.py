@@ -62,12 +62,19 @@ class Publisher:
             raise LogUnavailable(address=bootstrap, cause=named(error)) from error
 
     def publish(
-        self, topic: str, key: str, value: bytes | None, *, headers: Headers = (), on_delivery: OnDelivery | None = None
+        self,
+        topic: str,
+        key: str | bytes,
+        value: bytes | None,
+        *,
+        headers: Headers = (),
+        on_delivery: OnDelivery | None = None,
     ) -> Delivery:
         """Hand a record over; raises at once what is known at once, the rest comes with the delivery."""
         try:
+            placed_by = key.encode() if isinstance(key, str) else key
             future = self._producer.send(
-                self._prefix + topic, key=key.encode(), value=value, headers=list(headers) if headers else None
+                self._prefix + topic, key=placed_by, value=value, headers=list(headers) if headers else None
             )
         except kafka_errors.KafkaTimeoutError as error:
             raise self._why_blocked(topic, error) from error

@@ -1,0 +1,171 @@
+"""What every command has at hand: the settings, where to print, and the ways to the log and the read side.
+
+Heavy libraries are imported when a command first needs them, so that help and completion answer at once.
+"""
+
+import getpass
+import logging
+import os
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from bopis.commands.errors import NotConfirmed, SettingsBroken
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from sqlalchemy import Engine
+
+    from bopis.adapters.admin import LogAdmin
+    from bopis.adapters.log import LogReader
+    from bopis.adapters.publisher import Publisher
+    from bopis.settings import Settings
+
+PIPE_COLUMNS = 200
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask, the answer is yes.")]
+
+
+class Shell:
+    """One run of the program. ``flags`` are the settings given on the command line."""
+
+    def __init__(self, flags: dict[str, Any] | None = None, no_input: bool = False) -> None:
+        self.flags = {name: value for name, value in (flags or {}).items() if value is not None}
+        self.no_input = no_input
+        self.json = False
+
+    @cached_property
+    def settings(self) -> "Settings":
+        """The settings; raises `SettingsBroken` when a value is not sound."""
+        from pydantic import ValidationError
+
+        from bopis.settings import load
+
+        try:
+            return load(**self.flags)
+        except ValidationError as error:
+            problems = "; ".join(f"{'.'.join(map(str, it['loc']))}: {it['msg']}" for it in error.errors())
+            raise SettingsBroken(problems=problems) from error
+        except (ValueError, OSError) as error:  # a file that is no TOML, or may not be read
+            raise SettingsBroken(problems=error) from error
+
+    @cached_property
+    def out(self) -> "Console":
+        """Where answers go."""
+        return _console(sys.stdout)
+
+    @cached_property
+    def err(self) -> "Console":
+        """Where talk goes: progress, hints, warnings."""
+        return _console(sys.stderr)
+
+    def answer(self, document: Any, render: Callable[["Console"], None]) -> None:
+        """Print the answer: one JSON document, or what `render` makes of it for people."""
+        if self.json:
+            from msgspec import json
+
+            sys.stdout.write(json.encode(document, enc_hook=str).decode() + "\n")
+        else:
+            render(self.out)
+
+    def say(self, text: str) -> None:
+        """Say something beside the answer."""
+        self.err.print(text, soft_wrap=True, highlight=False, markup=False)
+
+    def confirm(self, action: str, yes: bool) -> None:
+        """Ask before something that cannot be taken back; raises `NotConfirmed` when nobody can be asked."""
+        if yes:
+            return
+        if self.no_input or not sys.stdin.isatty():
+            raise NotConfirmed(action=action)
+        if not typer.confirm(f"{action[0].upper()}{action[1:]}?", err=True):
+            raise NotConfirmed(action=action)
+
+    @property
+    def actor(self) -> str:
+        """Who sits at the keyboard."""
+        try:
+            return os.environ.get("BOPIS_ACTOR") or getpass.getuser()
+        except (KeyError, OSError):
+            return f"uid-{os.getuid()}"
+
+    @property
+    def source(self) -> str:
+        """Where messages from this keyboard come from."""
+        return f"cli/{self.actor}@{socket.gethostname()}"[:128]
+
+    @cached_property
+    def bootstrap(self) -> str:
+        """The log's address."""
+        from bopis.adapters.address import bootstrap_address
+
+        return bootstrap_address(self.settings)
+
+    @contextmanager
+    def reader(self) -> Iterator["LogReader"]:
+        """A way to read the log."""
+        _hush()
+        from bopis.adapters.log import LogReader
+
+        settings = self.settings
+        timeout = settings.publish_timeout_seconds
+        with LogReader(self.bootstrap, settings.topic_prefix, timeout_seconds=timeout) as reader:
+            yield reader
+
+    @contextmanager
+    def admin(self) -> Iterator["LogAdmin"]:
+        """A way to the log's topics and groups."""
+        _hush()
+        from bopis.adapters.admin import LogAdmin
+
+        settings = self.settings
+        timeout = settings.publish_timeout_seconds
+        with LogAdmin(self.bootstrap, settings.topic_prefix, timeout_seconds=timeout) as admin:
+            yield admin
+
+    @contextmanager
+    def publisher(self, linger_ms: int = 0) -> Iterator["Publisher"]:
+        """A way to write to the log."""
+        _hush()
+        from bopis.adapters.publisher import Publisher
+
+        settings = self.settings
+        timeout = settings.publish_timeout_seconds
+        with Publisher(
+            self.bootstrap, settings.topic_prefix, linger_ms=linger_ms, timeout_seconds=timeout
+        ) as publisher:
+            yield publisher
+
+    @contextmanager
+    def engine(self) -> Iterator["Engine"]:
+        """A way to the read side; raises `ReadSideMissing` when it is not there or of another version."""
+        from bopis.commands.readside_access import opened
+
+        with opened(self.settings) as engine:
+            yield engine
+
+
+def open_shell(context: typer.Context, as_json: bool = False) -> Shell:
+    """The shell of this run, told how to answer."""
+    shell: Shell = context.ensure_object(Shell)
+    shell.json = as_json
+    return shell
+
+
+def _console(file: Any) -> "Console":
+    from rich.console import Console
+
+    # A pipe has no width; cutting tables at 80 columns would lose what is asked for.
+    width = None if file.isatty() or "COLUMNS" in os.environ else PIPE_COLUMNS
+    return Console(file=file, width=width, highlight=False, emoji=False)
+
+
+def _hush() -> None:
+    """The client library logs each reconnection; what matters of it comes back as an error."""
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)

@@ -1,0 +1,1 @@
+"""Waiting until the read side shows what was just said."""

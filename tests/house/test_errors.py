@@ -1,0 +1,76 @@
+"""Errors live in one file per package, and their docstring is the message: it says what to do next."""
+
+import ast
+import builtins
+import re
+
+from bopis.commands.errors import EXIT_CODES
+from tests.house.plan import SIGNALS
+from tests.house.reading import modules, verdict
+
+GOLDEN_EXIT_CODES = {0, 1, 2, 3, 4, 5, 69, 70, 75, 78, 130}
+IGNORE = re.compile(r"#\s*type:\s*ignore(?P<code>\[[a-z-, ]+\])?(?P<reason>.*)$")
+
+
+def raisable() -> dict[str, ast.ClassDef]:
+    """Classes that are exceptions, by their own word or by that of an ancestor of ours, by place and name."""
+    classes = {f"{module.name}:{it.name}": it for module in modules() for it in module.classes()}
+    by_name: dict[str, list[ast.ClassDef]] = {}
+    for it in classes.values():
+        by_name.setdefault(it.name, []).append(it)
+
+    def is_error(node: ast.ClassDef, seen: frozenset[str]) -> bool:
+        for base in node.bases:
+            name = ast.unparse(base).split(".")[-1].split("[")[0]
+            kind = getattr(builtins, name, None)
+            if isinstance(kind, type) and issubclass(kind, BaseException):
+                return True
+            if name not in seen and any(is_error(it, seen | {name}) for it in by_name.get(name, [])):
+                return True
+        return False
+
+    return {name: it for name, it in classes.items() if is_error(it, frozenset())}
+
+
+def test_errors_live_in_a_file_of_that_name() -> None:
+    found = [
+        it
+        for it in raisable()
+        if it.split(":")[0].split(".")[-1] != "errors" and it not in SIGNALS and not it.startswith("benchmarks")
+    ]
+
+    assert not found, verdict(found, "Exceptions outside of their package's errors.py:")
+
+
+def test_every_error_says_what_it_means() -> None:
+    found = [name for name, it in raisable().items() if not ast.get_docstring(it)]
+
+    assert not found, verdict(found, "Exceptions without a docstring:")
+
+
+def test_exit_codes_are_the_promised_ones() -> None:
+    assert set(EXIT_CODES) == GOLDEN_EXIT_CODES
+
+
+def test_every_error_leaves_with_a_promised_exit_code() -> None:
+    found = []
+    for name, node in raisable().items():
+        for statement in node.body:
+            target = getattr(statement, "targets", [getattr(statement, "target", None)])[0]
+            value = getattr(statement, "value", None)
+            if isinstance(target, ast.Name) and target.id == "exit_code" and isinstance(value, ast.Constant):
+                if value.value not in GOLDEN_EXIT_CODES:
+                    found.append(f"{name} leaves with {value.value}")
+
+    assert not found, verdict(found, f"Exit codes beside {sorted(GOLDEN_EXIT_CODES)}:")
+
+
+def test_every_silenced_type_error_has_a_code_and_a_reason() -> None:
+    found = []
+    for module in modules():
+        for number, line in enumerate(module.lines, 1):
+            told = IGNORE.search(line)
+            if told and not (told["code"] and told["reason"].strip(" #()")):
+                found.append(f"{module.place}:{number} {line.strip()[-80:]}")
+
+    assert not found, verdict(found, "Write `# type: ignore[code]  # reason`:")
