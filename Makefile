@@ -1,0 +1,54 @@
+# The same verbs on a desk and in CI. `make run` and `make test` need Python 3.11+ and make, nothing else.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test lint types bench soak lock schemas clean
+
+help:            ## Show these targets
+	@grep -hE '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+
+setup: $(VENV)/.ready ## Make .venv with every pinned dependency and bopis itself
+
+$(VENV)/.ready: requirements.lock setup.cfg pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "bopis needs Python 3.11 or newer; name one with: make PYTHON=/path/to/python3.11"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=24"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	$(BIN)/python -m pip check
+	@touch $@
+
+run: setup       ## Run the demo: a trading day with faults, and a report (ARGS=--json for one document)
+	@$(BIN)/bopis demo $(ARGS)
+
+test: setup      ## Run the tests (ARGS are given to pytest)
+	$(BIN)/python -m pytest -m "not soak" $(ARGS)
+
+lint: setup      ## Check style
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: setup     ## Check types
+	$(BIN)/mypy
+
+bench: setup     ## Measure every claim (minutes)
+	for name in stream latency recovery broker projection; do $(BIN)/python -m benchmarks.$$name $(ARGS) || exit 1; done
+
+soak: setup      ## Run the long versions of the fault tests (hours)
+	$(BIN)/python -m pytest -m soak $(ARGS)
+
+lock: setup      ## Pin the newest dependencies anew
+	$(BIN)/python -m pip install --quiet uv
+	echo "# Every dependency, pinned. Made by: make lock (uv pip compile setup.cfg, all extras, any platform, Python 3.11+)" > requirements.lock
+	$(BIN)/uv pip compile --universal --python-version 3.11 --no-header --no-emit-index-url --no-emit-find-links \
+		--extra postgresql --extra test --extra lint setup.cfg >> requirements.lock
+
+schemas: setup   ## Write docs/schemas anew from the code
+	$(BIN)/python -m bopis.wire.schema
+
+clean:           ## Remove what was built; data directories stay
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
