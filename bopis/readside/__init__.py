@@ -1,1 +1,1 @@
-"""readside."""
+"""A copy of the log made for reading: SQL tables that are written together with the position they stand for."""

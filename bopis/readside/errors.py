@@ -1,0 +1,63 @@
+"""What can go wrong on the read side. Each docstring is the message: it says what to do next.
+
+ReadSideError
++-- RecordsMissing      records between the position and the batch were not handed over
++-- TopicUnknown        nothing is projected from this topic
++-- SchemaAbsent        the tables are not there, or are of another version
++-- UrlUnsupported      neither SQLite nor PostgreSQL
++-- LogReplaced         the database has read further than the log goes
++-- StoreUnknown        no such store
++-- CellUnknown         nothing was ever said about this SKU in this store
++-- CursorInvalid       the cursor did not come from the page before
+"""
+
+
+class ReadSideError(Exception):
+    """The read side cannot answer or go on."""
+
+    def __init__(self, **facts: object) -> None:
+        self.facts = facts
+        words = " ".join((type(self).__doc__ or "").split())
+        told = ", ".join(f"{name}={value!r}" for name, value in facts.items())
+        super().__init__(f"{words} [{told}]" if told else words)
+
+
+class RecordsMissing(ReadSideError):
+    """Records between the position in the database and this batch were not handed over, so nothing was written.
+    Read the partition again from the position + 1; if the log itself has a hole there, say where the read began."""
+
+    def __init__(self, *, topic: str, partition: int, position: int, offset: int) -> None:
+        super().__init__(topic=topic, partition=partition, position=position, offset=offset)
+        self.topic = topic
+        self.partition = partition
+        self.position = position
+
+
+class TopicUnknown(ReadSideError):
+    """Nothing is projected from this topic. Check the topic prefix of this installation."""
+
+
+class SchemaAbsent(ReadSideError):
+    """The tables of the read side are not there, or are of another version. Run `bopis db upgrade`."""
+
+
+class UrlUnsupported(ReadSideError):
+    """The read side is kept in SQLite or PostgreSQL. Use a URL that begins with sqlite:/// or
+    postgresql+psycopg://."""
+
+
+class LogReplaced(ReadSideError):
+    """The database has read further than the log goes, so it belongs to another log. Drop it and build it again
+    with `bopis rebuild`, or point the worker at the right log or database."""
+
+
+class StoreUnknown(ReadSideError):
+    """No store has this id. Look it up with `bopis store list`, or import the stores first."""
+
+
+class CellUnknown(ReadSideError):
+    """Nothing was ever said about this SKU in this store. Check the codes: they compare exactly."""
+
+
+class CursorInvalid(ReadSideError):
+    """The cursor did not come from the page before. Ask again without a cursor."""

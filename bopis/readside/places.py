@@ -1,0 +1,47 @@
+"""The stores topic: names and places of the stores. Pure."""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from bopis.readside.changes import Changes, RecordLike
+
+
+class _Store(msgspec.Struct):
+    store_id: str
+    name: str = ""
+    city: str = ""
+    state: str = ""
+    postal_code: str = ""
+    latitude: float | None = None
+    longitude: float | None = None
+    time_zone: str = "UTC"
+
+
+_decode = msgspec.json.Decoder(_Store).decode
+
+
+def project_stores(records: Iterable[RecordLike], changes: Changes) -> list[int]:
+    """Put each store under its key; a record without a value takes it away.
+
+    Returns the offsets of records that are not stores: nothing can be done about them here but to say so.
+    """
+    unread = []
+    for record in records:
+        try:
+            key = (record.key or b"").decode()
+            row = _decode(record.value) if record.value else None
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            unread.append(record.offset)
+            continue
+        if row is None:
+            changes.set("stores", (key,), None)
+            continue
+        changes.set(
+            "stores",
+            (key,),
+            (
+                key, row.name or key, row.city, row.state, row.postal_code, row.latitude, row.longitude, row.time_zone,
+            ),
+        )  # fmt: skip
+    return unread

@@ -1,0 +1,28 @@
+"""What can be asked of the read side. Each function opens its own snapshot, so that one answer is of one moment."""
+
+from bopis.readside.queries.answers import Clock, Page, Span
+from bopis.readside.queries.comparison import verify
+from bopis.readside.queries.instants import at
+from bopis.readside.queries.past import history
+from bopis.readside.queries.places import store, stores
+from bopis.readside.queries.present import find, levels
+from bopis.readside.queries.reasons import why
+from bopis.readside.queries.state import gaps, holds, positions, totals
+
+__all__ = [
+    "Clock",
+    "Page",
+    "Span",
+    "at",
+    "find",
+    "gaps",
+    "history",
+    "holds",
+    "levels",
+    "positions",
+    "store",
+    "stores",
+    "totals",
+    "verify",
+    "why",
+]

@@ -1,0 +1,183 @@
+"""Batches of records into the database: rows, fold and position in one transaction, or nothing."""
+
+import time
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from sqlalchemy import Connection, Engine
+
+from bopis.readside import statements
+from bopis.readside.changes import NO_POSITION, Changes, Consumed, RecordLike
+from bopis.readside.engine import SQLITE, reading, writing
+from bopis.readside.errors import RecordsMissing, TopicUnknown
+from bopis.readside.fold import Fold
+from bopis.readside.levels import project_levels
+from bopis.readside.notes import Notes
+from bopis.readside.places import project_stores
+from bopis.readside.schema import consumed, heard
+from bopis.readside.shelf import SqlShelf, keep
+from bopis.readside.silence import Heard
+
+STOCK = "stock"
+LEVELS = "inventory-levels"
+STORES = "stores"
+TOPICS = (STOCK, LEVELS, STORES)
+
+FOLD_ROWS_CACHED_MAX = 40_000  # of one partition, a kilobyte or two each
+
+Partition = tuple[str, int]
+
+
+class Batch(NamedTuple):
+    """Records of one partition in order, from where the read began up to before `following`.
+
+    Offsets between the two without a record are holes in the log itself, made by compaction or retention. Without
+    the two, the records must follow each other and the position without a hole.
+    """
+
+    topic: str
+    partition: int
+    records: Sequence[RecordLike]
+    start: int | None = None
+    following: int | None = None
+
+
+class Projection:
+    """Writes the read side; one thread uses it at a time.
+
+    Two of them on one database are harmless: the position is read under a lock in the same transaction that
+    writes the rows, so whoever comes second finds the records consumed and leaves them out.
+    """
+
+    def __init__(self, engine: Engine, prefix: str = "", rows_cached_max: int = FOLD_ROWS_CACHED_MAX) -> None:
+        self._engine = engine
+        self._prefix = prefix
+        self._rows_cached_max = rows_cached_max
+        self._folds: dict[int, Fold] = {}
+        # The position up to which each fold in memory goes.
+        self._folded: dict[int, int] = {}
+
+    def positions(self) -> dict[Partition, int]:
+        """The last consumed offset of every partition that was ever read, by topic without prefix."""
+        query = consumed.select().with_only_columns(consumed.c.topic, consumed.c.partition, consumed.c.position)
+        with reading(self._engine) as connection:
+            return {(topic, partition): position for topic, partition, position in connection.execute(query)}
+
+    def write(
+        self,
+        topic: str,
+        partition: int,
+        records: Sequence[RecordLike],
+        start: int | None = None,
+        following: int | None = None,
+    ) -> None:
+        """Write one batch; see `write_many`."""
+        self.write_many([Batch(topic, partition, records, start, following)])
+
+    def write_many(self, batches: Iterable[Batch | tuple[str, int, Sequence[RecordLike]]]) -> None:
+        """Write several batches in one transaction; records at or below the position are left out.
+
+        Raises `RecordsMissing`, and writes nothing, when records before a batch were not handed over.
+        """
+        work = [self._named(Batch(*batch)) for batch in batches]
+        if not work:
+            return
+        try:
+            with writing(self._engine) as connection:
+                folded = self._write(connection, work)
+        except BaseException:
+            # Rows in memory may have gone on without the table: what they say is not to be believed.
+            self._folds.clear()
+            self._folded.clear()
+            raise
+        for partition, position in folded.items():
+            self._folds[partition].rows.settle(self._rows_cached_max)
+            self._folded[partition] = position
+
+    def _named(self, batch: Batch) -> Batch:
+        topic = batch.topic.removeprefix(self._prefix)
+        if topic not in TOPICS:
+            raise TopicUnknown(topic=batch.topic, prefix=self._prefix)
+        return batch._replace(topic=topic)
+
+    def _write(self, connection: Connection, work: Sequence[Batch]) -> dict[int, int]:
+        positions = _lock(connection, sorted({(batch.topic, batch.partition) for batch in work}))
+        changes = Changes()
+        folds: dict[int, Fold] = {}
+        now_ms = int(time.time() * 1000)
+        for batch in work:
+            at = (batch.topic, batch.partition)
+            before = positions[at]
+            records, position = _beyond(batch, before.position)
+            if position == before.position:
+                continue
+            if batch.topic == STOCK and batch.partition not in folds:
+                folds[batch.partition] = self._fold(connection, batch.partition, before.position)
+            after = _project(batch, records, before, changes, folds)
+            recorded_ms = records[-1].timestamp if records else before.recorded_ms
+            positions[at] = after._replace(position=position, recorded_ms=recorded_ms)
+            changes.set("consumed", at, (*at, position, recorded_ms, now_ms, *positions[at][2:]))
+        for partition, fold in folds.items():
+            keep(fold.rows, partition, changes)
+        statements.apply(connection, changes)
+        return {partition: positions[STOCK, partition].position for partition in folds}
+
+    def _fold(self, connection: Connection, partition: int, position: int) -> Fold:
+        """The fold of a partition as it stands at the position; from memory if nobody else has written since."""
+        fold = self._folds.get(partition)
+        if fold is None or self._folded.get(partition) != position:
+            known = connection.execute(heard.select().where(heard.c.partition == partition))
+            fold = Fold(partition, {row.store: Heard(*row[2:]) for row in known})
+            self._folds[partition] = fold
+            self._folded.pop(partition, None)
+        fold.rows.shelf = SqlShelf(connection, partition)
+        return fold
+
+
+def _project(
+    batch: Batch, records: Sequence[RecordLike], before: Consumed, changes: Changes, folds: dict[int, Fold]
+) -> Consumed:
+    if batch.topic == STOCK:
+        folds[batch.partition].take(records, changes)
+    elif batch.topic == STORES:
+        project_stores(records, changes)
+    else:
+        notes = Notes(before)
+        project_levels(batch.partition, notes.believed(records), changes)
+        return before._replace(source_position=notes.source_position, claim=notes.claim, stale=notes.stale)
+    return before
+
+
+def _beyond(batch: Batch, position: int) -> tuple[Sequence[RecordLike], int]:
+    """The records beyond the position, and the position after them."""
+    records = batch.records
+    if records and records[0].offset <= position:
+        records = [record for record in records if record.offset > position]
+    if batch.start is None:
+        expected = position + 1
+        for record in records:
+            if record.offset != expected:
+                raise RecordsMissing(
+                    topic=batch.topic, partition=batch.partition, position=expected - 1, offset=record.offset
+                )
+            expected += 1
+    elif batch.start > position + 1:
+        raise RecordsMissing(topic=batch.topic, partition=batch.partition, position=position, offset=batch.start)
+    newest = records[-1].offset if records else position
+    return records, max(newest, position, (batch.following or 0) - 1)
+
+
+def _lock(connection: Connection, partitions: Sequence[Partition]) -> dict[Partition, Consumed]:
+    """The positions, locked until the end of the transaction; on SQLite the transaction is the lock."""
+    if connection.dialect.name != SQLITE:
+        fresh = [(*at, NO_POSITION, 0, 0, NO_POSITION, NO_POSITION, False) for at in partitions]
+        statements.run(connection, statements.insert_absent("consumed", connection.dialect.name), fresh)
+    found: dict[Partition, Consumed] = {}
+    for topic, partition in partitions:
+        query = consumed.select().where(consumed.c.topic == topic, consumed.c.partition == partition)
+        row = connection.execute(query.with_for_update()).one_or_none()
+        if row is None:
+            found[topic, partition] = Consumed()
+        else:
+            found[topic, partition] = Consumed(row.position, row.recorded_ms, *row[5:])
+    return found
