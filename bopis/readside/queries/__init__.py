@@ -4,7 +4,7 @@ from bopis.readside.queries.answers import Clock, Page, Span
 from bopis.readside.queries.comparison import verify
 from bopis.readside.queries.instants import at
 from bopis.readside.queries.past import history
-from bopis.readside.queries.places import store, stores
+from bopis.readside.queries.places import all_stores, one_store
 from bopis.readside.queries.present import find, levels
 from bopis.readside.queries.reasons import why
 from bopis.readside.queries.state import gaps, holds, positions, totals
@@ -13,15 +13,15 @@ __all__ = [
     "Clock",
     "Page",
     "Span",
+    "all_stores",
     "at",
     "find",
     "gaps",
     "history",
     "holds",
     "levels",
+    "one_store",
     "positions",
-    "store",
-    "stores",
     "totals",
     "verify",
     "why",

@@ -15,13 +15,13 @@ from bopis.readside.schema import stores as store_rows
 _rules = msgspec.json.Decoder(dict[str, Rule]).decode
 
 
-def stores(engine: Engine) -> list[StoreAnswer]:
+def all_stores(engine: Engine) -> list[StoreAnswer]:
     """Every store that was imported or heard from, by id."""
     with reading(engine) as connection:
         return _stores(connection, None)
 
 
-def store(engine: Engine, store_id: str) -> StoreAnswer:
+def one_store(engine: Engine, store_id: str) -> StoreAnswer:
     """One store. Raises `StoreUnknown`."""
     with reading(engine) as connection:
         found = _stores(connection, store_id)
