@@ -155,6 +155,8 @@ class Supervisor:
         )
         self._processes[child.name] = process
         self._tell(child, state=ChildState.STARTING, pid=process.pid)
+        if self._stopping.is_set():
+            process.terminate()  # The request to stop came while this one was being born.
         reading = asyncio.create_task(self._read(child, process, ready))
         patience = asyncio.create_task(self._expect_ready(child, process))
         try:

@@ -17,6 +17,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
 from streams.batches import Chunk, fetched_chunks
+from streams.loops import loop_factory
 
 log = structlog.get_logger("streams.transport")
 
@@ -98,7 +99,8 @@ class Consumer(driver.Consumer):  # type: ignore[misc]  # Faust ships no types
         self._placed = asyncio.Event()
 
     def _new_consumer_thread(self) -> ConsumerThread:
-        return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+        factory = loop_factory() or asyncio.new_event_loop
+        return ConsumerThread(self, loop=self.loop, thread_loop=factory(), beacon=self.beacon)
 
     async def _wait_next_records(self, timeout: float) -> Any:
         """With no partition to read, Faust sleeps for a second; here the first one placed ends the wait."""

@@ -16,6 +16,7 @@ from streams.client import LogClient
 from streams.connection import Connection
 from streams.errors import Fenced, StreamError
 from streams.limits import StreamLimits
+from streams.loops import loop_factory
 from streams.ownership import Ownership
 from streams.partition import Reach
 from streams.processor import Processor
@@ -52,16 +53,8 @@ def run(
         logging.getLogger(name).setLevel(limits.library_log_level)
     # A table is a few very large dicts: looking through them for circles again and again finds nothing.
     gc.set_threshold(GC_THRESHOLD, 50, 100)
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
         return runner.run(_Worker(processor, connection, limits, ready).run())
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    try:
-        import uvloop
-    except ImportError:
-        return None
-    return uvloop.new_event_loop
 
 
 class _Worker:

@@ -27,7 +27,7 @@ class FakeClient:
     def __init__(self, earliest: int, end: int) -> None:
         self.earliest, self.end = earliest, end
 
-    async def offset(self, tp: TopicPartition, which: int) -> int:  # noqa: ARG002  (the client's)
+    async def offset(self, tp: TopicPartition, which: int) -> int:
         return self.earliest if which == EARLIEST else self.end
 
 
@@ -163,6 +163,21 @@ async def test_outputs_are_in_the_log_before_the_position_that_covers_them() -> 
     assert sum(count for name, count in writer.written if name == "outputs") == 8
 
 
+async def test_rows_and_position_leave_in_one_batch_with_the_position_first() -> None:
+    partition, writer, _ = make()
+
+    await partition.take(chunk(0, 8))
+    await partition._commits.drain()
+
+    covered = -1
+    for entries in (entries for name, entries in writer.written if name == "totals"):
+        position = msgspec.json.decode(entries[0][1])["position"]
+        assert entries[0][0] == b"\x00position"
+        assert [key for key, _, _ in entries[1:]] == [b"k%d" % n for n in range(covered + 1, position + 1)]
+        covered = position
+    assert covered == 7
+
+
 async def test_rows_that_grow_make_commits_of_fewer_records() -> None:
     """What is staged must fit into one batch, or the position could not be atomic with its rows."""
     limits = msgspec.structs.replace(LIMITS, commit_bytes_target=100_000, commit_rows_max=1_000)
@@ -195,7 +210,7 @@ async def test_a_step_waits_when_too_much_is_staged() -> None:
 async def test_a_commit_that_fails_is_told_and_nothing_more_is_written() -> None:
     partition, writer, failures = make()
 
-    async def broken(tp: TopicPartition, entries: list[Any]) -> int:  # noqa: ARG001  (the writer's)
+    async def broken(tp: TopicPartition, entries: list[Any]) -> int:
         raise ConnectionError("gone")
 
     writer.atomically = broken  # type: ignore[method-assign]  # a fault, planted
