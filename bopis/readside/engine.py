@@ -7,8 +7,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import InterfaceError, OperationalError
 
-from bopis.readside.errors import UrlUnsupported
+from bopis.readside.errors import DatabaseAway, UrlUnsupported
 
 SQLITE = "sqlite"
 POSTGRESQL = "postgresql"
@@ -28,6 +29,9 @@ SQLITE_PRAGMAS = {
     "wal_autocheckpoint": WAL_PAGES_BEFORE_CHECKPOINT,
     "temp_store": "MEMORY",
 }
+# Busy, locked, input or output failed, disk full, cannot open: what may pass. The rest is our mistake.
+SQLITE_PASSING = (5, 6, 10, 13, 14)
+SQLITE_PRIMARY = 0xFF
 _AT_ONCE = "bopis_write_lock_at_once"
 
 
@@ -51,6 +55,18 @@ def connect(url: str) -> Engine:
 def kind_of(engine: Engine) -> str:
     """``sqlite`` or ``postgresql``."""
     return engine.dialect.name
+
+
+@contextmanager
+def patient() -> Iterator[None]:
+    """Tells a database that may answer later from one that never will: raises `DatabaseAway` for the former."""
+    try:
+        yield
+    except (OperationalError, InterfaceError) as error:
+        code = getattr(error.orig, "sqlite_errorcode", None)
+        if code is None or code & SQLITE_PRIMARY in SQLITE_PASSING:
+            raise DatabaseAway(cause=str(error.orig)) from error
+        raise
 
 
 @contextmanager

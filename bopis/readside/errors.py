@@ -4,8 +4,8 @@ ReadSideError
 +-- RecordsMissing      records between the position and the batch were not handed over
 +-- TopicUnknown        nothing is projected from this topic
 +-- SchemaAbsent        the tables are not there, or are of another version
-+-- UrlUnsupported      neither SQLite nor PostgreSQL
-+-- LogReplaced         the database has read further than the log goes
++-- DatabaseAway        the database does not answer; it may when asked again
+    +-- UrlUnsupported      neither SQLite nor PostgreSQL
 +-- StoreUnknown        no such store
 +-- CellUnknown         nothing was ever said about this SKU in this store
 +-- CursorInvalid       the cursor did not come from the page before
@@ -41,14 +41,14 @@ class SchemaAbsent(ReadSideError):
     """The tables of the read side are not there, or are of another version. Run `bopis db upgrade`."""
 
 
+class DatabaseAway(ReadSideError):
+    """The database did not answer, so nothing was written. Start it, or free the disk or the lock that it waits
+    for; a worker tries again by itself and goes on where it stopped."""
+
+
 class UrlUnsupported(ReadSideError):
     """The read side is kept in SQLite or PostgreSQL. Use a URL that begins with sqlite:/// or
     postgresql+psycopg://."""
-
-
-class LogReplaced(ReadSideError):
-    """The database has read further than the log goes, so it belongs to another log. Drop it and build it again
-    with `bopis rebuild`, or point the worker at the right log or database."""
 
 
 class StoreUnknown(ReadSideError):

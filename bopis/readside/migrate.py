@@ -1,5 +1,6 @@
 """The schema of the read side, version by version. The steps themselves stand in ``migrations/versions``."""
 
+import logging
 from importlib.util import find_spec
 from typing import Any
 
@@ -25,6 +26,10 @@ def _is_ours(name: str | None, kind: str, parents: object) -> bool:  # noqa: ARG
 
 # How Alembic compares and marks; said to it wherever it begins.
 OPTIONS: dict[str, Any] = {"version_table": VERSION_TABLE, "compare_server_default": True, "include_name": _is_ours}
+
+
+# Alembic tells each plug-in that it sets up; only what went wrong is of interest here.
+logging.getLogger("alembic").setLevel(logging.WARNING)
 
 
 def upgrade(engine: Engine) -> str:

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Table
 
 from bopis.readside.changes import Changes, Row
 from bopis.readside.engine import SQLITE
+from bopis.readside.errors import DatabaseAway
 from bopis.readside.schema import metadata
 
 COPY_ROWS_MIN = 64
@@ -69,9 +70,14 @@ def run(connection: Connection, statement: str, rows: Sequence[Row]) -> None:
 
 def _copy(connection: Connection, statement: str, rows: Iterable[Row]) -> None:
     driver: Any = connection.connection.driver_connection
-    with driver.cursor() as cursor, cursor.copy(statement) as copy:
-        for row in rows:
-            copy.write_row(row)
+    try:
+        with driver.cursor() as cursor, cursor.copy(statement) as copy:
+            for row in rows:
+                copy.write_row(row)
+    except connection.dialect.loaded_dbapi.OperationalError as error:
+        # SQLAlchemy did not see this call, so it has to be told that the connection is gone.
+        connection.invalidate(error)
+        raise DatabaseAway(cause=str(error)) from error
 
 
 def _quoted(name: str) -> str:

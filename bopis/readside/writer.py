@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Engine
 
 from bopis.readside import statements
 from bopis.readside.changes import NO_POSITION, Changes, Consumed, RecordLike
-from bopis.readside.engine import SQLITE, reading, writing
+from bopis.readside.engine import SQLITE, patient, reading, writing
 from bopis.readside.errors import RecordsMissing, TopicUnknown
 from bopis.readside.fold import Fold
 from bopis.readside.levels import project_levels
@@ -60,7 +60,7 @@ class Projection:
     def positions(self) -> dict[Partition, int]:
         """The last consumed offset of every partition that was ever read, by topic without prefix."""
         query = consumed.select().with_only_columns(consumed.c.topic, consumed.c.partition, consumed.c.position)
-        with reading(self._engine) as connection:
+        with patient(), reading(self._engine) as connection:
             return {(topic, partition): position for topic, partition, position in connection.execute(query)}
 
     def write(
@@ -77,13 +77,15 @@ class Projection:
     def write_many(self, batches: Iterable[Batch | tuple[str, int, Sequence[RecordLike]]]) -> None:
         """Write several batches in one transaction; records at or below the position are left out.
 
-        Raises `RecordsMissing`, and writes nothing, when records before a batch were not handed over.
+        Raises `RecordsMissing` when records before a batch were not handed over and `DatabaseAway` when the
+        database does not answer. Either way nothing counts as written, and the same batches may be handed over
+        again: whether a commit whose answer was lost has happened is read from the database.
         """
         work = [self._named(Batch(*batch)) for batch in batches]
         if not work:
             return
         try:
-            with writing(self._engine) as connection:
+            with patient(), writing(self._engine) as connection:
                 folded = self._write(connection, work)
         except BaseException:
             # Rows in memory may have gone on without the table: what they say is not to be believed.

@@ -1,0 +1,145 @@
+"""The projection worker: the log into SQL tables, as a Faust app of its own with its own consumer group.
+
+Rows and position are written in one transaction, so the database itself says where to read on: nothing is claimed,
+nothing is fenced. Should two workers believe that they own a partition, the one that writes second finds its
+records consumed. All that has to be done here is to bring chunks to the database in order, without blocking the
+loop and without reading ahead too far.
+"""
+
+import asyncio
+import gc
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+
+from bopis.readside.errors import SchemaAbsent
+from streams.app import StreamApp, _settings
+from streams.client import LogClient
+from streams.connection import Connection
+from streams.limits import StreamLimits
+from streams.loops import loop_factory
+from streams.projection_reading import LEVELS, STOCK, STORES, Database, Feeds, Reading
+from streams.topics import TopicPlan
+from streams.worker import EXIT_CLEAN, GC_THRESHOLD, LIBRARIES, Ready, _Worker
+
+log = structlog.get_logger("streams.projection")
+
+NAME = "projection"
+EXIT_UNFIT = 78
+
+
+class Feed:
+    """What the worker's frame asks of a processor: a name, and the topic that it is read from first."""
+
+    name = NAME
+    source = STOCK
+
+
+def run(
+    connection: Connection,
+    limits: StreamLimits,
+    database_url: str,
+    ready: Callable[[Ready], None] | None = None,
+) -> int:
+    """Run until SIGTERM or SIGINT; the exit code of the process is the answer."""
+    from bopis.readside.engine import connect
+
+    for name in LIBRARIES:
+        logging.getLogger(name).setLevel(limits.library_log_level)
+    gc.set_threshold(GC_THRESHOLD, 50, 100)
+    engine = connect(database_url)
+    database = Database(engine, connection.prefix, limits)
+    try:
+        with asyncio.Runner(loop_factory=loop_factory()) as runner:
+            return runner.run(ProjectionWorker(connection, limits, database, ready).run())
+    finally:
+        database.close()
+        engine.dispose()
+
+
+def plans(connection: Connection, limits: StreamLimits) -> tuple[TopicPlan, ...]:
+    """Every topic that the projection reads, as its writers declare it."""
+    shapes = (
+        (STOCK, "delete", limits.source_bytes_max, True),
+        (LEVELS, "compact", limits.commit_bytes_max, True),
+        (STORES, "compact", 0, False),
+    )
+    return tuple(
+        TopicPlan(
+            name=connection.topic(name),
+            partitions=connection.partitions,
+            cleanup=cleanup,
+            bytes_max=bytes_max or limits.record_bytes_max,
+            exact_partitions=exact,
+        )
+        for name, cleanup, bytes_max, exact in shapes
+    )
+
+
+def build_app(connection: Connection, limits: StreamLimits, reading: Reading) -> StreamApp:
+    """One agent over all feeds: take a chunk, queue it for the database."""
+    feed: Any = Feed
+    app = StreamApp(connection.group(NAME), **_settings(feed, connection, limits))
+    app.ownership = reading  # type: ignore[assignment]  # the transport asks only for what both have
+    app.chunks_ahead_max = limits.chunks_ahead_max
+    topics = [connection.topic(name) for name in (STOCK, LEVELS, STORES)]
+    source = app.topic(*topics, key_serializer="raw", value_serializer="raw", acks=False)
+
+    @app.agent(source, concurrency=1, name=NAME)  # type: ignore[untyped-decorator]  # Faust ships no types
+    async def project(chunks: Any) -> None:
+        async for chunk in chunks:
+            await reading.take(chunk)
+            app.consumer.taken()
+
+    return app
+
+
+class ProjectionWorker(_Worker):
+    """The frame of every worker around the projection: start, serve, end, and the exit code."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        limits: StreamLimits,
+        database: Database,
+        ready: Callable[[Ready], None] | None,
+    ) -> None:
+        feed: Any = Feed
+        super().__init__(feed, connection, limits, ready)
+        self._database = database
+        self._is_ready = False
+
+    async def _own(self, client: LogClient) -> int:
+        starting = asyncio.ensure_future(self._open(client))
+        waits: list[asyncio.Future[Any]] = [starting, self._end]
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        if not starting.done():
+            starting.cancel()
+            return EXIT_CLEAN
+        try:
+            starting.result()
+        except SchemaAbsent as error:
+            log.error("worker.fell", processor=NAME, error=str(error))
+            return EXIT_UNFIT
+        feeds = Feeds(self._connection, self._limits, client)
+        reading = Reading(feeds, self._database, self._tell_once, self._finish)
+        app = build_app(self._connection, self._limits, reading)
+        running = asyncio.ensure_future(self._serve(app))
+        cause = await self._end
+        if cause is None:
+            await reading.close()
+            await app.consumer.commit()
+        await self._leave(app, running)
+        log.info("worker.stopped", processor=NAME, clean=cause is None)
+        return EXIT_CLEAN if cause is None else self._fell(cause)
+
+    async def _open(self, client: LogClient) -> None:
+        await self._prepare(client, plans(self._connection, self._limits))
+        await self._database.open()
+
+    def _tell_once(self, rows: dict[int, int]) -> None:
+        if not self._is_ready:
+            self._is_ready = True
+            self._tell_ready(rows)
