@@ -63,7 +63,7 @@ APIS: Mapping[int, Api] = {
     42: Api(0, 1, admin.DeleteGroupsRequest, groups.delete_groups),
     44: Api(0, 0, admin.IncrementalAlterConfigsRequest, configs.incremental_alter_configs),
     47: Api(0, 0, consumer.OffsetDeleteRequest, offsets.offset_delete),
-    60: Api(0, 0, admin.DescribeClusterRequest, cluster.describe_cluster, 0),
+    60: Api(0, 2, admin.DescribeClusterRequest, cluster.describe_cluster, 0),
     61: Api(0, 0, admin.DescribeProducersRequest, producers.describe_producers, 0),
 }
 

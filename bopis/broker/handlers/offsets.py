@@ -107,7 +107,10 @@ async def offset_delete(node: Node, request: Any, header: RequestHeader) -> Any:
     group = node.groups.groups.get(name)
     if group is None and name not in node.offsets.groups:
         return OffsetDeleteResponse(version=header.version, error_code=Code.GROUP_ID_NOT_FOUND, topics=[])
-    subscribed = set() if group is None else _subscribed(group)
+    try:
+        subscribed = set() if group is None else _subscribed(group)
+    except Refused as refusal:
+        return OffsetDeleteResponse(version=header.version, error_code=refusal.code, topics=[])
     gone = [
         (asked.name, part.partition_index)
         for asked in request.topics or []

@@ -1,0 +1,91 @@
+"""The engines that the contract is held against, each as a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+READY_SECONDS = 10.0
+STOP_SECONDS = 10.0
+# Background work comes often, so that a test sees it within a second.
+QUICK = ("retention_interval_seconds=0.2", "compaction_interval_seconds=0.2")
+
+
+class EmbeddedEngine:
+    """`python -m bopis.broker` on a directory of its own."""
+
+    name = "embedded"
+
+    def __init__(self, directory: Path, limits: tuple[str, ...] = QUICK) -> None:
+        self.directory = directory
+        self._limits = limits
+        self._port = 0
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def bootstrap(self) -> str:
+        return f"127.0.0.1:{self._port}"
+
+    @property
+    def address(self) -> tuple[str, int]:
+        return "127.0.0.1", self._port
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    def command(self) -> list[str]:
+        limits = [part for limit in self._limits for part in ("--limit", limit)]
+        return [sys.executable, "-m", "bopis.broker", str(self.directory), "--json", "--port", str(self._port), *limits]
+
+    def start(self) -> dict[str, Any]:
+        """Start it, on the port it had before if it had one, and wait until it listens."""
+        self._process = subprocess.Popen(self.command(), stdout=subprocess.PIPE, env=_environment())
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        assert line, f"the log did not start (exit code {self._process.wait()})"
+        note: dict[str, Any] = json.loads(line)
+        self._port = note["port"]
+        return note
+
+    def stop(self) -> int:
+        """Ask it to stop, and return its exit code."""
+        return self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End it without any warning."""
+        self._end(signal.SIGKILL)
+
+    def restart(self) -> None:
+        """Stop it if it runs, and start it again where it was."""
+        if self._process is not None:
+            self.stop()
+        self.start()
+
+    def signal(self, number: int) -> None:
+        os.kill(self.pid, number)
+
+    def _end(self, number: int) -> int:
+        process, self._process = self._process, None
+        if process is None:
+            return 0
+        process.send_signal(number)
+        try:
+            return process.wait(STOP_SECONDS)
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+            if process.stdout is not None:
+                process.stdout.close()
+
+
+def _environment() -> dict[str, str]:
+    root = str(Path(__file__).parents[2])
+    return {**os.environ, "PYTHONPATH": root, "PYTHONUNBUFFERED": "1"}

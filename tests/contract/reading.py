@@ -1,0 +1,57 @@
+"""Reading a whole partition, as the tests like it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+from aiokafka.record.memory_records import MemoryRecords
+
+from tests.contract.wire import EARLIEST, LATEST, Wire
+
+
+class Row(NamedTuple):
+    """One record as it is in the log."""
+
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    timestamp: int
+
+
+def parse(records: bytes | None, start: int = 0) -> list[Row]:
+    """The records of a fetch from an offset on."""
+    rows: list[Row] = []
+    batches = MemoryRecords(bytes(records or b""))
+    while batches.has_next():
+        found = batches.next_batch()
+        assert found is not None
+        assert found.validate_crc()
+        rows += [Row(r.offset, r.key, r.value, r.timestamp) for r in found if r.offset >= start]
+    return rows
+
+
+def read_all(wire: Wire, topic: str, partition: int = 0) -> list[Row]:
+    """Every record from the first offset to the end."""
+    offset, end = wire.offset(topic, EARLIEST, partition), wire.offset(topic, LATEST, partition)
+    rows: list[Row] = []
+    while offset < end:
+        answer = wire.fetch(topic, offset, partition)
+        assert answer.error_code == 0
+        found = parse(answer.records, offset)
+        if not found:
+            break
+        rows += found
+        offset = found[-1].offset + 1
+    return rows
+
+
+def until(condition: Callable[[], bool], seconds: float = 10.0) -> bool:
+    """Whether the condition comes true in time."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
