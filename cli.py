@@ -9,7 +9,18 @@ from typing import Annotated
 
 import typer
 
-from bopis.commands import config, dead_letters, running, topics
+from bopis.commands import (
+    checking,
+    config,
+    database,
+    dead_letters,
+    doctor,
+    running,
+    status,
+    stock,
+    stores,
+    topics,
+)
 from bopis.commands.group import Program
 from bopis.commands.shell import Shell
 
@@ -46,7 +57,7 @@ def program(
     context.obj = Shell(flags, no_input)
 
 
-for group in (running, topics, dead_letters, config):
+for group in (running, stock, stores, status, checking, doctor, topics, dead_letters, database, config):
     group.register(app)
 
 for name in ("replay", "demo"):

@@ -36,6 +36,11 @@ class CommandError(Exception):
         super().__init__(" ".join((type(self).__doc__ or "").split()).format(**facts))
 
 
+class SchemaDiffers(CommandError):
+    """The tables differ from what this version needs: {differences}. `bopis db upgrade` brings them to it; if that
+    does not help, `bopis readside rebuild` makes them anew from the log."""
+
+
 class Usage(CommandError):
     """{problem}"""
 
@@ -65,12 +70,13 @@ class NotFound(CommandError):
 
 
 class StoreUnknown(NotFound):
-    """No store {store!r} is known{hint}. List them with `bopis stores list`, import them with `bopis stores import
-    FILE`; to book on a store that was never heard of, give --new-store."""
+    """No store {store!r} is known{hint}. `bopis stores list` names them, `bopis stores import FILE` adds some; to
+    book on a store that was never heard of, give --new-store."""
 
 
 class SkuUnknown(NotFound):
-    """Store {store} has never spoken of SKU {sku!r}{hint}. `bopis stock find {sku}` looks in all stores."""
+    """Nothing was ever said about SKU {sku!r} in store {store}. Codes compare exactly; `bopis stock find {sku}`
+    looks in all stores."""
 
 
 class DeadLetterUnknown(NotFound):
@@ -123,10 +129,22 @@ class ReadSideMissing(CommandError):
     exit_code = 69
 
 
+class ReadSideUnreachable(CommandError):
+    """The read side {url} cannot be reached: {cause}. Check that the database runs and that `bopis config show`
+    names the right one."""
+
+    exit_code = 69
+
+
 class TryAgain(CommandError):
     """{what}"""
 
     exit_code = 75
+
+
+class NotRebuilt(TryAgain):
+    """The projection has not moved for {seconds} s and stands at {reached} of {total} records. See that it runs
+    (`bopis status`); it goes on by itself, nothing needs to be started again."""
 
 
 class NotSeenInTime(TryAgain):

@@ -1,1 +1,92 @@
-"""The way from a command to the read side."""
+"""The way from a command to the read side, and its failures in words that say what to do next."""
+
+import difflib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bopis.commands.errors import InvalidInput, ReadSideMissing, ReadSideUnreachable, SettingsBroken, StoreUnknown
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from bopis.commands.shell import Shell
+    from bopis.readside.queries.answers import StoreAnswer
+    from bopis.settings import Settings
+
+_NO_TABLE = ("no such table", "no such column", "does not exist")
+
+
+@contextmanager
+def opened(settings: "Settings", create: bool = False) -> Iterator["Engine"]:
+    """The read side's engine; a table or a server that is not there is told as such."""
+    from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+
+    from bopis.readside.engine import connect
+    from bopis.readside.errors import CursorInvalid, SchemaAbsent, UrlUnsupported
+
+    url = shown_url(settings)
+    try:
+        engine = connect(settings.database_url)
+    except (ArgumentError, NoSuchModuleError, UrlUnsupported) as error:
+        raise SettingsBroken(problems=f"database: {error}") from error
+    try:
+        if not create and (file := sqlite_file(settings)) is not None and not file.exists():
+            raise ReadSideMissing(url=url, cause="no file")
+        yield engine
+    except SchemaAbsent as error:
+        raise ReadSideMissing(url=url, cause="tables of another version") from error
+    except CursorInvalid as error:
+        raise InvalidInput(problem=str(error)) from error
+    except DBAPIError as error:
+        words = str(error.orig).strip().splitlines()[0]
+        if any(it in words for it in _NO_TABLE):
+            raise ReadSideMissing(url=url, cause=words) from error
+        raise ReadSideUnreachable(url=url, cause=words) from error
+    finally:
+        engine.dispose()
+
+
+def shown_url(settings: "Settings") -> str:
+    """The URL of the read side without its password."""
+    from sqlalchemy.engine import make_url
+
+    return make_url(settings.database_url).render_as_string(hide_password=True)
+
+
+def sqlite_file(settings: "Settings") -> Path | None:
+    """The file of a read side in SQLite."""
+    from sqlalchemy.engine import make_url
+
+    url = make_url(settings.database_url)
+    return Path(url.database) if url.get_backend_name() == "sqlite" and url.database else None
+
+
+def known_store(engine: "Engine", store: str) -> "StoreAnswer":
+    """The store; raises `StoreUnknown` with the nearest name when it was neither imported nor ever heard of."""
+    from bopis.readside import queries
+    from bopis.readside.errors import StoreUnknown as NoSuchStore
+
+    try:
+        return queries.one_store(engine, store)
+    except NoSuchStore:
+        pass
+    stores = queries.all_stores(engine)
+    near = difflib.get_close_matches(store, [it.store for it in stores], 3, 0.5)
+    near += [it.store for it in stores if store.lower() in it.name.lower()][:3]
+    hint = f"; did you mean {' or '.join(dict.fromkeys(near))}" if near else ""
+    raise StoreUnknown(store=store, hint=hint)
+
+
+def note_if_idle(shell: "Shell") -> None:
+    """Warn that an answer may be old: without the processors the read side stands still."""
+    from bopis.adapters.address import embedded_log, is_alive
+    from bopis.adapters.supervision import supervisor_of
+
+    settings = shell.settings
+    if not settings.embedded or supervisor_of(settings.data_dir) is not None:
+        return
+    found = embedded_log(settings.data_dir)
+    if found is None or not is_alive(found.pid):
+        shell.say(f"Note: nothing runs on {settings.data_dir}; this is what was known when it stopped.")

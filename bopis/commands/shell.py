@@ -87,6 +87,11 @@ class Shell:
         if not typer.confirm(f"{action[0].upper()}{action[1:]}?", err=True):
             raise NotConfirmed(action=action)
 
+    @staticmethod
+    def hush() -> None:
+        """The client library logs each reconnection; what matters of it comes back as an error."""
+        logging.getLogger("kafka").setLevel(logging.CRITICAL)
+
     @property
     def actor(self) -> str:
         """Who sits at the keyboard."""
@@ -110,7 +115,7 @@ class Shell:
     @contextmanager
     def reader(self) -> Iterator["LogReader"]:
         """A way to read the log."""
-        _hush()
+        self.hush()
         from bopis.adapters.log import LogReader
 
         settings = self.settings
@@ -121,7 +126,7 @@ class Shell:
     @contextmanager
     def admin(self) -> Iterator["LogAdmin"]:
         """A way to the log's topics and groups."""
-        _hush()
+        self.hush()
         from bopis.adapters.admin import LogAdmin
 
         settings = self.settings
@@ -132,7 +137,7 @@ class Shell:
     @contextmanager
     def publisher(self, linger_ms: int = 0) -> Iterator["Publisher"]:
         """A way to write to the log."""
-        _hush()
+        self.hush()
         from bopis.adapters.publisher import Publisher
 
         settings = self.settings
@@ -143,11 +148,11 @@ class Shell:
             yield publisher
 
     @contextmanager
-    def engine(self) -> Iterator["Engine"]:
-        """A way to the read side; raises `ReadSideMissing` when it is not there or of another version."""
+    def engine(self, create: bool = False) -> Iterator["Engine"]:
+        """A way to the read side; raises `ReadSideMissing` when it is not there and is not to be made."""
         from bopis.commands.readside_access import opened
 
-        with opened(self.settings) as engine:
+        with opened(self.settings, create) as engine:
             yield engine
 
 
@@ -164,8 +169,3 @@ def _console(file: Any) -> "Console":
     # A pipe has no width; cutting tables at 80 columns would lose what is asked for.
     width = None if file.isatty() or "COLUMNS" in os.environ else PIPE_COLUMNS
     return Console(file=file, width=width, highlight=False, emoji=False)
-
-
-def _hush() -> None:
-    """The client library logs each reconnection; what matters of it comes back as an error."""
-    logging.getLogger("kafka").setLevel(logging.CRITICAL)

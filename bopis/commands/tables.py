@@ -8,8 +8,8 @@ from rich.table import Table
 from rich.text import Text
 
 NUMBERS = frozenset(
-    ["atp", "held", "hand", "withheld", "doubt", "staged", "offset", "to", "partitions", "members"]
-    + ["lag", "restarts", "change", "after", "km", "safety", "reserve", "units", "staleness", "waiting"]
+    "ATP held hand withheld doubt staged offset to partitions members lag restarts change after km safety "  # noqa: SIM905
+    "reserve units staleness waiting".split()
 )
 SECOND_MS = 1000
 UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))

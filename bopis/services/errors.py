@@ -1,9 +1,9 @@
 """What a service may refuse. Each docstring is the message and says what to do next.
 
-    ServiceError
-    +-- Implausible     the message cannot be true as it stands
-    +-- TooOld          a person's message is older than its repeats can be told
-    +-- MessageBroken   a value breaks a limit of the message
+ServiceError
++-- Implausible     the message cannot be true as it stands
++-- TooOld          a person's message is older than its repeats can be told
++-- MessageBroken   a value breaks a limit of the message
 """
 
 from typing import ClassVar

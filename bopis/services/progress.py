@@ -22,9 +22,7 @@ def decided_positions(log: Log) -> dict[int, int]:
     start, end = log.start_offsets([CHANGELOG_TOPIC]), log.end_offsets([CHANGELOG_TOPIC])
     found: dict[int, int] = {}
     for look_back in LOOKS_BACK:
-        first = {
-            where: max(start[where], offset - look_back) for where, offset in end.items() if where[1] not in found
-        }
+        first = {where: max(start[where], offset - look_back) for where, offset in end.items() if where[1] not in found}
         for record in log.read(first, end):
             if record.key == POSITION_KEY and record.value:
                 found[record.partition] = _decode(record.value).position
@@ -34,6 +32,4 @@ def decided_positions(log: Log) -> dict[int, int]:
 def lag(log: Log, topic: str, positions: dict[int, int]) -> int:
     """Records of a topic that were not taken yet; a position is the newest offset that was."""
     start, end = log.start_offsets([topic]), log.end_offsets([topic])
-    return sum(
-        max(0, offset - max(positions.get(where[1], -1) + 1, start[where])) for where, offset in end.items()
-    )
+    return sum(max(0, offset - max(positions.get(where[1], -1) + 1, start[where])) for where, offset in end.items())

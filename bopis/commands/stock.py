@@ -1,0 +1,24 @@
+"""The group of commands about stock."""
+
+import typer
+
+from bopis.commands import stock_past, stock_read, stock_sort, stock_write
+
+app = typer.Typer(help="Stock of a store: look, ask why, and tell the books what happened.", no_args_is_help=True)
+
+
+def register(root: typer.Typer) -> None:
+    for command in (
+        stock_read.show,
+        stock_read.find,
+        stock_read.history,
+        stock_past.at,
+        stock_past.why,
+        stock_write.count,
+        stock_write.receive,
+        stock_write.adjust,
+        stock_write.transfer,
+        stock_sort.categorise,
+    ):
+        app.command()(command)
+    root.add_typer(app, name="stock")

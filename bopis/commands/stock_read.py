@@ -1,0 +1,234 @@
+"""Looking at stock: now, where, then, and why."""
+
+from datetime import UTC, datetime, tzinfo
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from bopis.commands.errors import SkuUnknown, Usage
+from bopis.commands.shell import AsJson, open_shell
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from sqlalchemy import Engine
+
+    from bopis.readside.queries.answers import LevelAnswer, MovementAnswer, StoreAnswer
+
+STORE = Annotated[str, typer.Argument(help="Id of the store.")]
+SKU = Annotated[str, typer.Argument(help="SKU code, exactly.")]
+LATE_MS = 60_000
+
+
+class Clock(StrEnum):
+    """Which clock a question is about."""
+
+    OCCURRED = "occurred"
+    RECORDED = "recorded"
+
+
+CLOCK = Annotated[
+    Clock, typer.Option(help="occurred: what was true then, by all that is known today; recorded: what the books said.")
+]
+
+
+def show(
+    context: typer.Context,
+    store: STORE,
+    skus: Annotated[list[str] | None, typer.Argument(metavar="[SKU]...", help="SKU codes; without, all.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="Rows at most.")] = 100,
+    after: Annotated[str | None, typer.Option(help="Go on after this SKU.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what may be promised in a store, and why units are withheld: one line for one SKU, else a table."""
+    from bopis.commands.levels import level_table, sentence
+    from bopis.commands.readside_access import known_store, note_if_idle
+    from bopis.readside import queries
+
+    shell = open_shell(context, as_json)
+    now = datetime.now(UTC)
+    with shell.engine() as engine:
+        about = known_or_stocked(engine, store)
+        following = None
+        if skus:
+            levels = tuple(level_of(engine, store, sku, now) for sku in dict.fromkeys(skus))
+        else:
+            page = queries.levels(engine, store, now=now, page=queries.Page(limit=limit, cursor=after))
+            levels, following = page.levels, page.next
+    if about is None and not levels:
+        with shell.engine() as engine:
+            known_store(engine, store)
+    pickup = about.pickup if about else True
+
+    def render(out: "Console") -> None:
+        if skus and len(levels) == 1:
+            out.print(sentence(levels[0], pickup), markup=False, soft_wrap=True)
+            return
+        out.print(level_table(levels))
+        if not pickup:
+            shell.say("Pickup is OFF in this store: nothing is promised.")
+        if following:
+            shell.say(f"More: bopis stock show {store} --after {following}")
+
+    note_if_idle(shell)
+    shell.answer({"store": store, "pickup": pickup, "levels": levels, "next": following}, render)
+
+
+def find(
+    context: typer.Context,
+    sku: SKU,
+    near: Annotated[str | None, typer.Option(metavar="STORE|LAT,LON", help="Nearest to here first.")] = None,
+    minimum: Annotated[int, typer.Option(min=1, help="Units that must be available.")] = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Find the stores that take pickups and can promise a SKU, the most or the nearest first."""
+    from bopis.commands.levels import equation, heard
+    from bopis.commands.readside_access import note_if_idle
+    from bopis.readside import queries
+
+    shell = open_shell(context, as_json)
+    now = datetime.now(UTC)
+    with shell.engine() as engine:
+        found = queries.find(engine, sku, _point(engine, near), minimum, now=now)
+
+    def render(out: "Console") -> None:
+        from bopis.commands.tables import plain, table
+
+        if not found:
+            shell.say(f"No store that takes pickups can promise {minimum} of {sku!r} now.")
+            return
+        columns = ["store", "name", "ATP", "because", "news"]
+        if near:
+            columns.insert(2, "km")
+        grid = table(*columns)
+        for it in found:
+            age_ms = None if it.heard_at is None else max(0, int((now - it.heard_at).total_seconds() * 1000))
+            cells: list[Any] = [it.store, plain(it.name), str(it.atp), equation(it.terms), heard(age_ms)]
+            if near:
+                cells.insert(2, "-" if it.distance_km is None else f"{it.distance_km:.1f}")
+            grid.add_row(*cells)
+        out.print(grid)
+
+    note_if_idle(shell)
+    shell.answer({"sku": sku, "stores": found}, render)
+
+
+def history(
+    context: typer.Context,
+    store: STORE,
+    sku: SKU,
+    since: Annotated[str | None, typer.Option(help="From this time on, for example 2026-03-01 or 3d (ago).")] = None,
+    until: Annotated[str | None, typer.Option(help="Before this time.")] = None,
+    clock: CLOCK = Clock.OCCURRED,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="Rows at most.")] = 50,
+    after: Annotated[str | None, typer.Option(help="Go on after this cursor.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what moved a SKU in a store, newest first, each with its two clocks, its source and on hand after it."""
+    from bopis.commands.readside_access import note_if_idle
+    from bopis.commands.times import read_time
+    from bopis.readside import queries
+
+    shell = open_shell(context, as_json)
+    with shell.engine() as engine:
+        zone = zone_of(known_or_stocked(engine, store))
+        span = queries.Span(
+            since=read_time(since, zone).at if since else None,
+            until=read_time(until, zone).at if until else None,
+            clock=queries.Clock(clock.value),
+            limit=limit,
+            cursor=after,
+        )
+        page = queries.history(engine, store, sku, span)
+        if not page.movements:
+            level_of(engine, store, sku, datetime.now(UTC))
+
+    def render(out: "Console") -> None:
+        if page.movements:
+            _render_history(out, page.movements, zone)
+        else:
+            shell.say("Nothing moved in that time.")
+        if page.next:
+            shell.say(f"More: bopis stock history {store} {sku} --clock {clock} --after {page.next}")
+
+    note_if_idle(shell)
+    shell.answer({"store": store, "sku": sku, "movements": page.movements, "next": page.next}, render)
+
+
+def known_or_stocked(engine: "Engine", store: str) -> "StoreAnswer | None":
+    """The store; None for one that was only ever booked on by hand and never imported."""
+    from bopis.commands.readside_access import known_store
+    from bopis.readside import queries
+
+    if queries.levels(engine, store, now=datetime.now(UTC), page=queries.Page(limit=1)).levels:
+        from bopis.readside.errors import StoreUnknown
+
+        try:
+            return queries.one_store(engine, store)
+        except StoreUnknown:
+            return None
+    return known_store(engine, store)
+
+
+def level_of(engine: "Engine", store: str, sku: str, now: datetime) -> "LevelAnswer":
+    """The level of one SKU; raises `SkuUnknown`."""
+    from bopis.readside import queries
+    from bopis.readside.errors import CellUnknown
+
+    try:
+        return queries.levels(engine, store, sku, now=now).levels[0]
+    except CellUnknown:
+        raise SkuUnknown(store=store, sku=sku) from None
+
+
+def zone_of(store: "StoreAnswer | None") -> tzinfo:
+    """The zone of a store; UTC where it was never told."""
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+    try:
+        return ZoneInfo(store.time_zone) if store and store.time_zone != "UTC" else UTC
+    except (ZoneInfoNotFoundError, ValueError):
+        return UTC
+
+
+def _render_history(out: "Console", movements: tuple["MovementAnswer", ...], zone: tzinfo) -> None:
+    from bopis.commands.levels import at_instant
+    from bopis.commands.tables import duration, plain, signed, table
+
+    grid = table("happened", "learned", "what", "change", "on hand after", "by", "reference")
+    for it in movements:
+        late_ms = (it.recorded_at - it.occurred_at).total_seconds() * 1000
+        change = f"counted {it.change}" if it.kind == "count" else signed(it.change)
+        if it.kind != "count" and it.applied != it.change:
+            change += " (seen by a count)"
+        by = f"{it.actor} at {it.source}" if it.actor and it.actor not in it.source else it.source
+        grid.add_row(
+            at_instant(it.occurred_at, zone),
+            f"{duration(late_ms)} later" if late_ms > LATE_MS else "",
+            it.kind.replace("_", " "),
+            change,
+            str(it.on_hand_after),
+            plain(by),
+            plain(it.reference or ""),
+        )
+    out.print(grid)
+
+
+def _point(engine: "Engine", near: str | None) -> tuple[float, float] | None:
+    from bopis.commands.readside_access import known_store
+
+    if near is None:
+        return None
+    latitude, comma, longitude = near.partition(",")
+    if comma:
+        try:
+            point = float(latitude), float(longitude)
+        except ValueError:
+            raise Usage(problem=f"{near!r} is neither a store nor LATITUDE,LONGITUDE.") from None
+        if abs(point[0]) > 90 or abs(point[1]) > 180:
+            raise Usage(problem=f"{near!r} lies nowhere: latitude is -90 to 90, longitude -180 to 180.")
+        return point
+    store = known_store(engine, near)
+    if store.latitude is None or store.longitude is None:
+        raise Usage(problem=f"Where store {near} is was never told; give LATITUDE,LONGITUDE.")
+    return store.latitude, store.longitude
