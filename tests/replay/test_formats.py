@@ -81,7 +81,6 @@ def test_a_local_time_is_that_of_its_own_store(tmp_path: Path) -> None:
     seen = Seen(write(tmp_path / "e.csv", text), times=times)
 
     assert {it.at_ms for it in seen.baskets} == {NOON_MS}
-    assert times.read_by_store_zone
 
 
 def test_date_and_time_may_stand_in_two_columns(tmp_path: Path) -> None:

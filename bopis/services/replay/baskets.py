@@ -60,6 +60,8 @@ def without_repeats(lines: Iterable[StagedLine]) -> tuple[list[StagedLine], int]
     """
     stretches = [list(stretch) for _, stretch in groupby(lines, key=attrgetter("run"))]
     kept = stretches[0]
+    if len(stretches) == 1:
+        return kept, 0
     said = Counter(line.said for line in kept)
     repeats, at = 0, 1
     while at < len(stretches):

@@ -8,7 +8,9 @@ ReplayError
 +-- ColumnUnknown        a named column is not in the file
 +-- FieldUnknown         `--column` names a field that does not exist
 +-- OptionBroken         an option has a value that means nothing
-+-- OptionsChanged       the same file was replayed in another reading before
++-- ReadingChanged       the same file was read in another way before
++-- StoresUnreadable     the stores file is not sound
++-- NotCaughtUp          the books did not take everything in time
 BadRow                   one row says something impossible; the others go on
 """
 
@@ -57,11 +59,22 @@ class OptionBroken(ReplayError):
     exit_code = 2
 
 
-class OptionsChanged(ReplayError):
-    """This file was replayed into this data directory before with other {names}, so its baskets would contradict
-    those already in the books. Use the same options again, or another data directory."""
+class ReadingChanged(ReplayError):
+    """This file was replayed into this data directory before and came to other baskets ({changed}), which would
+    contradict the books. Use the same options again, or another data directory."""
 
     exit_code = 4
+
+
+class StoresUnreadable(ReplayError):
+    """{name}, line {line}: {cause}. A stores file is CSV with at least the column store_id."""
+
+
+class NotCaughtUp(ReplayError):
+    """The baskets are in the log, but for {seconds:g} s the read side took none of the {left} records left. Look with
+    `bopis status`; repeat this command when the processors run, nothing is taken twice."""
+
+    exit_code = 75
 
 
 class BadRow(Exception):

@@ -11,21 +11,24 @@ import io
 import itertools
 import json
 import lzma
-import sqlite3
+import tempfile
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import groupby
 from operator import itemgetter
 from typing import IO, Any
+from zlib import crc32
 
 from msgspec import Struct
 
 from bopis.services.replay.columns import Columns
 
 Cell = tuple[str, str]
-Line = tuple[str, str, str, int, int, str, int, str]
+Line = tuple[str, str, str, int, str, int, str]
 DELIMITERS = (",", ";", "\t", "|")
+HEAPS = 64
 
 
 class Told(Struct, frozen=True, kw_only=True):
@@ -44,14 +47,19 @@ def plain_sum(file: IO[bytes], told: Told) -> dict[Cell, int]:
     ``file`` is read from its beginning and closed.
     """
     cells: dict[Cell, int] = {}
-    database = sqlite3.connect("")
-    database.execute("create table line (store, basket, day, number, stretch, sku, quantity, rest)")
-    database.executemany("insert into line values (?, ?, ?, ?, ?, ?, ?, ?)", _lines(file, told))
-    found = database.execute("select * from line order by store, basket, day, number")
-    for (store, _, _), lines in groupby(found, key=itemgetter(0, 1, 2)):
-        for sku, quantity in _once([it[4:] for it in lines]):
-            cells[store, sku] = cells.get((store, sku), 0) + quantity
-    database.close()
+    with ExitStack() as opened:
+        # All lines of a basket fall on one heap, and one heap at a time fits into memory.
+        heaps = [opened.enter_context(tempfile.TemporaryFile("w+")) for _ in range(HEAPS)]
+        for line in _lines(file, told):
+            print(json.dumps(line), file=heaps[crc32(repr(line[:3]).encode()) % HEAPS])
+        for heap in heaps:
+            heap.seek(0)
+            baskets: dict[tuple[str, str, str], list[tuple[int, str, int, str]]] = {}
+            for store, basket, day, *line in map(json.loads, heap):
+                baskets.setdefault((store, basket, day), []).append(tuple(line))
+            for (store, _, _), lines in baskets.items():
+                for sku, quantity in _once(lines):
+                    cells[store, sku] = cells.get((store, sku), 0) + quantity
     return cells
 
 
@@ -66,7 +74,7 @@ def _lines(file: IO[bytes], told: Told) -> Iterator[Line]:
             last[store] = (basket, day, number)
         quantity = int(_number(_joined(fields, columns.quantity)))
         rest = f"{sold_at} {_number(_joined(fields, columns.amount) or '0').normalize()}"
-        yield store, basket, day, number, last[store][2], _joined(fields, columns.sku), quantity, rest
+        yield store, basket, day, last[store][2], _joined(fields, columns.sku), quantity, rest
 
 
 def _once(lines: list[tuple[int, str, int, str]]) -> list[tuple[str, int]]:

@@ -32,7 +32,6 @@ class TimeReader:
         self.format = time_format
         self._zone = zone
         self._store_zones = store_zones
-        self.read_by_store_zone = False
 
     def read(self, store: str, text: str) -> When:
         """The instant a text means. Raises `BadRow`."""
@@ -60,7 +59,6 @@ class TimeReader:
     def _zone_of(self, store: str) -> tzinfo:
         if self._zone is not None:
             return self._zone
-        self.read_by_store_zone = True
         return self._store_zones.get(store, UTC)
 
 
