@@ -156,20 +156,30 @@ def test_two_counts_of_one_instant_stand_the_same_in_either_order() -> None:
 
 def test_a_count_too_far_back_to_be_placed_is_refused_by_event_and_changes_nothing() -> None:
     shop = Shop()
-    for number in range(MOVES_MAX):
+    for number in range(MOVES_MAX + 1):
         shop.say(sale(1), at_ms=NOON_MS - HOUR_MS + number)
 
     events = shop.say(counted(50), at_ms=NOON_MS - HOUR_MS)
 
     assert kinds(events) == ["CountRefused"]
-    assert shop.on_hand() == -MOVES_MAX
+    assert shop.on_hand() == -MOVES_MAX - 1
     shop.say(counted(50))
     assert shop.on_hand() == 50
 
 
-def test_a_count_too_far_back_for_one_sku_still_counts_the_others() -> None:
+def test_as_many_later_movements_as_are_remembered_can_stand_after_a_count() -> None:
     shop = Shop()
     for number in range(MOVES_MAX):
+        shop.say(sale(1), at_ms=NOON_MS - HOUR_MS + number)
+
+    shop.say(counted(50), at_ms=NOON_MS - 2 * HOUR_MS)
+
+    assert shop.on_hand() == 50 - MOVES_MAX
+
+
+def test_a_count_too_far_back_for_one_sku_still_counts_the_others() -> None:
+    shop = Shop()
+    for number in range(MOVES_MAX + 1):
         shop.say(sale(1), at_ms=NOON_MS - HOUR_MS + number)
     lines = (CountLine(sku=SKU, counted=1), CountLine(sku="B", counted=2))
 

@@ -5,11 +5,18 @@ movements after that count. A movement that happened before the count was seen b
 when it arrives later; a count that arrives late leaves later movements standing.
 """
 
+from bisect import bisect_right
+from struct import Struct, unpack
+
 from bopis.domain.inventory.rows import Level
 from bopis.domain.values import DAY_MS
 
-MOVES_MAX = 128  # entries of a flat list, two per movement
-MOVES_KEPT = 64
+ENTRY_BYTES = 10  # six of time in milliseconds, four of signed change, big-endian
+_ENTRY = Struct(">HIi")
+_TIME_ONLY = "6s4x"
+MOVES_MAX = 64
+MOVES_BYTES_MAX = MOVES_MAX * ENTRY_BYTES
+MOVES_KEPT = 32
 RATE_WINDOW_MS = 7 * DAY_MS
 
 
@@ -18,11 +25,20 @@ def move(level: Level, at_ms: int, change: int) -> int:
     if at_ms <= level.counted_ms:
         return 0
     level.on_hand += change
-    moves = level.moves
-    moves += (at_ms, change)
-    if len(moves) > MOVES_MAX:
+    level.moves += packed_time(at_ms) + packed_change(change)
+    if len(level.moves) > MOVES_BYTES_MAX:
         forget_oldest(level)
     return change
+
+
+def packed_time(at_ms: int) -> bytes:
+    """The first half of an entry."""
+    return at_ms.to_bytes(6, "big")
+
+
+def packed_change(change: int) -> bytes:
+    """The second half of an entry."""
+    return change.to_bytes(4, "big", signed=True)
 
 
 def forget_oldest(level: Level) -> None:
@@ -38,8 +54,8 @@ def move_staged(level: Level, at_ms: int, change: int) -> int:
     what was staged then corrects it.
     """
     level.staged += change
-    level.staged_moves += (at_ms, change)
-    if len(level.staged_moves) > MOVES_MAX:
+    level.staged_moves += packed_time(at_ms) + packed_change(change)
+    if len(level.staged_moves) > MOVES_BYTES_MAX:
         level.staged_moves, forgotten_ms = newest(level.staged_moves)
         level.staged_floor_ms = max(level.staged_floor_ms, forgotten_ms)
     if at_ms <= level.counted_ms and not level.staged_counted:
@@ -97,29 +113,35 @@ def sold_per_week(level: Level, at_ms: int) -> int:
     return 0
 
 
-def sum_after(moves: list[int], at_ms: int) -> int:
+def entries(moves: bytearray) -> list[tuple[int, int]]:
+    """The movements as (at_ms, change), in order of arrival."""
+    return [(high << 32 | low, change) for high, low, change in _ENTRY.iter_unpack(moves)]
+
+
+def sum_after(moves: bytearray, at_ms: int) -> int:
     """Sum of the changes that happened after an instant."""
-    return sum(moves[i + 1] for i in range(0, len(moves), 2) if moves[i] > at_ms)
+    return sum(change for moved_ms, change in entries(moves) if moved_ms > at_ms)
 
 
-def after(moves: list[int], at_ms: int) -> list[int]:
+def after(moves: bytearray, at_ms: int) -> bytearray:
     """The movements that happened after an instant."""
-    kept: list[int] = []
-    for i in range(0, len(moves), 2):
-        if moves[i] > at_ms:
-            kept += (moves[i], moves[i + 1])
+    kept = bytearray()
+    for moved_ms, change in entries(moves):
+        if moved_ms > at_ms:
+            kept += packed_time(moved_ms) + packed_change(change)
     return kept
 
 
-def newest(moves: list[int]) -> tuple[list[int], int]:
+def newest(moves: bytearray) -> tuple[bytearray, int]:
     """The newest movements by their own time, and the time up to which the others are forgotten.
 
     Movements of one instant are kept or forgotten together, or a count of that instant would be ambiguous.
     """
-    pairs = sorted((moves[i], moves[i + 1]) for i in range(0, len(moves), 2))
-    forgotten_ms = pairs[-MOVES_KEPT // 2 - 1][0]
-    kept: list[int] = []
-    for at_ms, change in pairs:
-        if at_ms > forgotten_ms:
-            kept += (at_ms, change)
-    return kept, forgotten_ms
+    # Big-endian times sort as bytes do, so nothing needs to be unpacked when they arrived in order.
+    times = unpack(_TIME_ONLY * (len(moves) // ENTRY_BYTES), moves)
+    ordered = sorted(times)
+    forgotten: bytes = ordered[-MOVES_KEPT - 1]
+    forgotten_ms = int.from_bytes(forgotten, "big")
+    if list(times) == ordered:
+        return moves[bisect_right(ordered, forgotten) * ENTRY_BYTES :], forgotten_ms
+    return after(moves, forgotten_ms), forgotten_ms

@@ -17,12 +17,23 @@ from bopis.domain.inventory.messages import (
     TransferReceived,
     TransferShipped,
 )
-from bopis.domain.inventory.movements import MOVES_MAX, RATE_WINDOW_MS, count, forget_oldest, move, sold
+from bopis.domain.inventory.movements import (
+    MOVES_BYTES_MAX,
+    RATE_WINDOW_MS,
+    count,
+    forget_oldest,
+    move,
+    packed_change,
+    packed_time,
+    sold,
+)
 from bopis.domain.inventory.rows import Level, Rows, level_key
 from bopis.domain.inventory.shortfalls import find_shortfall
 from bopis.domain.inventory.trace import Kind, Trace
 from bopis.domain.message import Message
 from bopis.domain.values import Clocks
+
+_PACKED_SALES = {quantity: packed_change(-quantity) for quantity in range(1, 100)}
 
 
 def sell(rows: Rows, store: str, sale: PosSale, clocks: Clocks, trace: Trace | None) -> tuple[Event, ...]:
@@ -50,6 +61,7 @@ def _sell_untraced(rows: Rows, store: str, sale: PosSale, at_ms: int) -> list[st
     Returns the SKUs of which more is held than there is. A property test compares it with the path above.
     """
     prefix = store + "|"
+    at = packed_time(at_ms)
     get = rows.get
     short: list[str] = []
     keys: list[str] = []
@@ -65,9 +77,9 @@ def _sell_untraced(rows: Rows, store: str, sale: PosSale, at_ms: int) -> list[st
         if at_ms > level.counted_ms:
             level.on_hand -= quantity
             moves = level.moves
-            moves.append(at_ms)
-            moves.append(-quantity)
-            if len(moves) > MOVES_MAX:
+            moves += at
+            moves += _PACKED_SALES.get(quantity) or packed_change(-quantity)
+            if len(moves) > MOVES_BYTES_MAX:
                 forget_oldest(level)
         if 0 <= at_ms - level.sold_since_ms < RATE_WINDOW_MS:
             level.sold += quantity

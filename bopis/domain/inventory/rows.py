@@ -47,8 +47,8 @@ class Terms(Struct, frozen=True, kw_only=True):
 class Level(Struct, omit_defaults=True, gc=False):
     """The books of one SKU in one store.
 
-    ``moves`` holds recent movements as a flat list ``[at_ms, change, ...]`` so that a count can be placed at
-    its own time; movements up to ``floor_ms`` have been forgotten. ``counted_ms`` is the time of the newest
+    ``moves`` holds recent movements, packed (see `movements`), so that a count can be placed at its own time;
+    movements up to ``floor_ms`` have been forgotten. ``counted_ms`` is the time of the newest
     count: what happened up to then is inside it, whenever it arrives.
     """
 
@@ -68,8 +68,8 @@ class Level(Struct, omit_defaults=True, gc=False):
     staged_counted: bool = False
     doubted_ms: int = 0
     staged_floor_ms: int = -1
-    moves: list[int] = field(default_factory=list)
-    staged_moves: list[int] = field(default_factory=list)
+    moves: bytearray = field(default_factory=bytearray)
+    staged_moves: bytearray = field(default_factory=bytearray)
     holds: tuple[str, ...] = ()
 
 
