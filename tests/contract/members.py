@@ -19,9 +19,11 @@ from kafka.protocol.consumer import (
     SyncGroupResponse,
 )
 
+from tests.contract.reading import until
 from tests.contract.wire import Wire
 
 MEMBER_ID_REQUIRED = 79
+REBALANCING = 27
 
 
 class MemberWire:
@@ -138,6 +140,8 @@ def stable_pair(first: MemberWire, second: MemberWire) -> MemberWire:
     if second.instance_id is None:
         second.name_itself()
     second.send_join()
+    # The other connection may be slower: the first joins again only when it is told to.
+    assert until(lambda: first.heartbeat() == REBALANCING)
     first.send_join()
     answers = {first: first.receive_join(), second: second.receive_join()}
     assert [answer.error_code for answer in answers.values()] == [0, 0]

@@ -86,6 +86,7 @@ def test_a_waiting_member_is_told_when_the_leader_goes(new_member: Callable[...,
     leader = stable_pair(first, second)
     assert leader is first
     first.send_join()
+    assert until(lambda: second.heartbeat() == REBALANCING)
     second.send_join()
     first.receive_join()
     second.receive_join()

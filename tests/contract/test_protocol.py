@@ -86,7 +86,7 @@ def test_what_is_not_served_is_answered_or_the_connection_is_closed(log_engine: 
     with Wire(log_engine.address) as wire:
         served = advertised(wire)
 
-    for request, response in messages():
+    for request, _ in messages():
         lowest, highest = served.get(request.API_KEY, (1, 0))
         for version in range(request.max_version + 1):
             if lowest <= version <= highest or request.API_KEY == 18:

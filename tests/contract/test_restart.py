@@ -25,6 +25,9 @@ class Writer(threading.Thread):
         self._prefix = name
         self.acknowledged: list[bytes] = []
 
+    def has_begun(self) -> bool:
+        return len(self.acknowledged) > 50
+
     def run(self) -> None:
         try:
             with Wire(self._address) as wire:
@@ -48,7 +51,7 @@ def test_every_acknowledged_record_is_there_after_each_of_several_kills(
         writers = [Writer(log_engine.address, topic, f"{turn}-{number}") for number in range(WRITERS)]
         for writer in writers:
             writer.start()
-        assert until(lambda: all(len(writer.acknowledged) > 50 for writer in writers))
+        assert all(until(writer.has_begun) for writer in writers)
         log_engine.kill()
         for writer in writers:
             writer.join()
