@@ -28,10 +28,6 @@ def _is_ours(name: str | None, kind: str, parents: object) -> bool:  # noqa: ARG
 OPTIONS: dict[str, Any] = {"version_table": VERSION_TABLE, "compare_server_default": True, "include_name": _is_ours}
 
 
-# Alembic tells each plug-in that it sets up; only what went wrong is of interest here.
-logging.getLogger("alembic").setLevel(logging.WARNING)
-
-
 def upgrade(engine: Engine) -> str:
     """Bring the tables to the newest version; returns it. Does nothing where they are."""
     with writing(engine) as connection:
@@ -83,6 +79,8 @@ def _config() -> Config:
     spec = find_spec("migrations")
     assert spec is not None
     assert spec.submodule_search_locations
+    # Alembic tells of each plug-in that it sets up; only what went wrong is of interest here.
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     config = Config()
     # Alembic reads options with configparser, to which a percent sign in a path is an instruction.
     config.set_main_option("script_location", str(next(iter(spec.submodule_search_locations))).replace("%", "%%"))

