@@ -8,7 +8,7 @@ from kafka import errors as kafka_errors
 from kafka.admin import ConfigResource, ConfigResourceType
 
 from bopis.adapters.errors import LogUnavailable
-from bopis.adapters.publisher import named, translate
+from bopis.adapters.publisher import bootstrap_ms, named, translate
 
 
 class TopicFacts(msgspec.Struct, frozen=True):
@@ -44,7 +44,7 @@ class LogAdmin:
             self._client = KafkaAdminClient(
                 bootstrap_servers=bootstrap.split(","),
                 client_id="bopis",
-                bootstrap_timeout_ms=int(timeout_seconds * 1000),
+                bootstrap_timeout_ms=bootstrap_ms(timeout_seconds),
                 **options,
             )
         except kafka_errors.KafkaError as error:

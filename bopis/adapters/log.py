@@ -8,10 +8,11 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka import errors as kafka_errors
 
 from bopis.adapters.errors import LogUnavailable, ReadStalled, TopicMissing
-from bopis.adapters.publisher import named, translate
+from bopis.adapters.publisher import bootstrap_ms, named, translate
 from bopis.ports import Offsets, Record
 
 POLL_SECONDS = 0.5
+RETRY_MS = 20
 STALL_SECONDS_MAX = 30.0
 RECORDS_PER_POLL_MAX = 5_000
 FETCH_BYTES = 4 << 20
@@ -29,10 +30,12 @@ class LogReader:
             "enable_auto_commit": False,
             "auto_offset_reset": "earliest",
             "allow_auto_create_topics": False,
-            "bootstrap_timeout_ms": int(timeout_seconds * 1000),
+            "bootstrap_timeout_ms": bootstrap_ms(timeout_seconds),
             "max_poll_records": RECORDS_PER_POLL_MAX,
             "max_partition_fetch_bytes": FETCH_BYTES,
             "fetch_max_wait_ms": int(POLL_SECONDS * 1000),
+            # Also the pause between two questions about topics, which a command asks right after each other.
+            "retry_backoff_ms": RETRY_MS,
             "metrics_enabled": False,
         }
         try:
@@ -92,15 +95,15 @@ class LogReader:
         self.close()
 
     def _partitions(self, topics: Iterable[str]) -> list[Any]:
+        # What is remembered is used; only for a topic that is not, the log is asked.
         try:
-            self._consumer.topics()  # asks the log: what is remembered may lack a new topic
+            return [
+                TopicPartition(self._prefix + topic, partition)
+                for topic in topics
+                for partition in sorted(self._consumer.partitions_for_topic(self._prefix + topic) or ())
+            ]
         except kafka_errors.KafkaError as error:
             raise translate(error, "(all)") from error
-        return [
-            TopicPartition(self._prefix + topic, partition)
-            for topic in topics
-            for partition in sorted(self._consumer.partitions_for_topic(self._prefix + topic) or ())
-        ]
 
     def _assign(self, first: dict[Any, int]) -> None:
         self._consumer.assign(list(first))

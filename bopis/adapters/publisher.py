@@ -18,6 +18,7 @@ from bopis.ports import Delivery, Headers, OnDelivery, Placed
 BATCH_BYTES = 16_384
 REQUEST_BYTES_MAX = 8 << 20
 BUFFER_WAIT_SECONDS = 10.0
+BOOTSTRAP_SECONDS_MAX = 10.0
 _TOO_LARGE = (kafka_errors.MessageSizeTooLargeError, kafka_errors.RecordListTooLargeError)
 
 
@@ -50,7 +51,7 @@ class Publisher:
             "batch_size": batch_bytes,
             "delivery_timeout_ms": timeout_ms + linger_ms,
             "request_timeout_ms": timeout_ms,
-            "bootstrap_timeout_ms": timeout_ms,
+            "bootstrap_timeout_ms": bootstrap_ms(timeout_seconds),
             "max_block_ms": min(timeout_ms, int(BUFFER_WAIT_SECONDS * 1000)),
             "max_request_size": REQUEST_BYTES_MAX,
             "allow_auto_create_topics": False,
@@ -129,6 +130,11 @@ class _Delivery:
         return Placed(self._topic, told.partition, told.offset, told.timestamp)
 
 
+def bootstrap_ms(timeout_seconds: float) -> int:
+    """How long to look for a first answer: nobody should wait half a minute to hear that nothing is there."""
+    return int(min(timeout_seconds, BOOTSTRAP_SECONDS_MAX) * 1000)
+
+
 def translate(error: Exception, topic: str) -> AdapterError:
     """The error of the client library in words that say what to do next."""
     if isinstance(error, _TOO_LARGE):
@@ -143,4 +149,5 @@ def translate(error: Exception, topic: str) -> AdapterError:
 def named(error: BaseException) -> str:
     """An error of the client library in one line."""
     words = " ".join(str(error).split())
-    return f"{type(error).__name__}: {words}" if words else type(error).__name__
+    name = type(error).__name__
+    return words if words.startswith(name) else f"{name}: {words}".rstrip(": ")

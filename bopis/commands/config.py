@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,19 +48,20 @@ def settings_told(shell: Shell) -> list[dict[str, Any]]:
             {
                 "name": name,
                 "value": _PASSWORD.sub("***", told) if isinstance(told, str) else told,
-                "source": _source(shell, name),
+                "source": source_of(shell.flags, name),
                 "description": field.description or "",
             }
         )
     return rows
 
 
-def _source(shell: Shell, name: str) -> str:
+def source_of(flags: Mapping[str, Any], name: str) -> str:
+    """Where the value of a setting comes from."""
     import tomllib
 
     from bopis.settings import FILE_NAME
 
-    if name in shell.flags:
+    if name in flags:
         return "flag"
     variable = f"BOPIS_{name.upper()}"
     if any(key.upper() == variable for key in os.environ):

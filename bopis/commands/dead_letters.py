@@ -1,11 +1,13 @@
 """Dead letters at the keyboard: look at what could not be taken, send it again or give it up."""
 
+import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from bopis.commands.errors import Conflict, DeadLetterUnknown, Usage
+from bopis.commands.saying import NoWait
 from bopis.commands.shell import AsJson, Shell, Yes, open_shell
 
 if TYPE_CHECKING:
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from bopis.services.dead_letters import DeadLetter
 
 CAUSE_CHARACTERS = 100
+POLL_SECONDS = 0.1
 # One partition: marks are few, and one order over all of them is worth more than speed.
 MARKS_PARTITIONS = 1
 MARKS_SETTINGS = {"cleanup.policy": "compact", "message.timestamp.type": "LogAppendTime"}
@@ -85,6 +88,7 @@ def retry(
     names: NAMES = [],  # noqa: B006  (Typer reads the default, nobody changes it)
     all_: EVERY_OPEN = False,
     again: Annotated[bool, typer.Option("--again", help="Also those that were dealt with before.")] = False,
+    no_wait: NoWait = False,
     as_json: AsJson = False,
 ) -> None:
     """Send dead letters to their topic again, byte for byte; what cannot be taken is parked anew."""
@@ -92,13 +96,18 @@ def retry(
 
     shell = open_shell(context, as_json)
     chosen = _chosen(shell, names, all_, again)
-    sent = []
+    sent: list[dict[str, str]] = []
     _make_marks(shell)
     with shell.publisher() as publisher:
         for letter in chosen:
             placed = send_again(publisher, letter, shell.actor, datetime.now(UTC))
             sent.append({"name": letter.name, "sent_as": f"{placed.topic}/{placed.partition}/{placed.offset}"})
+    again_parked = {} if no_wait or not sent else _parked_again(shell, {it["sent_as"] for it in sent})
+    for it in sent:
+        it["parked_again"] = again_parked.get(it["sent_as"], "")
     _report(shell, sent, "sent again as")
+    if again_parked:
+        raise typer.Exit(Conflict.exit_code)
 
 
 @app.command()
@@ -171,11 +180,31 @@ def _make_marks(shell: Shell) -> None:
             admin.create_topic(MARKS_TOPIC, MARKS_PARTITIONS, MARKS_SETTINGS)
 
 
+def _parked_again(shell: Shell, sent_as: set[str]) -> dict[str, str]:
+    """Wait until what was sent is decided; returns what of it was parked again, and why."""
+    from bopis.services.progress import decided_positions
+
+    give_up = time.monotonic() + shell.settings.read_wait_seconds
+    places = [(int(partition), int(offset)) for _, partition, offset in (it.rsplit("/", 2) for it in sent_as)]
+    with shell.reader() as reader:
+        while time.monotonic() < give_up:
+            decided = decided_positions(reader)
+            if all(decided.get(partition, -1) >= offset for partition, offset in places):
+                break
+            time.sleep(POLL_SECONDS)
+        else:
+            shell.say("Not decided yet; look again with `bopis dead-letters list`.")
+            return {}
+    return {it.name: it.cause for it in _letters(shell) if it.name in sent_as}
+
+
 def _report(shell: Shell, done: list[dict[str, str]], words: str) -> None:
     def render(out: "Console") -> None:
         for it in done:
-            name, result = it.values()
+            name, result, *_ = it.values()
             out.print(f"{name} {words} {result}", markup=False, soft_wrap=True)
+            if it.get("parked_again"):
+                shell.say(f"{result} was parked again: {it['parked_again']}")
         if not done:
             shell.say("No dead letters are open.")
 

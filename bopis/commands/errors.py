@@ -52,7 +52,7 @@ class NotConfirmed(Usage):
 
 
 class SettingsBroken(Usage):
-    """A setting is not sound: {problems}. `bopis config show` tells where each value comes from."""
+    """A setting is not sound: {problems}. Correct it where it comes from."""
 
 
 class LineUnreadable(Usage):

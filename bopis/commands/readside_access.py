@@ -26,14 +26,15 @@ def opened(settings: "Settings", create: bool = False) -> Iterator["Engine"]:
     from bopis.readside.engine import connect
     from bopis.readside.errors import CursorInvalid, SchemaAbsent, UrlUnsupported
 
-    url = shown_url(settings)
     try:
-        engine = connect(settings.database_url)
-    except (ArgumentError, NoSuchModuleError, UrlUnsupported) as error:
-        raise SettingsBroken(problems=f"database: {error}") from error
-    try:
+        url = shown_url(settings)
+        # Before connecting, which would make the file and its directory.
         if not create and (file := sqlite_file(settings)) is not None and not file.exists():
             raise ReadSideMissing(url=url, cause="no file")
+        engine = connect(settings.database_url)
+    except (ArgumentError, NoSuchModuleError, UrlUnsupported, ImportError) as error:
+        raise SettingsBroken(problems=f"database: {error}") from error
+    try:
         yield engine
     except SchemaAbsent as error:
         raise ReadSideMissing(url=url, cause="tables of another version") from error

@@ -9,6 +9,7 @@ import typer
 from bopis.commands.errors import Conflict, PortTaken, Unavailable, Usage
 from bopis.commands.shell import AsJson, Shell, open_shell
 
+PROCESSORS = ("inventory", "projection")
 Port = Annotated[int | None, typer.Option("--port", help="Port of the embedded log; 0 takes a free one.")]
 
 
@@ -31,6 +32,9 @@ def worker(
 ) -> None:
     """Start single processors on a log that runs elsewhere or under `bopis broker`."""
     shell = open_shell(context, as_json)
+    unknown = [it for it in names if it not in PROCESSORS]
+    if unknown:
+        raise Usage(problem=f"No processor {unknown[0]!r}. There are: {', '.join(PROCESSORS)}.")
     shell.bootstrap  # noqa: B018  (says at once that no log runs)
     _become(shell, ["worker", *names, *(["--json"] if as_json else [])])
 

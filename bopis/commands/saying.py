@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
+from bopis.commands.conclusions import in_words
 from bopis.commands.errors import CommandError, Conflict, NotSeenInTime, Parked, ReadSideMissing
 from bopis.commands.shell import Shell
 
@@ -83,8 +84,9 @@ def wait_until_seen(shell: Shell, engine: "Engine", sent: "Sent") -> None:
     while True:
         seen = {it.topic: it for it in queries.positions(engine) if it.partition == placed.partition}
         told = seen.get("stock")
-        decided = seen.get("inventory-levels")
-        if told and decided and min(told.position, decided.source_position or -1) >= placed.offset:
+        rows = seen.get("inventory-levels")
+        decided = rows.source_position if rows else None
+        if told and decided is not None and min(told.position, decided) >= placed.offset:
             return
         if time.monotonic() > give_up:
             where = f"{placed.topic}/{placed.partition}/{placed.offset}, id {sent.message.id}"
@@ -118,6 +120,8 @@ def answer(shell: Shell, words: str, told: Told) -> None:
             out.print(f"! {it['said']}", markup=False, soft_wrap=True)
         for level in told.levels[:LEVELS_TOLD_MAX]:
             out.print(f"  {sentence(level, True)}", markup=False, soft_wrap=True)
+            if level.counted_at is not None and message.time < level.counted_at:
+                shell.say(f"  It happened before the newest count of {level.sku}, which had seen it: the count stands.")
         if len(told.levels) > LEVELS_TOLD_MAX:
             shell.say(f"... and {len(told.levels) - LEVELS_TOLD_MAX} more: bopis stock show {message.subject}")
         if told.outcome is None:
@@ -161,7 +165,7 @@ def _raise_if_refused(sent: "Sent", outcome: "Outcome") -> None:
         raise Parked(cause=outcome.parked, name=f"{placed.topic}/{placed.partition}/{placed.offset}")
     refused = [it.data for it in outcome.events if isinstance(it.data, CountRefused | HoldCommandRefused)]
     if refused:
-        raise Conflict(cause="; ".join(_said(it) for it in refused))
+        raise Conflict(cause="; ".join(in_words(it) for it in refused))
 
 
 def _levels(engine: "Engine", store: str, skus: list[str]) -> "tuple[LevelAnswer, ...]":
@@ -182,29 +186,4 @@ def _event(message: Any) -> dict[str, Any]:
     from bopis.wire.stock import INVENTORY_EVENTS
 
     kind = INVENTORY_EVENTS.type_name(type(message.data))
-    return {"id": message.id, "type": kind, "said": _said(message.data), "data": msgspec.to_builtins(message.data)}
-
-
-def _said(data: Any) -> str:
-    """An event in words."""
-    from bopis.domain.inventory import events
-
-    match data:
-        case events.ShortfallFound():
-            hits = ", ".join(f"order {it.order} line {it.line} lost {it.lost}" for it in data.hits)
-            return f"shortfall of {data.missing} {data.sku}: {data.held} held, {data.on_hand} on hand; {hits}"
-        case events.CountRefused():
-            return f"the count of {data.sku} lies too far back among later movements; count it again"
-        case events.TransferDispatched():
-            return f"transfer {data.transfer} is on its way to {data.to_store}"
-        case events.TransferDiscrepancyFound():
-            lines = ", ".join(f"{it.sku} shipped {it.shipped}, received {it.received}" for it in data.lines)
-            return f"transfer {data.transfer} differs: {lines}"
-        case events.GapClosed():
-            return f"messages {data.first} to {data.last} of {data.device} are settled by the count"
-        case events.StockRuleSet():
-            return f"rule {data.rule}: safety stock {data.safety_stock}, walk-in reserve {data.walk_in_reserve}"
-        case events.StorePolicySet():
-            return f"pickup {'on' if data.pickup else 'off'}, silence is forgiven {data.staleness_grace_minutes} min"
-        case _:
-            return f"{type(data).__name__} {data!r}"
+    return {"id": message.id, "type": kind, "said": in_words(message.data), "data": msgspec.to_builtins(message.data)}

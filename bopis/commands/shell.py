@@ -50,7 +50,10 @@ class Shell:
         try:
             return load(**self.flags)
         except ValidationError as error:
-            problems = "; ".join(f"{'.'.join(map(str, it['loc']))}: {it['msg']}" for it in error.errors())
+            from bopis.commands.config import source_of
+
+            told = [(".".join(map(str, it["loc"])), it["msg"]) for it in error.errors()]
+            problems = "; ".join(f"{name} (from {source_of(self.flags, name)}): {words}" for name, words in told)
             raise SettingsBroken(problems=problems) from error
         except (ValueError, OSError) as error:  # a file that is no TOML, or may not be read
             raise SettingsBroken(problems=error) from error

@@ -3,16 +3,17 @@
 import shutil
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bopis.commands.running import PROCESSORS
 from bopis.commands.shell import AsJson, Shell, open_shell
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-PROCESSORS = ("inventory", "projection")
 FEEDS = ("stock", "inventory-levels", "stores")
 WATCH_SECONDS = 2.0
 QUANTILES = ((0.5, "p50_ms"), (0.95, "p95_ms"))
@@ -126,12 +127,17 @@ def _disk(shell: Shell) -> dict[str, int | None]:
     folder = shell.settings.data_dir
     here = folder if folder.exists() else folder.absolute().parent
     database = sqlite_file(shell.settings)
-    log = folder / "log.sqlite3"
     return {
         "free_bytes": shutil.disk_usage(here).free if here.exists() else None,
-        "log_bytes": log.stat().st_size if log.exists() else None,
-        "database_bytes": database.stat().st_size if database is not None and database.exists() else None,
+        "log_bytes": _bytes_of(folder / "log.sqlite3"),
+        "database_bytes": None if database is None else _bytes_of(database),
     }
+
+
+def _bytes_of(database: Path) -> int | None:
+    """Size of an SQLite database with what is not yet folded into its file."""
+    parts = [database.with_name(database.name + ending) for ending in ("", "-wal")]
+    return sum(it.stat().st_size for it in parts if it.exists()) if database.exists() else None
 
 
 def _view(found: dict[str, Any]) -> "RenderableType":

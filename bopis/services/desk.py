@@ -1,7 +1,7 @@
 """The store desk: what a person says about stock becomes a message in the log."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 
 from msgspec import Struct
 
@@ -11,11 +11,12 @@ from bopis.domain.inventory.policy import check_rule
 from bopis.domain.message import Message
 from bopis.domain.values import DAY_MS, epoch_ms
 from bopis.ports import Placed, Publisher
-from bopis.services.errors import Implausible, MessageBroken, TooOld
+from bopis.services.errors import Implausible, InTheFuture, MessageBroken, TooOld
 from bopis.wire.errors import WireError
 from bopis.wire.stock import STOCK
 
 STOCK_TOPIC = "stock"
+AHEAD_MS_MAX = 60_000  # a person's clock may run ahead of this one by a minute
 
 
 class Sent(Struct, frozen=True):
@@ -63,6 +64,9 @@ class Desk:
             raise MessageBroken(cause=error) from error
         except Rejected as error:
             raise Implausible(cause=error) from error
+        if epoch_ms(message.time) > epoch_ms(now) + AHEAD_MS_MAX:
+            said, clock = (it.astimezone(UTC).isoformat(timespec="seconds") for it in (message.time, now))
+            raise InTheFuture(time=said, now=clock)
         if epoch_ms(message.time) < epoch_ms(now) - SEEN_MEMORY_MS:
             raise TooOld(time=message.time.isoformat(timespec="seconds"), days=SEEN_MEMORY_MS // DAY_MS)
         return message

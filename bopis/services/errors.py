@@ -3,6 +3,7 @@
 ServiceError
 +-- Implausible     the message cannot be true as it stands
 +-- TooOld          a person's message is older than its repeats can be told
++-- InTheFuture     a person tells of a time that has not come
 +-- MessageBroken   a value breaks a limit of the message
 """
 
@@ -26,6 +27,10 @@ class Implausible(ServiceError):
 class TooOld(ServiceError):
     """Not sent: {time} is more than {days} days ago, and a repeat of the message could not be told from it. Count
     the shelf now, or send older facts from a device with a sequence."""
+
+
+class InTheFuture(ServiceError):
+    """Not sent: {time} has not come yet, it is {now} now. Correct the time, or leave it out for now."""
 
 
 class MessageBroken(ServiceError):
