@@ -29,6 +29,11 @@ class Record(NamedTuple):
     value: bytes | None
     headers: Headers = ()
 
+    @property
+    def timestamp(self) -> int:
+        """When the log learned it, under the name that the log's own clients use."""
+        return self.timestamp_ms
+
 
 # Called once per record on the client's own thread, with its place or with what went wrong: be quick there.
 OnDelivery = Callable[[Placed | Exception], None]

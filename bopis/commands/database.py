@@ -1,19 +1,11 @@
 """The tables of the read side: made, checked, built anew from the log."""
 
 import time
-from typing import TYPE_CHECKING
 
 import typer
 
-from bopis.commands.errors import NotRebuilt, SchemaDiffers
-from bopis.commands.shell import AsJson, Shell, Yes, open_shell
-
-if TYPE_CHECKING:
-    from sqlalchemy import Engine
-
-POLL_SECONDS = 0.2
-STALL_SECONDS_MAX = 60.0
-FEEDS = ("stock", "inventory-levels", "stores")
+from bopis.commands.errors import SchemaDiffers
+from bopis.commands.shell import AsJson, Yes, open_shell
 
 db = typer.Typer(help="The tables of the read side.", no_args_is_help=True)
 readside = typer.Typer(help="The copy of the log that is made for reading.", no_args_is_help=True)
@@ -52,47 +44,27 @@ def check(context: typer.Context, as_json: AsJson = False) -> None:
 
 @readside.command()
 def rebuild(context: typer.Context, yes: Yes = False, as_json: AsJson = False) -> None:
-    """Drop the tables and let the projection fill them again from the log, from its beginning.
+    """Empty the tables and fill them again from the log, from its beginning.
 
-    Answers are incomplete meanwhile. Orders and tills go on: nothing but reading depends on these tables.
+    The projection may run meanwhile or not. Answers are incomplete until it is done; tills and orders go on, for
+    nothing but reading depends on these tables.
     """
-    from bopis.readside import migrate
+    from bopis.commands.rebuilding import FEEDS, empty, refill
 
     shell = open_shell(context, as_json)
     with shell.reader() as reader:
-        ends = reader.end_offsets(FEEDS)
-        starts = reader.start_offsets(FEEDS)
-    records = sum(ends[it] - starts[it] for it in ends)
-    shell.confirm(f"drop the read side and build it anew from {records} records", yes)
-    began = time.monotonic()
-    with shell.engine(create=True) as engine:
-        migrate.drop(engine)
-        migrate.upgrade(engine)
-        _follow(shell, engine, {it: (starts[it], end) for it, end in ends.items()})
+        starts, ends = reader.start_offsets(FEEDS), reader.end_offsets(FEEDS)
+        records = sum(ends[it] - starts[it] for it in ends)
+        shell.confirm(f"empty the read side and build it anew from {records} records", yes)
+        began = time.monotonic()
+        with shell.engine(create=True) as engine:
+            empty(engine)
+            read = refill(shell, engine, reader, (starts, ends))
     seconds = round(time.monotonic() - began, 1)
     shell.answer(
-        {"records": records, "seconds": seconds},
-        lambda out: out.print(f"Built anew from {records} records in {seconds} s", soft_wrap=True),
+        {"records": read, "seconds": seconds},
+        lambda out: out.print(f"Built anew from {read} records in {seconds} s", soft_wrap=True),
     )
-
-
-def _follow(shell: Shell, engine: "Engine", spans: dict[tuple[str, int], tuple[int, int]]) -> None:
-    """Show how far the projection is until it has reached where the log ended when this began."""
-    from bopis.commands.progress import bar
-    from bopis.readside import queries
-
-    total = sum(end - start for start, end in spans.values())
-    reached, heard = 0, time.monotonic()
-    with bar(shell, "building", total) as advance:
-        while reached < total:
-            seen = {(it.topic, it.partition): it.position + 1 for it in queries.positions(engine)}
-            now = sum(max(0, min(seen.get(it, start), end) - start) for it, (start, end) in spans.items())
-            if now > reached:
-                advance(now - reached)
-                reached, heard = now, time.monotonic()
-            elif time.monotonic() - heard > STALL_SECONDS_MAX:
-                raise NotRebuilt(seconds=int(STALL_SECONDS_MAX), reached=reached, total=total)
-            time.sleep(POLL_SECONDS if reached < total else 0)
 
 
 def register(root: typer.Typer) -> None:

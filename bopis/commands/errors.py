@@ -142,11 +142,6 @@ class TryAgain(CommandError):
     exit_code = 75
 
 
-class NotRebuilt(TryAgain):
-    """The projection has not moved for {seconds} s and stands at {reached} of {total} records. See that it runs
-    (`bopis status`); it goes on by itself, nothing needs to be started again."""
-
-
 class NotSeenInTime(TryAgain):
     """The log has the message ({where}), but the read side did not show it within {seconds:g} s, so its effect is
     not known yet. It will be taken once, later: look with `bopis status`, do not send it again."""
