@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -14,6 +15,7 @@ from bopis.broker.errors import AlreadyRunning
 LOCK_FILE = "broker.lock"
 NOTE_FILE = "broker.json"
 LOG_FILE = "log.sqlite3"
+_LOCK_BYTES = 32
 
 
 class Ownership:
@@ -29,11 +31,11 @@ class Ownership:
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            owner = os.pread(self._descriptor, 32, 0).decode("ascii", "replace").strip() or "unknown"
+            owner = os.pread(self._descriptor, _LOCK_BYTES, 0).decode("ascii", "replace").strip() or "unknown"
             os.close(self._descriptor)
             raise AlreadyRunning(self.directory, owner) from None
-        os.ftruncate(self._descriptor, 0)
-        os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
+        # Always as long as before: on a full disk a byte that is given back may be gone.
+        os.pwrite(self._descriptor, f"{os.getpid()}\n".rjust(_LOCK_BYTES).encode(), 0)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -43,9 +45,20 @@ class Ownership:
     def announce(self, host: str, port: int) -> dict[str, object]:
         """Tell others where to connect; readers see the whole note or none."""
         note: dict[str, object] = {"pid": os.getpid(), "host": host, "port": port, "started_at": _now()}
+        text = json.dumps(note) + "\n"
+        place = self.directory / NOTE_FILE
         draft = self.directory / (NOTE_FILE + ".new")
-        draft.write_text(json.dumps(note) + "\n", encoding="utf-8")
-        draft.replace(self.directory / NOTE_FILE)
+        try:
+            draft.write_text(text, encoding="utf-8")
+            draft.replace(place)
+        except OSError as error:
+            draft.unlink(missing_ok=True)
+            if error.errno != errno.ENOSPC or not place.exists():
+                raise
+            # A log that ended on a full disk has to start on it again, to be read: the old note's space serves.
+            with place.open("r+", encoding="utf-8") as old:
+                old.write(text)
+                old.truncate()
         return note
 
 
