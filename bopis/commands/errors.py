@@ -56,11 +56,12 @@ class SettingsBroken(Usage):
 
 
 class LineUnreadable(Usage):
-    """{text!r} is not SKU=NUMBER. Write for example 852159=24."""
+    """{text!r} is no line. Write SKU=NUMBER, for example 852159=24, or one SKU and its number."""
 
 
 class TimeUnreadable(Usage):
-    """{text!r} is no time. Write 2026-03-01T14:00, 2026-03-01T14:00:00+01:00, 14:00 (today) or 90m, 3h, 2d (ago)."""
+    """{text!r} is no time. Write 2026-03-01T14:00, 2026-03-01T14:00:00+01:00, 14:00 (today), "yesterday 14:00", or 90m, 3h,
+    2d (ago)."""
 
 
 class NotFound(CommandError):

@@ -1,7 +1,7 @@
-"""Lines of a message as people write them: ``SKU=NUMBER``."""
+"""Lines of a message as people write them: ``SKU=NUMBER``, or ``SKU NUMBER``."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from bopis.commands.errors import LineUnreadable, Usage
@@ -18,10 +18,9 @@ class Line(NamedTuple):
 
 
 def read_lines(words: Iterable[str], least: int) -> list[Line]:
-    """The lines in ``SKU=NUMBER`` words, each number at least `least`."""
+    """The lines in ``SKU=NUMBER`` or ``SKU NUMBER`` words, each number at least `least`."""
     lines = []
-    for word in words:
-        sku, _, number = word.rpartition("=")
+    for word, sku, number in _pairs(words):
         if not sku or not _NUMBER.fullmatch(number):
             raise LineUnreadable(text=word)
         units = int(number)
@@ -33,6 +32,17 @@ def read_lines(words: Iterable[str], least: int) -> list[Line]:
     if len(lines) > LINES_MAX:
         raise Usage(problem=f"{len(lines)} lines are too many for one message; send at most {LINES_MAX} at a time.")
     return lines
+
+
+def _pairs(words: Iterable[str]) -> Iterator[tuple[str, str, str]]:
+    remaining = iter(words)
+    for word in remaining:
+        sku, equals, number = word.rpartition("=")
+        if equals:
+            yield word, sku, number
+        else:
+            following = next(remaining, "")
+            yield f"{word} {following}".strip(), word, following
 
 
 def as_told(lines: Iterable[Any]) -> str:

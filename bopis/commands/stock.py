@@ -20,5 +20,7 @@ def register(root: typer.Typer) -> None:
         stock_write.transfer,
         stock_sort.categorise,
     ):
-        app.command()(command)
+        # A change may be below zero, so what looks like an option may be a number.
+        settings = {"ignore_unknown_options": True} if command is stock_write.adjust else None
+        app.command(context_settings=settings)(command)
     root.add_typer(app, name="stock")

@@ -11,7 +11,9 @@ from bopis.commands.saying import At, Id, Manner, NewStore, NoWait, answer, say
 from bopis.commands.shell import AsJson, open_shell
 
 STORE = Annotated[str, typer.Argument(help="Id of the store.")]
-LINES = Annotated[list[str], typer.Argument(metavar="SKU=NUMBER...", help="Lines, for example 852159=24.")]
+LINES = Annotated[
+    list[str], typer.Argument(metavar="SKU=NUMBER...", help="Lines, for example 852159=24; or one SKU and its number.")
+]
 
 
 class ReasonName(StrEnum):

@@ -8,6 +8,7 @@ from bopis.commands.errors import TimeUnreadable
 
 _AGO = re.compile(r"(\d{1,6})\s*(s|m|min|h|d|w)(?:\s+ago)?")
 _AGO_SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3_600, "d": 86_400, "w": 604_800}
+_DAY = re.compile(r"(today|yesterday)(?:\s+(.+))?")
 _CLOCK = re.compile(r"\d{1,2}:\d{2}(:\d{2})?")
 
 
@@ -23,7 +24,8 @@ class ReadTime(NamedTuple):
 
 
 def read_time(text: str, zone: tzinfo = UTC, now: datetime | None = None) -> ReadTime:
-    """The instant in `2026-03-01T14:00+01:00`, `2026-03-01 14:00`, `14:00` (today), `90m` (ago) or `now`.
+    """The instant in `2026-03-01T14:00+01:00`, `2026-03-01 14:00`, `14:00` (today), `yesterday 14:00`, `90m` (ago) or
+    `now`.
 
     A time without a zone is in `zone`. The hour that a clock change repeats is taken the first time; the hour
     that it skips does not exist and is refused.
@@ -35,8 +37,10 @@ def read_time(text: str, zone: tzinfo = UTC, now: datetime | None = None) -> Rea
     if (ago := _AGO.fullmatch(said)) is not None:
         return ReadTime(moment - timedelta(seconds=int(ago[1]) * _AGO_SECONDS[ago[2]]), False)
     try:
-        if _CLOCK.fullmatch(said):
-            at = datetime.combine(moment.date(), time.fromisoformat(said.zfill(5) if len(said) == 4 else said))
+        if (day := _DAY.fullmatch(said)) is not None:
+            at = datetime.combine(moment.date() - timedelta(days=day[1] == "yesterday"), _clock(day[2] or "00:00"))
+        elif _CLOCK.fullmatch(said):
+            at = datetime.combine(moment.date(), _clock(said))
         elif re.fullmatch(r"\d{4}-\d{2}-\d{2}", said):
             at = datetime.combine(date.fromisoformat(said), time())
         else:
@@ -49,3 +53,7 @@ def read_time(text: str, zone: tzinfo = UTC, now: datetime | None = None) -> Rea
     if placed.astimezone(UTC).astimezone(zone).replace(tzinfo=None) != at:
         raise TimeUnreadable(text=f"{text} (skipped by the clock change in {zone})")
     return ReadTime(placed, True)
+
+
+def _clock(text: str) -> time:
+    return time.fromisoformat(text if text[1:2] != ":" else f"0{text}")
