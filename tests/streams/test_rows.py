@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.rows import Rows
@@ -91,6 +91,7 @@ steps = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(steps, st.integers(0, 20))
 def test_the_agenda_agrees_with_a_plain_dictionary(done: list[tuple[str, str, int]], at: int) -> None:
     table, deadlines = rows(), {}

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from toy_totals import Totals
 
@@ -127,6 +127,7 @@ class Log:
             self.records.append(Told(len(self.records), key, value))
 
 
+@settings(deadline=None)
 @given(LOGS, st.data())
 def test_any_chunks_repeats_and_crashes_give_what_one_straight_fold_gives(
     told: list[tuple[bytes, bytes | None, int]], data: st.DataObject

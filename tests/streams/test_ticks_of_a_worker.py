@@ -43,7 +43,7 @@ async def test_a_deadline_fires_once(world: World) -> None:
     assert all(rows[f"h{number}"] == [0, 0, 0, 0, 1] for number in range(4))
     assert [len(made[number]) for number in (0, 1)] == [1, 1]
     assert all(at >= until_ms for number in (0, 1) for at in made[number])
-    assert set(await world.outputs()) == {f"h{number}@{until_ms}" for number in range(4)}
+    assert set(await world.outputs()) == {f"h{number}@{until_ms}#1" for number in range(4)}
 
 
 async def test_a_deadline_that_comes_while_nobody_works_fires_once_after_the_restart(world: World) -> None:
@@ -62,4 +62,4 @@ async def test_a_deadline_that_comes_while_nobody_works_fires_once_after_the_res
     rows, made = await world.rows(), await ticks(world)
     assert all(rows[f"h{number}"] == [0, 0, 0, 0, 1] for number in range(4))
     assert [len(made[number]) for number in (0, 1)] == [1, 1]
-    assert set(await world.outputs()) == {f"h{number}@{until_ms}" for number in range(4)}
+    assert set(await world.outputs()) == {f"h{number}@{until_ms}#1" for number in range(4)}

@@ -78,7 +78,7 @@ class Totals:
         outputs = []
         for key in rows.due(at_ms):
             row: Total = rows.get(key)
-            value = b'{"id":"%s@%d","expired":%d}' % (key.encode(), row.until, row.held)
+            value = b'{"id":"%s@%d#%d","expired":%d}' % (key.encode(), row.until, row.ticks + 1, row.held)
             outputs.append(Output("sums", key.encode(), value))
             rows.drop(key)
             rows.put(key, Total(row.count, row.total, 0, 0, row.ticks + 1))
