@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import signal
+import socket
 import sys
 from collections.abc import Sequence
 
@@ -65,8 +66,16 @@ def _worker(name: str) -> Child:
 
 
 def _log(settings: Settings) -> Child:
-    command = (sys.executable, "-m", "bopis.broker", str(settings.data_dir), "--port", str(settings.broker_port))
-    return Child(name="broker", command=(*command, "--json"), ready_words='"port"', essential=True)
+    # A log that is started anew must come back under the same address, so a free port is chosen once.
+    port = settings.broker_port or _free_port()
+    command = (sys.executable, "-m", "bopis.broker", str(settings.data_dir), "--port", str(port), "--json")
+    return Child(name="broker", command=command, ready_words='"port"', essential=True)
+
+
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
 
 
 def _migrate(settings: Settings) -> None:
@@ -102,7 +111,7 @@ def _say(**told: object) -> None:
 
 def _log_to_stderr() -> None:
     """Talk goes to stderr: pretty on a terminal, one JSON object a line elsewhere."""
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(message)s")
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(message)s")
     shown: structlog.typing.Processor = structlog.processors.JSONRenderer()
     if sys.stderr.isatty():
         shown = structlog.dev.ConsoleRenderer()

@@ -52,9 +52,7 @@ class World:
         assert self._up.stdout is not None
         line = self._up.stdout.readline()
         assert '"event":"ready"' in line, self.talk()
-        # A log that comes back after a kill keeps its address, as a deployed one does.
-        self._bootstrap = json.loads(line)["bootstrap"]
-        self._settings["BOPIS_BROKER_PORT"] = self._bootstrap.rsplit(":", 1)[1]
+        self.bootstrap = str(json.loads(line)["bootstrap"])
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -70,11 +68,6 @@ class World:
             self._up.wait(10)
         assert self._up.stdout is not None
         self._up.stdout.close()
-
-    @property
-    def bootstrap(self) -> str:
-        told = json.loads((self.data_dir / "broker.json").read_text())
-        return f"{told['host']}:{told['port']}"
 
     def talk(self) -> str:
         """The end of what the processes said, for a failure's message."""
