@@ -1,14 +1,13 @@
 """Which settings hold, and where each came from."""
 
-import os
 import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 from bopis.commands.shell import AsJson, Shell, open_shell
+from bopis.commands.sources import source_of
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -53,23 +52,6 @@ def settings_told(shell: Shell) -> list[dict[str, Any]]:
             }
         )
     return rows
-
-
-def source_of(flags: Mapping[str, Any], name: str) -> str:
-    """Where the value of a setting comes from."""
-    import tomllib
-
-    from bopis.settings import FILE_NAME
-
-    if name in flags:
-        return "flag"
-    variable = f"BOPIS_{name.upper()}"
-    if any(key.upper() == variable for key in os.environ):
-        return f"environment {variable}"
-    file = Path(FILE_NAME)
-    if file.is_file() and name in tomllib.loads(file.read_text(encoding="utf-8")):
-        return f"file {file.resolve()}"
-    return "default"
 
 
 def register(root: typer.Typer) -> None:

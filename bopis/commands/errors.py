@@ -60,8 +60,8 @@ class LineUnreadable(Usage):
 
 
 class TimeUnreadable(Usage):
-    """{text!r} is no time. Write 2026-03-01T14:00, 2026-03-01T14:00:00+01:00, 14:00 (today), "yesterday 14:00", or 90m, 3h,
-    2d (ago)."""
+    """{text!r} is no time. Write 2026-03-01T14:00, 2026-03-01T14:00:00+01:00, 14:00 (today), "yesterday 14:00", or
+    90m, 3h, 2d (ago)."""
 
 
 class NotFound(CommandError):
@@ -144,5 +144,5 @@ class TryAgain(CommandError):
 
 
 class NotSeenInTime(TryAgain):
-    """The log has the message ({where}), but the read side did not show it within {seconds:g} s, so its effect is
+    """The log has it ({where}), but the read side did not show it within {seconds:g} s, so its effect is
     not known yet. It will be taken once, later: look with `bopis status`, do not send it again."""

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from bopis.commands.errors import LineUnreadable, Usage
 from bopis.domain.values import LINES_MAX, QUANTITY_MAX, SKU_LENGTH_MAX
 
-_NUMBER = re.compile(r"[+-]?\d{1,9}")
+_NUMBER = re.compile(r"[+-]?[0-9]{1,9}")
 
 
 class Line(NamedTuple):

@@ -11,7 +11,6 @@ from bopis.commands.errors import InvalidInput, ReadSideMissing, ReadSideUnreach
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-    from bopis.commands.shell import Shell
     from bopis.readside.queries.answers import StoreAnswer
     from bopis.settings import Settings
 
@@ -78,16 +77,3 @@ def known_store(engine: "Engine", store: str) -> "StoreAnswer":
     near += [it.store for it in stores if store.lower() in it.name.lower()][:3]
     hint = f"; did you mean {' or '.join(dict.fromkeys(near))}" if near else ""
     raise StoreUnknown(store=store, hint=hint)
-
-
-def note_if_idle(shell: "Shell") -> None:
-    """Warn that an answer may be old: without the processors the read side stands still."""
-    from bopis.adapters.address import embedded_log, is_alive
-    from bopis.adapters.supervision import supervisor_of
-
-    settings = shell.settings
-    if not settings.embedded or supervisor_of(settings.data_dir) is not None:
-        return
-    found = embedded_log(settings.data_dir)
-    if found is None or not is_alive(found.pid):
-        shell.say(f"Note: nothing runs on {settings.data_dir}; this is what was known when it stopped.")

@@ -2,6 +2,7 @@
 
 import time
 import uuid
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
@@ -78,18 +79,24 @@ def wait_until_seen(shell: Shell, engine: "Engine", sent: "Sent") -> None:
     """Wait until history and levels hold a message; raises `NotSeenInTime`."""
     from bopis.readside import queries
 
-    placed, patience = sent.placed, shell.settings.read_wait_seconds
+    placed = sent.placed
+
+    def is_seen() -> bool:
+        seen = {it.topic: it for it in queries.positions(engine) if it.partition == placed.partition}
+        told, rows = seen.get("stock"), seen.get("inventory-levels")
+        decided = rows.source_position if rows else None
+        return told is not None and decided is not None and min(told.position, decided) >= placed.offset
+
+    wait_until(shell, is_seen, f"{placed.topic}/{placed.partition}/{placed.offset}, id {sent.message.id}")
+
+
+def wait_until(shell: Shell, is_seen: Callable[[], bool], where: str) -> None:
+    """Ask again and again; raises `NotSeenInTime` when it takes longer than the settings allow."""
+    patience = shell.settings.read_wait_seconds
     give_up = time.monotonic() + patience
     pause = POLL_SECONDS
-    while True:
-        seen = {it.topic: it for it in queries.positions(engine) if it.partition == placed.partition}
-        told = seen.get("stock")
-        rows = seen.get("inventory-levels")
-        decided = rows.source_position if rows else None
-        if told and decided is not None and min(told.position, decided) >= placed.offset:
-            return
+    while not is_seen():
         if time.monotonic() > give_up:
-            where = f"{placed.topic}/{placed.partition}/{placed.offset}, id {sent.message.id}"
             raise NotSeenInTime(where=where, seconds=patience)
         time.sleep(pause)
         pause = min(pause * 1.5, POLL_SECONDS_MAX)

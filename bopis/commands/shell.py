@@ -50,7 +50,7 @@ class Shell:
         try:
             return load(**self.flags)
         except ValidationError as error:
-            from bopis.commands.config import source_of
+            from bopis.commands.sources import source_of
 
             told = [(".".join(map(str, it["loc"])), it["msg"]) for it in error.errors()]
             problems = "; ".join(f"{name} (from {source_of(self.flags, name)}): {words}" for name, words in told)
@@ -89,6 +89,18 @@ class Shell:
             raise NotConfirmed(action=action)
         if not typer.confirm(f"{action[0].upper()}{action[1:]}?", err=True):
             raise NotConfirmed(action=action)
+
+    def note_if_idle(self) -> None:
+        """Warn that an answer may be old: without the processors the read side stands still."""
+        from bopis.adapters.address import embedded_log, is_alive
+        from bopis.adapters.supervision import supervisor_of
+
+        folder = self.settings.data_dir
+        if not self.settings.embedded or supervisor_of(folder) is not None:
+            return
+        found = embedded_log(folder)
+        if found is None or not is_alive(found.pid):
+            self.say(f"Note: nothing runs on {folder}; this is what was known when it stopped.")
 
     @staticmethod
     def hush() -> None:

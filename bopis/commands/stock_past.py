@@ -54,7 +54,6 @@ def at(
 
 def why(context: typer.Context, store: STORE, sku: SKU, as_json: AsJson = False) -> None:
     """List the messages behind each term of what may be promised: who said what, and when."""
-    from bopis.commands.readside_access import note_if_idle
     from bopis.readside import queries
     from bopis.readside.errors import CellUnknown
 
@@ -72,7 +71,7 @@ def why(context: typer.Context, store: STORE, sku: SKU, as_json: AsJson = False)
         for line in _explained(found, zone):
             out.print(line, markup=False, soft_wrap=True)
 
-    note_if_idle(shell)
+    shell.note_if_idle()
     shell.answer(found, render)
 
 

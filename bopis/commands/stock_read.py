@@ -42,7 +42,7 @@ def show(
 ) -> None:
     """Show what may be promised in a store, and why units are withheld: one line for one SKU, else a table."""
     from bopis.commands.levels import level_table, sentence
-    from bopis.commands.readside_access import known_store, note_if_idle
+    from bopis.commands.readside_access import known_store
     from bopis.readside import queries
 
     shell = open_shell(context, as_json)
@@ -70,7 +70,7 @@ def show(
         if following:
             shell.say(f"More: bopis stock show {store} --after {following}")
 
-    note_if_idle(shell)
+    shell.note_if_idle()
     shell.answer({"store": store, "pickup": pickup, "levels": levels, "next": following}, render)
 
 
@@ -83,7 +83,6 @@ def find(
 ) -> None:
     """Find the stores that take pickups and can promise a SKU, the most or the nearest first."""
     from bopis.commands.levels import equation, heard
-    from bopis.commands.readside_access import note_if_idle
     from bopis.readside import queries
 
     shell = open_shell(context, as_json)
@@ -109,7 +108,7 @@ def find(
             grid.add_row(*cells)
         out.print(grid)
 
-    note_if_idle(shell)
+    shell.note_if_idle()
     shell.answer({"sku": sku, "stores": found}, render)
 
 
@@ -125,7 +124,6 @@ def history(
     as_json: AsJson = False,
 ) -> None:
     """Show what moved a SKU in a store, newest first, each with its two clocks, its source and on hand after it."""
-    from bopis.commands.readside_access import note_if_idle
     from bopis.commands.times import read_time
     from bopis.readside import queries
 
@@ -151,7 +149,7 @@ def history(
         if page.next:
             shell.say(f"More: bopis stock history {store} {sku} --clock {clock} --after {page.next}")
 
-    note_if_idle(shell)
+    shell.note_if_idle()
     shell.answer({"store": store, "sku": sku, "movements": page.movements, "next": page.next}, render)
 
 

@@ -79,7 +79,7 @@ def _rule(shell: Shell, store: str, terms: dict[str, Any], manner: Manner) -> tu
 
 
 def _show(shell: Shell, store: str) -> None:
-    from bopis.commands.readside_access import known_store, note_if_idle
+    from bopis.commands.readside_access import known_store
 
     with shell.engine() as engine:
         about = known_store(engine, store)
@@ -100,7 +100,7 @@ def _show(shell: Shell, store: str) -> None:
             grid.add_row(name, *("-" if it is None else str(it) for it in kept))
         out.print(grid)
 
-    note_if_idle(shell)
+    shell.note_if_idle()
     document = {
         "store": store,
         "pickup": about.pickup,

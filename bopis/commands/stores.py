@@ -8,6 +8,7 @@ import typer
 
 from bopis.commands import store_policy
 from bopis.commands.errors import RowsBroken, TopicUnknown
+from bopis.commands.saying import NoWait, wait_until
 from bopis.commands.shell import AsJson, Shell, open_shell
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ def import_(
     context: typer.Context,
     file: Annotated[Path, typer.Argument(help="CSV with a header, or NDJSON.")],
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Import the sound rows, leave the others out.")] = False,
+    no_wait: NoWait = False,
     as_json: AsJson = False,
 ) -> None:
     """Import stores: store_id, name, city, state, postal_code, latitude, longitude, time_zone.
@@ -56,7 +58,7 @@ def import_(
         shell.say(f"... and {len(rejected) - PROBLEMS_TOLD_MAX} more.")
     if rejected and not skip_bad:
         raise RowsBroken(file=file, bad=len(rejected), rows=len(stores) + len(rejected))
-    _publish(shell, list(stores.values()))
+    _publish(shell, list(stores.values()), no_wait)
     document = {"imported": len(stores), "rejected": rejected}
     shell.answer(document, lambda out: out.print(f"Imported {len(stores)} stores from {file}", soft_wrap=True))
 
@@ -68,7 +70,6 @@ def list_(
     as_json: AsJson = False,
 ) -> None:
     """List the stores that were imported or heard from, with their policy and how old their news is."""
-    from bopis.commands.readside_access import note_if_idle
     from bopis.readside import queries
 
     shell = open_shell(context, as_json)
@@ -99,7 +100,7 @@ def list_(
             grid.add_row(*cells, _news(it))
         out.print(grid)
 
-    note_if_idle(shell)
+    shell.note_if_idle()
     shell.answer({"stores": found}, render)
 
 
@@ -108,7 +109,7 @@ def show(
     context: typer.Context, store: Annotated[str, typer.Argument(help="Id of the store.")], as_json: AsJson = False
 ) -> None:
     """Show one store: where it is, its policy, its devices' missing messages, its holds."""
-    from bopis.commands.readside_access import known_store, note_if_idle
+    from bopis.commands.readside_access import known_store
     from bopis.readside import queries
 
     shell = open_shell(context, as_json)
@@ -134,11 +135,12 @@ def show(
         for it in gaps:
             out.print(plain(f"{'missing':<12}messages {it.first} to {it.last} of {it.source}"), soft_wrap=True)
 
-    note_if_idle(shell)
+    shell.note_if_idle()
     shell.answer({"store": about, "gaps": gaps, "holds": holds}, render)
 
 
-def _publish(shell: Shell, stores: "list[StoreRecord]") -> None:
+def _publish(shell: Shell, stores: "list[StoreRecord]", no_wait: bool) -> None:
+    from bopis.readside import queries
     from bopis.services.directory import STORES_TOPIC, publish_store
 
     with shell.reader() as reader:
@@ -147,8 +149,17 @@ def _publish(shell: Shell, stores: "list[StoreRecord]") -> None:
     with shell.publisher(LINGER_MS) as publisher:
         deliveries: list[Any] = [publish_store(publisher, it) for it in stores]
         publisher.flush()
-        for it in deliveries:
-            it.wait()
+        placed = [it.wait() for it in deliveries]
+    if no_wait or not placed:
+        return
+    newest = {it.partition: it.offset for it in sorted(placed)}
+    with shell.engine() as engine:
+
+        def is_seen() -> bool:
+            seen = {it.partition: it.position for it in queries.positions(engine) if it.topic == STORES_TOPIC}
+            return all(seen.get(partition, -1) >= offset for partition, offset in newest.items())
+
+        wait_until(shell, is_seen, f"{len(placed)} stores")
 
 
 def _rules_told(rules: dict[str, dict[str, int]]) -> str:

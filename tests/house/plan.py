@@ -22,8 +22,8 @@ TOP_PACKAGE = "bopis"
 
 # What the pure core and the wire may take from the standard library: value types and pure functions.
 PURE = frozenset(
-    ["abc", "base64", "bisect", "collections", "dataclasses", "datetime", "decimal", "enum", "fractions", "functools"]
-    + ["hashlib", "heapq", "itertools", "json", "math", "operator", "re", "string", "types", "typing", "zlib", "zoneinfo"]
+    "abc base64 bisect collections dataclasses datetime decimal enum fractions functools hashlib heapq "  # noqa: SIM905
+    "itertools json math operator re string struct types typing zlib zoneinfo".split()
 )
 DOMAIN_PURE = PURE - {"base64", "hashlib", "json", "zoneinfo", "functools"}
 

@@ -58,9 +58,10 @@ def test_every_error_leaves_with_a_promised_exit_code() -> None:
         for statement in node.body:
             target = getattr(statement, "targets", [getattr(statement, "target", None)])[0]
             value = getattr(statement, "value", None)
-            if isinstance(target, ast.Name) and target.id == "exit_code" and isinstance(value, ast.Constant):
-                if value.value not in GOLDEN_EXIT_CODES:
-                    found.append(f"{name} leaves with {value.value}")
+            if not (isinstance(target, ast.Name) and target.id == "exit_code" and isinstance(value, ast.Constant)):
+                continue
+            if value.value not in GOLDEN_EXIT_CODES:
+                found.append(f"{name} leaves with {value.value}")
 
     assert not found, verdict(found, f"Exit codes beside {sorted(GOLDEN_EXIT_CODES)}:")
 
