@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from bopis.adapters.address import is_alive
 from bopis.commands.errors import Unavailable
 
 if TYPE_CHECKING:
@@ -121,8 +120,8 @@ def running(shell: "Shell") -> Iterator[bool]:
 
     settings = shell.settings
     wait_for_orphan(settings.data_dir)
-    found = embedded_log(settings.data_dir)
-    if not settings.embedded or supervisor_of(settings.data_dir) or (found and is_alive(found.pid)):
+    found = [supervisor_of(settings.data_dir), embedded_log(settings.data_dir)]
+    if not settings.embedded or any(it and _is_running(it.pid) for it in found):
         yield False
         return
     engine = OwnEngine(settings.data_dir, {**shell.flags, "broker_port": 0})
@@ -139,7 +138,7 @@ def wait_for_orphan(data_dir: Path) -> None:
         found = msgspec.json.decode((data_dir / OWNER_FILE).read_bytes(), type=Owner)
     except (OSError, msgspec.MsgspecError):
         return
-    if is_alive(found.owner):
+    if _is_running(found.owner):
         return
     deadline = time.monotonic() + STOP_SECONDS_MAX
     told = False
@@ -156,8 +155,17 @@ def _is_engine(pid: int) -> bool:
     import psutil
 
     try:
-        process = psutil.Process(pid)
-        return process.status() != psutil.STATUS_ZOMBIE and "streams" in process.cmdline()
+        return _is_running(pid) and "streams" in psutil.Process(pid).cmdline()
+    except psutil.Error:
+        return False
+
+
+def _is_running(pid: int) -> bool:
+    """Whether a process runs under this number; one that ended and that nobody asked about does not."""
+    import psutil
+
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.Error:
         return False
 

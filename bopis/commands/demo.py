@@ -1,0 +1,123 @@
+"""`bopis demo`: a trading day in a minute, with everything that can go wrong in it, and a verdict."""
+
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bopis.commands.errors import Conflict
+from bopis.commands.shell import AsJson, Shell, open_shell
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from bopis.services.demo.report import Report
+
+LOG_FILE = "log.sqlite3"
+SERVING_SECONDS = 0.5
+
+
+def demo(
+    context: typer.Context,
+    seed: Annotated[int, typer.Option(help="Another seed is another day; the same one is the same day.")] = 1,
+    stores: Annotated[int, typer.Option(min=2, max=40, help="How many stores.")] = 40,
+    seconds: Annotated[float, typer.Option(min=6, max=3_600, help="How long the trading day takes.")] = 24.0,
+    as_json: AsJson = False,
+) -> None:
+    """Play a trading day: tills, buyers who want the same units, a shop that goes offline, a worker that is killed.
+
+    Runs in a temporary directory, or in an empty one given with --data-dir. On a terminal it then keeps serving until
+    Ctrl-C; elsewhere it ends with exit code 0, or 1 if anything was wrong.
+    """
+    from bopis.commands.demo_run import planned, played
+    from bopis.commands.own_engine import running
+    from bopis.services.demo.world import Scale, make_world
+
+    began = time.monotonic()
+    given = open_shell(context, as_json)
+    with _stage(given) as shell:
+        shell.say("Starting the log, the processors and the read side ...")
+        with running(shell):
+            plan = planned(make_world(seed, Scale(stores=stores)), seconds)
+            report = played(shell, plan, began)
+            shell.answer(report, lambda out: _render(out, report))
+            if shell.out.is_terminal and not as_json and not shell.no_input:
+                _serve(shell)
+    if not report.ok:
+        raise typer.Exit(1)
+
+
+@contextmanager
+def _stage(given: Shell) -> Iterator[Shell]:
+    """A shell on a directory of its own: what other settings say must not lead a demonstration into real books."""
+    own = {"broker": "embedded", "database": "", "instance": ""}
+    data_dir = given.flags.get("data_dir")
+    if data_dir is not None:
+        if (Path(data_dir) / LOG_FILE).exists():
+            raise Conflict(cause=f"{data_dir} holds a log already; give the demonstration an empty directory")
+        yield _told_alike(given, {**given.flags, **own})
+        return
+    temporary = Path(tempfile.mkdtemp(prefix="bopis-demo-"))
+    try:
+        yield _told_alike(given, {**given.flags, **own, "data_dir": temporary})
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _told_alike(given: Shell, flags: dict[str, object]) -> Shell:
+    shell = Shell(flags, given.no_input)
+    shell.json = given.json
+    return shell
+
+
+def _render(out: "Console", it: "Report") -> None:
+    from bopis.commands.tables import plain
+
+    holds = it.holds
+    refused = ", ".join(f"{count:,} {reason.replace('_', ' ')}" for reason, count in holds.refused.items())
+    ended = ", ".join(f"{count:,} {end}" for end, count in holds.ended.items())
+    calm, whole = it.latency_ms, it.latency_with_kill_ms
+    rows = (
+        ("day", f"{it.stores} stores, {it.skus:,} SKUs, played in {it.trading_seconds:g} s ({it.times_real:,.0f} x)"),
+        ("throughput", f"{it.messages_per_second:,.0f} messages/s, {it.lines_per_second:,.0f} till lines/s"),
+        ("", f"{it.messages:,} messages, {it.lines:,} till lines, {it.units_sold:,} units sold"),
+        ("latency", f"append to readable: p50 {calm.p50:g} ms, p99 {calm.p99:g} ms"),
+        ("", f"with the kill: p50 {whole.p50:g} ms, p99 {whole.p99:g} ms, max {whole.max:g} ms"),
+        ("holds", f"{holds.asked:,} asked, {holds.granted:,} granted, {sum(holds.refused.values()):,} refused"),
+        ("", f"refused: {refused or 'none'}; ended: {ended or 'none'}; {holds.active:,} active"),
+        ("oversold", f"{it.oversold} units, counted apart; {holds.unanswered} unanswered"),
+        ("offline", f"{it.offline.store} for {it.offline.hours:g} h; {it.offline.late_baskets:,} baskets came late"),
+        ("kill -9", f"worker {it.kill.pid}; successor ready after {it.kill.ready_after_seconds:g} s"),
+        ("books", f"{holds.cells:,} cells, {it.mismatches} differ from an independent sum"),
+        ("log", f"{it.gaps} messages missing, {it.dead_letters} dead letters"),
+        ("verify", it.verify),
+    )
+    for label, value in rows:
+        out.print(plain(f"{label:<11} {value}"), soft_wrap=True)
+    out.print(f"Everything was right ({it.seconds:g} s)." if it.ok else f"WRONG: {'; '.join(it.wrong)}", soft_wrap=True)
+
+
+def _serve(shell: Shell) -> None:
+    """Keep running, so that people can look around."""
+    where = f"--data-dir {shell.settings.data_dir}"
+    shell.say(
+        "Still running. In another terminal:\n"
+        f"  bopis status {where}\n"
+        f"  bopis stores list {where}\n"
+        f"  bopis stock show S01 {where}\n"
+        "Ctrl-C stops it."
+    )
+    try:
+        while True:
+            time.sleep(SERVING_SECONDS)
+    except KeyboardInterrupt:
+        shell.say("Stopping ...")
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(demo)

@@ -1,0 +1,131 @@
+"""The live board of the demonstration."""
+
+import time
+from datetime import UTC
+
+from rich.columns import Columns
+from rich.console import Group, RenderableType
+from rich.panel import Panel
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from bopis.commands.demo_scene import Scene
+from bopis.commands.tables import duration
+from bopis.services.demo.clock import instant
+from bopis.services.demo.report import latency_of
+from bopis.services.demo.world import World
+
+STORES_SHOWN_MAX = 14
+RATE_SECONDS = 1.0
+
+
+class Board:
+    """Draws the scene; keeps what it needs to tell a rate."""
+
+    def __init__(self, scene: Scene, world: World) -> None:
+        self._scene = scene
+        self._world = world
+        self._last = (time.monotonic(), 0, 0)
+        self._rates = (0.0, 0.0)
+        scarce = {store for store, _ in world.scarce}
+        # Those with something scarce and the one that will be cut off are worth looking at.
+        ids = [store.id for store in world.stores]
+        self._shown = sorted(ids, key=lambda it: (it not in scarce, it))[:STORES_SHOWN_MAX]
+
+    def __rich__(self) -> RenderableType:
+        scene, now = self._scene, time.monotonic()
+        self._measure(now)
+        clock = scene.clock
+        at = instant(clock.at_ms(now)).astimezone(UTC)
+        head = Table.grid(padding=(0, 2))
+        head.add_row(
+            Text(f"A trading day at {clock.times_real:,.0f} times real time", style="bold"),
+            Text(f"{at:%a %d %b %H:%M} UTC"),
+            ProgressBar(total=1.0, completed=clock.share(now), width=30),
+        )
+        return Group(
+            head,
+            Columns([self._flow(), self._holds(), self._trouble()], expand=False, padding=(0, 1)),
+            self._stores(),
+            self._news(now),
+        )
+
+    def _measure(self, now: float) -> None:
+        then, messages, lines = self._last
+        if now - then >= RATE_SECONDS:
+            scene = self._scene
+            self._rates = ((scene.messages - messages) / (now - then), (scene.lines - lines) / (now - then))
+            self._last = (now, scene.messages, scene.lines)
+
+    def _flow(self) -> Panel:
+        recent = latency_of(self._scene.recent_latencies)
+        return _panel(
+            "Log",
+            ("messages/s", f"{self._rates[0]:,.0f}"),
+            ("till lines/s", f"{self._rates[1]:,.0f}"),
+            ("messages", f"{self._scene.messages:,}"),
+            ("readable p50", f"{recent.p50:,.0f} ms"),
+            ("readable p99", f"{recent.p99:,.0f} ms"),
+        )
+
+    def _holds(self) -> Panel:
+        scene = self._scene
+        return _panel(
+            "Holds on scarce units",
+            ("asked", f"{scene.asked:,}"),
+            ("granted", f"{scene.granted:,}"),
+            ("refused", f"{scene.refused:,}"),
+            ("collected", f"{scene.ends.get('collected', 0):,}"),
+            ("given back, expired", f"{scene.ends.get('released', 0):,}, {scene.ends.get('expired', 0):,}"),
+        )
+
+    def _trouble(self) -> Panel:
+        scene = self._scene
+        line = "online"
+        if scene.is_cut_off:
+            line = f"OFFLINE, {scene.held_back} baskets wait"
+        elif scene.late:
+            line = f"back, {scene.late} baskets came late"
+        worker = "running"
+        if scene.ready_ms:
+            worker = f"{scene.successor_pid}, back after {duration(scene.ready_ms - scene.killed_ms)}"
+        elif scene.killed_pid:
+            worker = f"KILLED (was {scene.killed_pid})"
+        return _panel(
+            "Trouble",
+            (f"shop {scene.offline_store}", line),
+            ("inventory worker", worker),
+            ("not decided yet", f"{max(0, scene.messages - scene.decided):,} messages"),
+        )
+
+    def _stores(self) -> Table:
+        grid = Table(box=None, pad_edge=False, padding=(0, 2))
+        grid.add_column("store")
+        for name in ("on hand", "to promise", "held"):
+            grid.add_column(name, justify="right")
+        for name in ("   store", "on hand", "to promise", "held"):
+            grid.add_column(name, justify="left" if "store" in name else "right")
+        names = {store.id: store.record.name for store in self._world.stores}
+        half = -(-len(self._shown) // 2)
+        for left, right in zip(self._shown[:half], [*self._shown[half:], ""], strict=False):
+            grid.add_row(*self._cells(left, names), *self._cells(right, names))
+        return grid
+
+    def _cells(self, store: str, names: dict[str, str]) -> tuple[str | Text, ...]:
+        found = self._scene.stores.get(store)
+        if not store or found is None:
+            return (names.get(store, ""), "", "", "")
+        is_cut = store == self._scene.offline_store and self._scene.is_cut_off
+        name = Text(f"{store} {names[store]}", style="red" if is_cut else "")
+        return name, f"{found.on_hand:,}", f"{found.atp:,}", f"{found.held:,}"
+
+    def _news(self, now: float) -> RenderableType:
+        return Group(*(Text(f"{now - at:4.0f} s ago  {text}", style="dim") for at, text in self._scene.news))
+
+
+def _panel(title: str, *rows: tuple[str, str]) -> Panel:
+    grid = Table.grid(padding=(0, 1))
+    for label, value in rows:
+        grid.add_row(Text(label, style="dim"), Text(value))
+    return Panel(grid, title=title, title_align="left", expand=False)

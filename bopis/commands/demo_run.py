@@ -1,0 +1,245 @@
+"""The demonstration from the first delivery to the verdict."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from datetime import UTC, date, datetime
+from typing import NamedTuple
+
+from sqlalchemy import Engine, select
+
+from bopis.commands import demo_actors as actors
+from bopis.commands.demo_board import Board
+from bopis.commands.demo_scene import Scene
+from bopis.commands.replay_books import ReadSideBooks, stock_ends, wait_until_taken
+from bopis.commands.shell import Shell
+from bopis.domain.inventory.messages import CategoriseSkus, CategoryLine, SetStorePolicy
+from bopis.domain.message import Message
+from bopis.domain.values import LINES_MAX
+from bopis.ports import Publisher
+from bopis.readside import queries
+from bopis.readside.engine import reading
+from bopis.readside.schema import levels
+from bopis.services.dead_letters import letters
+from bopis.services.demo.buyers import wishes
+from bopis.services.demo.clock import DayClock
+from bopis.services.demo.day import Sale, deliveries, sales
+from bopis.services.demo.report import Kill, Latency, Offline, Report, latency_of, wrongs
+from bopis.services.demo.world import World, closing, last_trading_day, opening_time
+from bopis.services.directory import publish_store
+
+LINGER_MS = 20
+FRAMES_PER_SECOND = 4
+FRAME_SECONDS = 1 / FRAMES_PER_SECOND
+STALENESS_GRACE_MINUTES = 100_000  # the day lies in the past, which is not what staleness is about
+OFFLINE_FROM, OFFLINE_UNTIL = 0.25, 0.70
+KILL_AT = 0.45
+JOIN_SECONDS_MAX = 60.0
+VERIFY_SECONDS_MAX = 120.0
+
+
+class Plan(NamedTuple):
+    """What will be played: the world, its day, and how long that takes."""
+
+    world: World
+    day: date
+    sales: list[Sale]
+    source: str
+    seconds: float
+
+
+def planned(world: World, seconds: float) -> Plan:
+    """The newest day that is over everywhere."""
+    day = last_trading_day(world, datetime.now(UTC))
+    source = f"demo/{world.seed}"
+    return Plan(world, day, sales(world, day, source), source, seconds)
+
+
+def played(shell: Shell, plan: Plan, began: float) -> Report:
+    """Play the day on a log that runs and is empty; returns the report."""
+    with shell.engine() as engine:
+        scene = Scene(_clock(plan))
+        scene.offline_store = _cut_off(plan)
+        scene.offline_since_ms = scene.clock.moment_ms(OFFLINE_FROM)
+        scene.offline_until_ms = scene.clock.moment_ms(OFFLINE_UNTIL)
+        _prepare(shell, plan, scene, engine)
+        scene.clock = _clock(plan)
+        if not shell.out.is_terminal or shell.json:
+            scene.told = shell.say
+        _perform(shell, plan, scene, engine)
+        return _reported(shell, plan, scene, engine, began)
+
+
+def _clock(plan: Plan) -> DayClock:
+    stores = plan.world.stores
+    return DayClock(
+        opens_ms=int(min(opening_time(it, plan.day) for it in stores).timestamp() * 1000),
+        closes_ms=int(max(closing(it, plan.day) for it in stores).timestamp() * 1000),
+        seconds=plan.seconds,
+        began=time.monotonic(),
+    )
+
+
+def _cut_off(plan: Plan) -> str:
+    """The busiest store without anything scarce: its news would be missed most."""
+    scarce = {store for store, _ in plan.world.scarce}
+    candidates = [it for it in plan.world.stores if it.id not in scarce] or list(plan.world.stores)
+    return max(candidates, key=lambda it: (it.busy, it.id)).id
+
+
+def _prepare(shell: Shell, plan: Plan, scene: Scene, engine: Engine) -> None:
+    """Stores, their policy, what is on the shelves; wait until all of it can be read."""
+    with shell.publisher(LINGER_MS) as publisher:
+        for store in plan.world.stores:
+            publish_store(publisher, store.record)
+            _introduce(scene, publisher, plan, store.id)
+        for delivery in deliveries(plan.world, plan.day, plan.source):
+            actors.say(scene, publisher, delivery)
+        publisher.flush()
+    _settle(shell, engine)
+    scene.samples.clear()
+
+
+def _introduce(scene: Scene, publisher: Publisher, plan: Plan, store: str) -> None:
+    now = datetime.now(UTC)
+    policy = SetStorePolicy(pickup=True, staleness_grace_minutes=STALENESS_GRACE_MINUTES)
+    skus = sorted(plan.world.opening[store])
+    lines = [CategoryLine(sku=sku, category=plan.world.categories[sku]) for sku in skus]
+    bodies = [
+        policy,
+        *(CategoriseSkus(lines=tuple(lines[at : at + LINES_MAX])) for at in range(0, len(lines), LINES_MAX)),
+    ]
+    for number, body in enumerate(bodies, start=1):
+        message = Message(id=f"{store}/{number}", source=f"{plan.source}/hq", time=now, subject=store, data=body)
+        actors.say(scene, publisher, message)
+
+
+def _perform(shell: Shell, plan: Plan, scene: Scene, engine: Engine) -> None:
+    """The day itself: everybody acts at once, and the board shows it."""
+    wanted = wishes(plan.world)
+    scene.wishes = {wish.hold: wish for wish in wanted}
+    over, settled = threading.Event(), threading.Event()
+    acting = [
+        actors.started(scene, "tills", lambda: actors.tills(shell, scene, plan.sales)),
+        actors.started(scene, "buyers", lambda: actors.buyers(shell, scene, wanted, plan.source)),
+        actors.started(scene, "killer", lambda: actors.killer(shell, scene, KILL_AT)),
+    ]
+    seeing = [
+        actors.started(scene, "listener", lambda: actors.listener(shell, scene, settled)),
+        actors.started(scene, "watcher", lambda: actors.watcher(scene, engine, over)),
+    ]
+    try:
+        with _board(shell, scene, plan.world):
+            _wait(scene, lambda: not any(it.is_alive() for it in acting))
+            if not scene.stop.is_set():
+                _settle(shell, engine)
+            over.set()
+            settled.set()
+            _wait(scene, lambda: not any(it.is_alive() for it in seeing))
+    finally:
+        scene.stop.set()
+        for thread in (*acting, *seeing):
+            thread.join(JOIN_SECONDS_MAX)
+    if scene.failures:
+        raise scene.failures[0]
+
+
+def _wait(scene: Scene, is_done: Callable[[], bool]) -> None:
+    while not is_done() and not scene.stop.is_set():
+        time.sleep(FRAME_SECONDS)
+
+
+def _board(shell: Shell, scene: Scene, world: World) -> AbstractContextManager[object]:
+    if not shell.out.is_terminal or shell.json:
+        return nullcontext()
+    from rich.live import Live
+
+    board = Board(scene, world)
+    return Live(board, console=shell.out, refresh_per_second=FRAMES_PER_SECOND, screen=False, transient=True)
+
+
+def _settle(shell: Shell, engine: Engine) -> None:
+    """Wait until everything in the log can be read."""
+    with shell.reader() as reader:
+        wait_until_taken(ReadSideBooks(engine), stock_ends(reader), lambda _: None)
+
+
+def _reported(shell: Shell, plan: Plan, scene: Scene, engine: Engine, began: float) -> Report:
+    on_hand = _on_hand(engine)
+    findings = scene.auditor.findings(on_hand)
+    gaps = sum(it.last - it.first + 1 for it in queries.gaps(engine))
+    with shell.reader() as reader:
+        parked = len(letters(reader, shell.settings.topic_prefix))
+    verdict = _verified(shell)
+    calm, all_samples = _latencies(scene)
+    wrong = wrongs(findings, gaps, parked, verdict, scene.late)
+    if not scene.ready_ms:
+        wrong += ("the killed worker did not come back",)
+    hours = (scene.offline_until_ms - scene.offline_since_ms) / 3_600_000
+    return Report(
+        ok=not wrong,
+        wrong=wrong,
+        seed=plan.world.seed,
+        stores=len(plan.world.stores),
+        skus=len(plan.world.categories),
+        trading_seconds=plan.seconds,
+        times_real=round(scene.clock.times_real),
+        messages=scene.messages,
+        lines=scene.lines,
+        units_sold=scene.units,
+        messages_per_second=round(scene.messages / plan.seconds, 1),
+        lines_per_second=round(scene.lines / plan.seconds, 1),
+        latency_ms=calm,
+        latency_with_kill_ms=all_samples,
+        holds=findings,
+        oversold=findings.oversold,
+        gaps=gaps,
+        dead_letters=parked,
+        mismatches=findings.mismatches,
+        verify=verdict,
+        offline=Offline(store=scene.offline_store, hours=round(hours, 1), late_baskets=scene.late),
+        kill=Kill(
+            pid=scene.killed_pid,
+            successor_pid=scene.successor_pid,
+            ready_after_seconds=round(max(0, scene.ready_ms - scene.killed_ms) / 1000, 2),
+        ),
+        data_dir=str(shell.settings.data_dir),
+        seconds=round(time.monotonic() - began, 1),
+    )
+
+
+def _latencies(scene: Scene) -> tuple[Latency, Latency]:
+    """Without what was appended while the killed worker was away, and with it."""
+    away = range(scene.killed_ms, scene.ready_ms + 1)
+    calm = [latency for appended_ms, latency in scene.latencies if appended_ms not in away]
+    return latency_of(calm), latency_of([latency for _, latency in scene.latencies])
+
+
+def _on_hand(engine: Engine) -> dict[tuple[str, str], int]:
+    query = select(levels.c.store, levels.c.sku, levels.c.on_hand)
+    with reading(engine) as connection:
+        return {(store, sku): on_hand for store, sku, on_hand in connection.execute(query)}
+
+
+def _verified(shell: Shell) -> str:
+    """What `bopis verify` says, as a user would run it."""
+    environment = os.environ | {f"BOPIS_{name.upper()}": str(it) for name, it in shell.flags.items()}
+    command = [sys.executable, "-m", "cli", "verify", "--json"]
+    done = subprocess.run(command, env=environment, capture_output=True, timeout=VERIFY_SECONDS_MAX, check=False)
+    try:
+        told = json.loads(done.stdout)
+    except ValueError:
+        return f"failed with exit code {done.returncode}"
+    if "error" in told:
+        return str(told["error"]["message"])
+    if told["clean"]:
+        return "clean"
+    found = [f"{it['where']}: {it['said']}" for it in told["violations"]]
+    if told["readside"] is not None:
+        found += [f"{it['where']}: {it['figure']}" for it in told["readside"]["differences"]]
+    return f"{len(found)} differences, first {found[0]}"

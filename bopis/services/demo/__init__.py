@@ -1,0 +1,1 @@
+"""A trading day that the product makes itself: stores, tills, buyers, and a judge who counts apart."""

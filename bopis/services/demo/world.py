@@ -1,0 +1,144 @@
+"""Stores, a catalogue and what stands on the shelves in the morning. Pure: the same seed gives the same world."""
+
+import random
+from bisect import bisect
+from datetime import date, datetime, time, timedelta
+from itertools import accumulate
+from zoneinfo import ZoneInfo
+
+from msgspec import Struct
+
+from bopis.services.demo.places import PLACES, Place
+from bopis.services.directory import StoreRecord
+
+CHAIN = "Larkspur"
+OPENS, CLOSES = time(8), time(22)
+ZIPF_EXPONENT = 0.85
+SCARCE_CATEGORY = "LIMITED"
+CATEGORIES = (
+    ("DAIRY", 0.11), ("BAKERY", 0.08), ("PRODUCE", 0.12), ("MEAT", 0.06), ("FROZEN", 0.09), ("PANTRY", 0.19),
+    ("DRINKS", 0.11), ("SNACKS", 0.09), ("HOUSEHOLD", 0.08), ("BEAUTY", 0.05), ("BABY", 0.02),
+)  # fmt: skip
+
+
+class Scale(Struct, frozen=True, kw_only=True):
+    """How large the demonstration is."""
+
+    stores: int = len(PLACES)
+    skus: int = 2_400
+    assortment: int = 360  # SKUs on the shelves of one store
+    baskets_per_store: int = 480
+    scarce_skus: int = 8
+    scarce_stores: int = 12
+    scarce_units: int = 10  # of each scarce SKU in each of these stores
+    buyers_per_unit: int = 4
+
+
+class Store(Struct, frozen=True, kw_only=True):
+    """A store: its record in the directory, how busy it is, and what it sells by how often."""
+
+    record: StoreRecord
+    busy: float
+    assortment: tuple[str, ...]
+    odds: tuple[float, ...]  # cumulated, beside the assortment
+
+    @property
+    def id(self) -> str:
+        return self.record.store_id
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.record.time_zone)
+
+    def pick(self, chance: random.Random) -> str:
+        """A SKU that a customer takes from the shelf."""
+        return self.assortment[bisect(self.odds, chance.random() * self.odds[-1])]
+
+
+class World(Struct, frozen=True, kw_only=True):
+    """Everything that is there before the first customer comes."""
+
+    seed: int
+    scale: Scale
+    stores: tuple[Store, ...]
+    categories: dict[str, str]
+    opening: dict[str, dict[str, int]]  # units by store and SKU
+    scarce: tuple[tuple[str, str], ...]  # store and SKU that many buyers want and tills do not have
+
+
+def make_world(seed: int, scale: Scale) -> World:
+    """The world of a seed."""
+    chance = random.Random(f"{seed}/catalogue")
+    categories = _catalogue(chance, scale)
+    stores = tuple(_store(number, place, categories, seed, scale) for number, place in _sites(scale))
+    opening = {store.id: _opening(store, seed, scale) for store in stores}
+    for number in range(1, scale.scarce_skus + 1):
+        categories[f"LIM-{number:04}"] = SCARCE_CATEGORY
+    lucky = chance.sample(stores, min(scale.scarce_stores, len(stores)))
+    scarce = sorted((store.id, f"LIM-{n:04}") for store in lucky for n in range(1, scale.scarce_skus + 1))
+    for store_id, sku in scarce:
+        opening[store_id][sku] = scale.scarce_units
+    return World(seed=seed, scale=scale, stores=stores, categories=categories, opening=opening, scarce=tuple(scarce))
+
+
+def last_trading_day(world: World, now: datetime) -> date:
+    """The newest day on which every store has closed by now."""
+    day = now.date()
+    while max(closing(store, day) for store in world.stores) > now:
+        day -= timedelta(days=1)
+    return day
+
+
+def opening_time(store: Store, day: date) -> datetime:
+    return datetime.combine(day, OPENS, store.zone)
+
+
+def closing(store: Store, day: date) -> datetime:
+    return datetime.combine(day, CLOSES, store.zone)
+
+
+def _sites(scale: Scale) -> list[tuple[int, Place]]:
+    """Spread over the map also when there are few."""
+    count = min(scale.stores, len(PLACES))
+    return [(n + 1, PLACES[n * len(PLACES) // count]) for n in range(count)]
+
+
+def _catalogue(chance: random.Random, scale: Scale) -> dict[str, str]:
+    names, shares = zip(*CATEGORIES, strict=True)
+    drawn = chance.choices(names, shares, k=scale.skus)
+    return {f"{category[:3]}-{number:04}": category for number, category in enumerate(drawn, start=1)}
+
+
+def _store(number: int, place: Place, categories: dict[str, str], seed: int, scale: Scale) -> Store:
+    chance = random.Random(f"{seed}/store/{number}")
+    catalogue = list(categories)
+    # What sells everywhere is everywhere; of the rest each store has its own choice.
+    common = catalogue[: scale.assortment // 2]
+    own = chance.sample(catalogue[len(common) :], min(scale.assortment, len(catalogue)) - len(common))
+    assortment = (*common, *sorted(own))
+    ranks = {sku: rank for rank, sku in enumerate(catalogue, start=1)}
+    weights = [chance.uniform(0.6, 1.4) / ranks[sku] ** ZIPF_EXPONENT for sku in assortment]
+    record = StoreRecord(
+        store_id=f"S{number:02}",
+        name=f"{CHAIN} {place.city}",
+        city=place.city,
+        state=place.state,
+        latitude=round(place.latitude + chance.uniform(-0.03, 0.03), 5),
+        longitude=round(place.longitude + chance.uniform(-0.03, 0.03), 5),
+        time_zone=place.time_zone,
+    )
+    return Store(
+        record=record, busy=chance.lognormvariate(0, 0.35), assortment=assortment, odds=tuple(accumulate(weights))
+    )
+
+
+def _opening(store: Store, seed: int, scale: Scale) -> dict[str, int]:
+    """Enough for a normal day of most SKUs, and too little of some."""
+    chance = random.Random(f"{seed}/opening/{store.id}")
+    lines_expected = scale.baskets_per_store * store.busy * 6
+    shares = [high - low for low, high in zip((0.0, *store.odds), store.odds, strict=False)]
+    units = {}
+    for sku, share in zip(store.assortment, shares, strict=True):
+        expected = lines_expected * share / store.odds[-1]
+        units[sku] = max(1, round(expected * chance.uniform(0.9, 2.2)) + chance.randint(1, 6))
+    return units
