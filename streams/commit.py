@@ -12,6 +12,8 @@ from streams.rules import NO_POSITION
 from streams.table import Table
 from streams.writer import PartitionWriter
 
+ROW_SAMPLES = 200
+
 
 class GroupCommit:
     """Writes what was staged: outputs first, then rows and position in one atomic batch.
@@ -98,6 +100,10 @@ class GroupCommit:
         self.commits += 1
 
     def _learn_row_size(self, changes: list[tuple[bytes, bytes | None]]) -> None:
-        """Remember the mean size of a row, so that `room` can tell how many rows fit into a batch."""
-        size = sum(len(key) + len(value or b"") for key, value in changes)
-        self._row_bytes = max(self._row_bytes // 2, size // len(changes), 1)
+        """Remember the mean size of a row, so that `room` can tell how many rows fit into a batch.
+
+        Measured on evenly spread samples: looking at every row would cost as much as encoding a tenth of them.
+        """
+        samples = changes[:: len(changes) // ROW_SAMPLES + 1]
+        size = sum(len(key) + len(value or b"") for key, value in samples)
+        self._row_bytes = max(self._row_bytes // 2, size // len(samples), 1)

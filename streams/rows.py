@@ -2,45 +2,61 @@
 
 from collections.abc import Callable, Iterator
 from heapq import heapify, heappop, heappush
+from itertools import chain
 from typing import Any
 
 Decode = Callable[[str, bytes], Any]
 Encode = Callable[[str, Any], bytes]
 
 
+class _Decoded(dict[str, Any]):
+    """Rows by key. Asking for one that is still bytes decodes it; asking for one that is not there answers None.
+
+    Asking is the hottest call of a worker: `__missing__` leaves the common case to the C code of dict.
+    """
+
+    def __init__(self, raw: dict[str, bytes], decode: Decode) -> None:
+        super().__init__()
+        self._raw = raw
+        self._decode = decode
+
+    def __missing__(self, key: str) -> Any | None:
+        value = self._raw.pop(key, None)
+        if value is None:
+            return None
+        row = self[key] = self._decode(key, value)
+        return row
+
+
 class Rows:
     """Key to row. A row that came from the changelog stays bytes until somebody asks for it.
 
     Most rows of a large partition are not touched between two restarts: decoding them all would cost more time
-    and memory than everything else at a start. Bytes therefore mean "not decoded yet"; a decoded row may be
-    anything but bytes.
+    and memory than everything else at a start.
     """
 
     def __init__(self, decode: Decode, encode: Encode) -> None:
-        self._decode = decode
         self._encode = encode
-        self._rows: dict[str, Any] = {}
+        self._raw: dict[str, bytes] = {}
+        self._rows = _Decoded(self._raw, decode)
         # A dict, not a set: changed rows leave in the order in which they were first touched.
         self._touched: dict[str, None] = {}
         self._deadlines: dict[str, int] = {}
         self._agenda: list[tuple[int, str]] = []
+        self.get: Callable[[str], Any | None] = self._rows.__getitem__
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self._rows) + len(self._raw)
 
     def __contains__(self, key: str) -> bool:
-        return key in self._rows
-
-    def get(self, key: str) -> Any | None:
-        row = self._rows.get(key)
-        if type(row) is bytes:
-            row = self._rows[key] = self._decode(key, row)
-        return row
+        return key in self._rows or key in self._raw
 
     def put(self, key: str, row: Any) -> None:
         """Set a row, or say that the row was changed in place. A deadline of the row stays as it is."""
         self._rows[key] = row
         self._touched[key] = None
+        if self._raw:
+            self._raw.pop(key, None)
 
     def touch(self, keys: list[str]) -> None:
         """Say that rows were changed in place: `put` for many, for the hot path."""
@@ -48,7 +64,8 @@ class Rows:
 
     def drop(self, key: str) -> None:
         """Forget a row and its deadline."""
-        if self._rows.pop(key, None) is not None:
+        known = self._raw.pop(key, None) is not None
+        if self._rows.pop(key, None) is not None or known:
             self._touched[key] = None
         self._deadlines.pop(key, None)
 
@@ -80,7 +97,7 @@ class Rows:
 
     def items(self, prefix: str = "") -> Iterator[tuple[str, Any]]:
         """All rows whose key begins with `prefix`, by key. For looking, not for the hot path."""
-        for key in sorted(key for key in self._rows if key.startswith(prefix)):
+        for key in sorted(key for key in chain(self._rows, self._raw) if key.startswith(prefix)):
             yield key, self.get(key)
 
     @property
@@ -90,28 +107,25 @@ class Rows:
 
     def changes(self) -> list[tuple[bytes, bytes | None]]:
         """The rows changed since the last call, encoded; None for a dropped one. They are no longer touched."""
-        rows, encode = self._rows, self._encode
+        find, encode = self._rows.get, self._encode
         changed: list[tuple[bytes, bytes | None]] = []
         for key in self._touched:
-            row = rows.get(key)
-            if row is None or type(row) is bytes:
-                changed.append((key.encode(), row))
-            else:
-                changed.append((key.encode(), encode(key, row)))
+            row = find(key)
+            changed.append((key.encode(), None if row is None else encode(key, row)))
         self._touched = {}
         return changed
 
     def load(self, key: str, value: bytes | None) -> None:
-        """Take a row from the changelog as it stands there."""
+        """Take a row from the changelog as it stands there. For a table that nobody has used yet."""
         if value is None:
-            self._rows.pop(key, None)
+            self._raw.pop(key, None)
         else:
-            self._rows[key] = value
+            self._raw[key] = value
 
     def load_agenda(self, deadline: Callable[[str, bytes], int | None]) -> None:
-        """After the last `load`: find the deadlines of the rows that still are bytes."""
-        for key, value in self._rows.items():
-            if type(value) is bytes and (deadline_ms := deadline(key, value)) is not None:
+        """After the last `load`: find the deadlines of the rows that came as bytes."""
+        for key, value in self._raw.items():
+            if (deadline_ms := deadline(key, value)) is not None:
                 self._deadlines[key] = deadline_ms
         self._agenda = [(deadline_ms, key) for key, deadline_ms in self._deadlines.items()]
         heapify(self._agenda)

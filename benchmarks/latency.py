@@ -1,0 +1,157 @@
+"""Append -> decided -> readable in SQL, at several rates, over the embedded log and SQLite with everything running.
+
+Tills publish single-line sales at a fixed rate. A message counts as readable when a reader of the database sees that
+the row its decision changed is there: the read side stores, in one transaction with the rows of ``levels``, how far
+the inventory had decided the source. ``lost`` counts messages that never became readable. The reader asks every two
+milliseconds, which is part of every figure.
+"""
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from kafka import KafkaProducer
+from sqlalchemy import Engine, create_engine, text
+
+from benchmarks.measure import machine_line, median, report, versions
+from benchmarks.messages import sales
+
+RATES = (200, 2_000, 5_000)
+SECONDS = 12.0
+WARM_UP_SECONDS = 2.0
+POLL_SECONDS = 0.002
+PATIENCE_SECONDS = 30.0
+BURST_SECONDS = 0.005
+POSITIONS = text("select partition, source_position from consumed where topic = 'inventory-levels'")
+
+
+def main() -> None:
+    """One run of everything per rate and repetition; medians of the percentiles."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", action="store_true", help="one JSON document")
+    parser.add_argument("--runs", type=int, default=3, help="runs per rate; medians are printed")
+    parser.add_argument("--seconds", type=float, default=SECONDS, help="length of one run")
+    given = parser.parse_args()
+    document: dict[str, Any] = {
+        "machine": machine_line(),
+        "versions": versions("faust-streaming", "aiokafka", "kafka-python", "sqlalchemy"),
+        "runs": given.runs,
+    }
+    for rate in RATES:
+        runs = [measure(rate, given.seconds) for _ in range(given.runs)]
+        document[str(rate)] = {
+            **{name: round(median(run[name] for run in runs), 1) for name in ("p50_ms", "p95_ms", "p99_ms")},
+            "lost": sum(run["lost"] for run in runs),
+            "messages": sum(run["messages"] for run in runs),
+        }
+    report(document, given.json)
+
+
+def measure(rate: int, seconds: float) -> dict[str, Any]:
+    """Percentiles of one run in a directory of its own."""
+    with tempfile.TemporaryDirectory(prefix="bopis-bench-") as folder:
+        environment = {**os.environ, "BOPIS_DATA_DIR": folder, "BOPIS_BROKER_PORT": "0"}
+        up = subprocess.Popen(
+            [sys.executable, "-m", "streams", "up", "--json"],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        try:
+            assert up.stdout is not None
+            bootstrap = up.stdout.readline().split('"bootstrap":"')[1].split('"')[0]
+            engine = create_engine(f"sqlite:///{Path(folder) / 'readside.sqlite3'}")
+            return _run(bootstrap, engine, rate, seconds)
+        finally:
+            up.send_signal(signal.SIGTERM)
+            up.wait(PATIENCE_SECONDS)
+
+
+class Reader(threading.Thread):
+    """Looks all the time how far the database is, and notes when each position was first seen."""
+
+    def __init__(self, engine: Engine) -> None:
+        super().__init__(daemon=True)
+        self._engine = engine
+        self.seen: dict[int, list[tuple[int, float]]] = {}
+        self.over = threading.Event()
+
+    def run(self) -> None:
+        with self._engine.connect() as connection:
+            while not self.over.is_set():
+                found = connection.execute(POSITIONS).all()
+                connection.rollback()
+                now = time.perf_counter()
+                for partition, position in found:
+                    steps = self.seen.setdefault(partition, [])
+                    if not steps or steps[-1][0] < position:
+                        steps.append((position, now))
+                time.sleep(POLL_SECONDS)
+
+    def position(self, partition: int) -> int:
+        steps = self.seen.get(partition)
+        return steps[-1][0] if steps else -1
+
+
+def _run(bootstrap: str, engine: Engine, rate: int, seconds: float) -> dict[str, Any]:
+    messages = list(sales(int(rate * (seconds + WARM_UP_SECONDS)), 1))
+    producer = KafkaProducer(bootstrap_servers=bootstrap, linger_ms=0)
+    reader = Reader(engine)
+    reader.start()
+    sent: list[tuple[float, Any]] = []
+    began = time.perf_counter()
+    for number, (key, value) in enumerate(messages):
+        due = began + number / rate
+        if (wait := due - time.perf_counter()) > BURST_SECONDS or rate < 1 / BURST_SECONDS:
+            time.sleep(max(0.0, wait))
+        sent.append((time.perf_counter(), producer.send("bopis.stock", key=key, value=value)))
+    producer.flush()
+    places = [(at, future.get(PATIENCE_SECONDS)) for at, future in sent]
+    ends: dict[int, int] = {}
+    for _, place in places:
+        ends[place.partition] = max(ends.get(place.partition, -1), place.offset)
+    end = time.perf_counter() + PATIENCE_SECONDS
+    while any(reader.position(it) < ends[it] for it in ends) and time.perf_counter() < end:
+        time.sleep(0.01)
+    reader.over.set()
+    reader.join()
+    producer.close()
+    engine.dispose()
+    warm = [(at, place) for at, place in places if at >= began + WARM_UP_SECONDS]
+    return _percentiles(warm, reader.seen)
+
+
+def _percentiles(places: list[tuple[float, Any]], seen: dict[int, list[tuple[int, float]]]) -> dict[str, Any]:
+    waits: list[float] = []
+    lost = 0
+    index = dict.fromkeys(seen, 0)
+    for at, place in sorted(places, key=lambda it: (it[1].partition, it[1].offset)):
+        steps = seen.get(place.partition, [])
+        number = index.get(place.partition, 0)
+        while number < len(steps) and steps[number][0] < place.offset:
+            number += 1
+        index[place.partition] = number
+        if number == len(steps):
+            lost += 1
+        else:
+            waits.append((steps[number][1] - at) * 1000)
+    waits.sort()
+    return {
+        "p50_ms": waits[len(waits) // 2],
+        "p95_ms": waits[len(waits) * 95 // 100],
+        "p99_ms": waits[len(waits) * 99 // 100],
+        "lost": lost,
+        "messages": len(places),
+    }
+
+
+if __name__ == "__main__":
+    main()
