@@ -46,15 +46,17 @@ def databases(request: pytest.FixtureRequest) -> Databases:
 @pytest.fixture
 def fresh(databases: Databases) -> Iterator[Callable[[], Engine]]:
     """Opens another database with all tables and no rows."""
-    opened: list[Engine] = []
+    opened: list[tuple[str, Engine]] = []
 
     def open_one() -> Engine:
-        opened.append(connect(databases.fresh_url()))
-        return opened[-1]
+        url = databases.fresh_url()
+        opened.append((url, connect(url)))
+        return opened[-1][1]
 
     yield open_one
-    for engine in opened:
+    for url, engine in opened:
         engine.dispose()
+        databases.give_back(url)
 
 
 @pytest.fixture

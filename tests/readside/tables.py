@@ -27,3 +27,10 @@ def contents(engine: Engine) -> dict[str, list[tuple[Any, ...]]]:
 
 def _held(key: str, blob: bytes) -> str:
     return repr(msgspec.msgpack.decode(bytes(blob), type=row_type(key)))
+
+
+def emptied(engine: Engine) -> None:
+    """Take every row away, so that the next story begins with nothing."""
+    with engine.begin() as connection:
+        for table in metadata.tables.values():
+            connection.execute(table.delete())

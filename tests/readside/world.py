@@ -64,6 +64,10 @@ class World:
         self.put(partition, STOCK.encode(message), self.now_ms)
         return message
 
+    def next_sequence(self, store: str, device: str) -> int:
+        """The sequence that a device would count next."""
+        return self._sequences.get((store, device), 0) + 1
+
     def sell(self, store: str, sku: str, quantity: int, **said: Any) -> Message:
         sale = PosSale(basket=f"b{self.now_ms}", lines=(SaleLine(sku=sku, quantity=quantity),))
         return self.say(store, sale, **{"device": f"till/{store}", **said})
