@@ -18,6 +18,7 @@ from bopis.domain.inventory.messages import (
     StockAdjusted,
     StockCounted,
     StockReceived,
+    Tick,
     TransferReceived,
     TransferShipped,
 )
@@ -63,7 +64,8 @@ class Ledger:
         kind = type(data)
         self.offset = record.offset
         self.store = message.subject
-        self.at_ms = min(epoch_ms(message.time), recorded_ms)
+        # A tick's own time is when it was asked for; what it ends, ends on the log's clock.
+        self.at_ms = recorded_ms if kind is Tick else min(epoch_ms(message.time), recorded_ms)
         self.recorded_ms = recorded_ms
         actor = None if message.actor is UNSET else message.actor
         self.said = (message.source, actor, message.id)
