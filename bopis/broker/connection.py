@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, cast
 
 from bopis.broker.errors import MalformedFrame
 from bopis.broker.frames import FRAME_LENGTH, RequestHeader, framed, peek
@@ -89,9 +89,8 @@ class Connection(asyncio.Protocol):
     # asyncio calls these.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport) or hasattr(transport, "writelines")
-        self._transport = transport  # type: ignore[assignment]
-        assert self._transport is not None
+        # uvloop's transports are their own class with the same methods.
+        self._transport = cast(asyncio.Transport, transport)
         self._transport.set_write_buffer_limits(high=self._limits.write_buffer_bytes_high)
         if not self._hub.admit(self):
             self._transport.abort()

@@ -98,11 +98,13 @@ async def test_a_failed_commit_is_undone_and_the_same_batch_is_taken_when_there_
     one = batch((b"k", b"v"), producer=(*IDENTITY, 0))
     held.connection.failure = sqlite3.SQLITE_FULL
     refused = await held.call(lambda wire: wire.produce("t", one))
+    seen = await held.call(lambda wire: (wire.offset("t", LATEST), len(wire.fetch("t", 0).records or b"")))
     held.connection.failure = None
 
     taken = await held.call(lambda wire: wire.produce("t", one))
 
     assert refused.error_code == STORAGE_ERROR
+    assert seen == (0, 0)
     assert (taken.error_code, taken.base_offset) == (0, 0)
     assert len(await held.call(lambda wire: read_all(wire, "t"))) == 1
 

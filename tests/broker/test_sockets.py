@@ -83,12 +83,13 @@ def test_bodies_of_all_ones_and_zeros_and_lengths_that_lie(log: EmbeddedEngine) 
 
 def test_long_numbers_do_not_hold_the_loop(log: EmbeddedEngine) -> None:
     """A variable-length number of a whole frame's length takes quadratic time to decode."""
-    for size in (15_000, 900_000):
-        started = time.monotonic()
-        throw(log, framed(header(60, 0) + b"\x00" + b"\xff" * size), 0.01)
-        with Wire(log.address) as wire:
-            wire.offset("t", -1)
-        assert time.monotonic() - started < 1.0
+    for key in (60, 61):
+        for size in (15_000, 900_000):
+            started = time.monotonic()
+            throw(log, framed(header(key, 0) + b"\x00" + b"\xff" * size), 0.01)
+            with Wire(log.address) as wire:
+                wire.offset("t", -1)
+            assert time.monotonic() - started < 1.0
 
 
 def test_valid_requests_cut_at_every_length(log: EmbeddedEngine) -> None:

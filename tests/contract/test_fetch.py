@@ -71,6 +71,22 @@ def test_a_fetch_waits_for_as_many_bytes_as_it_asked_for(
     assert waited >= 0.55
 
 
+def test_what_is_there_already_counts_but_does_not_suffice(
+    log_engine: EmbeddedEngine, wire: Wire, make_topic: Callable[..., str]
+) -> None:
+    topic = make_topic()
+    wire.produce(topic, batch((b"k", b"x" * 400)))
+    started = time.monotonic()
+    writer = later(log_engine, topic, 0.3, 700)
+
+    answer = wire.fetch(topic, 0, max_wait_ms=10_000, min_bytes=1_000)
+    waited = time.monotonic() - started
+    writer.join()
+
+    assert len(parse(answer.records)) == 2
+    assert 0.25 <= waited < 0.3 + SOON_SECONDS
+
+
 def test_a_fetch_of_many_partitions_wakes_for_any_of_them(
     log_engine: EmbeddedEngine, wire: Wire, make_topic: Callable[..., str]
 ) -> None:

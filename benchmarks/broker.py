@@ -1,0 +1,165 @@
+"""Rates of the embedded log: `python -m benchmarks.broker [--json]`.
+
+Producing and consuming with kafka-python and aiokafka, in batches as they make them by themselves, and one record at
+a time with each answered after its fsync; and how long a record takes from the call that sends it to the consumer that
+waits for it, at a steady trickle. Each figure is the median of several runs on a fresh log in a process of its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sqlite3
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
+
+from benchmarks.measure import machine_line, median, report, versions
+
+TOPIC = "measured"
+VALUE = b"x" * 200
+RECORDS = 100_000
+SINGLES = 1_000
+TRICKLE_PER_SECOND = 500
+TRICKLE_SECONDS = 4
+RUNS = 3
+
+
+@contextmanager
+def fresh_log(limits: tuple[str, ...] = ()) -> Iterator[str]:
+    """An embedded log in a process of its own, with one empty topic; gives its address."""
+    with tempfile.TemporaryDirectory(prefix="bopis-broker-") as directory:
+        command = [sys.executable, "-m", "bopis.broker", str(Path(directory) / "log"), "--json"]
+        process = subprocess.Popen([*command, *limits], stdout=subprocess.PIPE)
+        assert process.stdout is not None
+        try:
+            address = f"127.0.0.1:{json.loads(process.stdout.readline())['port']}"
+            admin = KafkaAdminClient(bootstrap_servers=address)
+            admin.create_topics({TOPIC: {"num_partitions": 1, "replication_factor": 1}})
+            admin.close()
+            yield address
+        finally:
+            process.terminate()
+            process.wait(10)
+            process.stdout.close()
+
+
+def kafka_python(address: str) -> dict[str, float]:
+    """Rates of the blocking client, records per second."""
+    producer = KafkaProducer(bootstrap_servers=address)
+    started = time.perf_counter()
+    for _ in range(RECORDS):
+        producer.send(TOPIC, VALUE)
+    producer.flush()
+    produce = RECORDS / (time.perf_counter() - started)
+    producer.close()
+
+    single = KafkaProducer(bootstrap_servers=address, linger_ms=0)
+    single.send(TOPIC, VALUE).get(10)
+    started = time.perf_counter()
+    for _ in range(SINGLES):
+        single.send(TOPIC, VALUE).get(10)
+    one_by_one = SINGLES / (time.perf_counter() - started)
+    single.close()
+
+    consumer = KafkaConsumer(TOPIC, bootstrap_servers=address, auto_offset_reset="earliest")
+    next(consumer)
+    started = time.perf_counter()
+    for seen, _ in enumerate(consumer, 2):
+        if seen == RECORDS:
+            break
+    consume = RECORDS / (time.perf_counter() - started)
+    consumer.close()
+    return {"produce": produce, "produce_one_by_one": one_by_one, "consume": consume}
+
+
+async def aiokafka(address: str) -> dict[str, float]:
+    """Rates of the asyncio client, records per second, and the latency of a trickle in milliseconds."""
+    producer = AIOKafkaProducer(bootstrap_servers=address, enable_idempotence=True)
+    await producer.start()
+    started = time.perf_counter()
+    sent = [await producer.send(TOPIC, VALUE) for _ in range(RECORDS)]
+    await asyncio.gather(*sent)
+    produce = RECORDS / (time.perf_counter() - started)
+
+    started = time.perf_counter()
+    for _ in range(SINGLES):
+        await producer.send_and_wait(TOPIC, VALUE)
+    one_by_one = SINGLES / (time.perf_counter() - started)
+
+    consumer = AIOKafkaConsumer(TOPIC, bootstrap_servers=address, auto_offset_reset="earliest")
+    await consumer.start()
+    seen = 0
+    started = time.perf_counter()
+    while seen < RECORDS:
+        seen += sum(map(len, (await consumer.getmany(timeout_ms=1_000)).values()))
+    consume = RECORDS / (time.perf_counter() - started)
+    await consumer.seek_to_end()
+    latencies = await trickle(producer, consumer)
+    await consumer.stop()
+    await producer.stop()
+    return {"produce": produce, "produce_one_by_one": one_by_one, "consume": consume, **latencies}
+
+
+async def trickle(producer: AIOKafkaProducer, consumer: AIOKafkaConsumer) -> dict[str, float]:
+    """From the call that sends a record to the consumer that has waited for it."""
+    waits: list[float] = []
+    count = TRICKLE_PER_SECOND * TRICKLE_SECONDS
+
+    async def read() -> None:
+        while len(waits) < count:
+            found = await consumer.getmany(timeout_ms=1_000)
+            now = time.perf_counter_ns()
+            waits.extend((now - int(message.value)) / 1e6 for messages in found.values() for message in messages)
+
+    reading = asyncio.create_task(read())
+    begun = time.perf_counter()
+    for number in range(count):
+        await asyncio.sleep(max(0.0, begun + number / TRICKLE_PER_SECOND - time.perf_counter()))
+        await producer.send(TOPIC, b"%d" % time.perf_counter_ns())
+    await reading
+    cuts = statistics.quantiles(waits, n=100)
+    return {"append_to_fetch_ms_p50": cuts[49], "append_to_fetch_ms_p99": cuts[98]}
+
+
+def medians(runs: list[dict[str, float]]) -> dict[str, float]:
+    """The median of each figure."""
+    return {name: median(run[name] for run in runs) for name in runs[0]}
+
+
+def main() -> None:
+    """Measure and report."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", action="store_true", help="one JSON document instead of lines")
+    parser.add_argument("--runs", type=int, default=RUNS)
+    given = parser.parse_args()
+    blocking: list[dict[str, float]] = []
+    looping: list[dict[str, float]] = []
+    for _ in range(given.runs):
+        with fresh_log() as address:
+            blocking.append(kafka_python(address))
+        with fresh_log() as address:
+            looping.append(asyncio.run(aiokafka(address)))
+    document: dict[str, Any] = {
+        "machine": machine_line(),
+        "versions": versions("kafka-python", "aiokafka", "uvloop", "crc32c") | {"sqlite": sqlite3.sqlite_version},
+        "records": RECORDS,
+        "runs": given.runs,
+        "kafka-python": medians(blocking),
+        "aiokafka": medians(looping),
+    }
+    report(document, given.json)
+
+
+if __name__ == "__main__":
+    main()
