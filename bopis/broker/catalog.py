@@ -84,6 +84,9 @@ class Catalog:
 
         def stage(connection: sqlite3.Connection) -> tuple[int, list[int]]:
             self.check_room(name, count)
+            # Two clients may ask in the same turn: the second finds what the first has staged.
+            if _stored(connection, name) is not None:
+                raise Refused(Code.TOPIC_ALREADY_EXISTS, f"Topic '{name}' already exists.")
             row = (name, json.dumps(settings), time.time_ns() // 1_000_000)
             insert = "INSERT INTO topic (name, settings, created_ms) VALUES (?, ?, ?)"
             topic_id = connection.execute(insert, row).lastrowid
@@ -100,25 +103,30 @@ class Catalog:
         """Give a topic more partitions."""
         topic = self.topic(name)
 
-        def check() -> range:
-            have = len(topic.partitions)
+        def check(have: int) -> range:
             if total <= have:
                 raise Refused(Code.INVALID_PARTITIONS, f"The topic has {have} partitions; it can only get more.")
             self._check_partitions(total, total - have)
             return range(have, total)
 
-        wanted = check()
+        def stage(connection: sqlite3.Connection) -> list[int]:
+            count = "SELECT count(*) FROM partition WHERE topic_id = ?"
+            (have,) = connection.execute(count, (topic.id,)).fetchone()
+            return _insert_partitions(connection, topic.id, check(have))
+
+        check(len(topic.partitions))
         if validate_only:
             return
-        identities = await self._writer.change(lambda connection: _insert_partitions(connection, topic.id, check()))
-        for number, identity in zip(wanted, identities, strict=True):
-            self._adopt(topic, identity, number)
+        for identity in await self._writer.change(stage):
+            self._adopt(topic, identity, len(topic.partitions))
 
     async def delete(self, name: str) -> None:
         """Take a topic away. Its batches are removed later, in small steps."""
 
         def stage(connection: sqlite3.Connection) -> Topic:
             topic = self.topic(name)
+            if _stored(connection, name) is None:
+                raise Refused(Code.UNKNOWN_TOPIC_OR_PARTITION, f"There is no topic {name!r}.")
             connection.execute("UPDATE partition SET topic_id = NULL WHERE topic_id = ?", (topic.id,))
             connection.execute("DELETE FROM topic WHERE id = ?", (topic.id,))
             connection.execute("DELETE FROM group_offset WHERE topic = ?", (name,))
@@ -137,15 +145,18 @@ class Catalog:
         checked = check_settings(change)
 
         def stage(connection: sqlite3.Connection) -> dict[str, str]:
-            topic = self.topic(name)
-            kept = {} if replace else {key: text for key, text in topic.settings.items() if key not in change}
+            stored = _stored(connection, name)
+            if stored is None:
+                raise Refused(Code.UNKNOWN_TOPIC_OR_PARTITION, f"There is no topic {name!r}.")
+            kept = {} if replace else {key: text for key, text in stored.items() if key not in change}
             settings = kept | checked
-            connection.execute("UPDATE topic SET settings = ? WHERE id = ?", (json.dumps(settings), topic.id))
+            connection.execute("UPDATE topic SET settings = ? WHERE name = ?", (json.dumps(settings), name))
             return settings
 
         settings = await self._writer.change(stage)
-        topic = self.topic(name)
-        topic.settings, topic.policy = settings, policy_of(settings)
+        topic = self.topics.get(name)
+        if topic is not None:
+            topic.settings, topic.policy = settings, policy_of(settings)
 
     async def advance_start(self, partition: Partition, offset: int) -> None:
         """Give up every record before this offset, for good."""
@@ -171,6 +182,11 @@ class Catalog:
         topic.partitions.append(partition)
         self.by_id[identity] = partition
         return partition
+
+
+def _stored(connection: sqlite3.Connection, name: str) -> dict[str, str] | None:
+    row = connection.execute("SELECT settings FROM topic WHERE name = ?", (name,)).fetchone()
+    return None if row is None else dict(json.loads(row[0]))
 
 
 def _insert_partitions(connection: sqlite3.Connection, topic_id: int, numbers: range) -> list[int]:

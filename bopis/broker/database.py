@@ -8,11 +8,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bopis.broker.batch import is_sound
-from bopis.broker.errors import LogDamaged, LogFormatUnknown, StorageFailed, StorageFull
+from bopis.broker.errors import BrokerError, LogDamaged, LogFormatUnknown, StorageBusy, StorageFailed, StorageFull
 from bopis.broker.limits import BrokerLimits
 
 FORMAT = 1
 PAGE_BYTES = 8_192
+# Nobody else should write into the file; if somebody does, the server must not stand still for long.
+BUSY_SECONDS = 0.5
 OFFSET_BITS = 42
 OFFSET_MAX = (1 << OFFSET_BITS) - 1
 
@@ -63,7 +65,7 @@ def offset_of(identity: int) -> int:
 
 def connect(path: Path, cache_bytes: int) -> sqlite3.Connection:
     """A connection with the settings that every user of the file needs."""
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30.0)
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=BUSY_SECONDS)
     connection.execute(f"PRAGMA cache_size = -{cache_bytes // 1024}")
     connection.execute("PRAGMA temp_store = MEMORY")
     connection.execute("PRAGMA mmap_size = 0")
@@ -155,11 +157,13 @@ def _failures_named(path: Path) -> Iterator[None]:
         raise named_failure(path, error) from error
 
 
-def named_failure(path: Path, error: sqlite3.Error) -> LogDamaged | StorageFull | StorageFailed:
+def named_failure(path: Path, error: sqlite3.Error) -> BrokerError:
     """What an error of SQLite means for the log."""
     status = getattr(error, "sqlite_errorcode", None)
     if status in _FULL:
         return StorageFull(f"No space is left for {path}. Free some: writing resumes by itself.")
+    if status is not None and status & 0xFF == sqlite3.SQLITE_BUSY:
+        return StorageBusy(f"Another program writes into {path}. Let it finish, or stop it.")
     if status is not None and status & 0xFF in _DAMAGED:
         return LogDamaged(path, str(error))
     return StorageFailed(path, error)

@@ -7,6 +7,7 @@
     ├── LogDamaged              the file is not what was written
     ├── LogFormatUnknown        the file is of another version
     ├── StorageFull             no space: writes are refused, reads go on
+    ├── StorageBusy             another program writes into the file
     ├── StorageFailed           the disk broke its promise: the process must stop
     ├── MalformedFrame          bytes that are not a Kafka request
     └── Refused                 the protocol's own error code, sent to the client
@@ -62,6 +63,10 @@ class LogFormatUnknown(BrokerError):
 
 class StorageFull(BrokerError):
     """The disk is full. Free some space: writing resumes by itself, nothing acknowledged is lost."""
+
+
+class StorageBusy(BrokerError):
+    """Another program is writing into the log's file. Let it finish, or stop it: writing resumes by itself."""
 
 
 class StorageFailed(BrokerError):

@@ -33,7 +33,7 @@ class BrokerLimits:
     # Appending
     commit_group_bytes_max: int = 8 * MIB
     producer_batches_kept: int = 5
-    producer_states_cached: int = 20_000
+    producer_states_cached: int = 10_000
     producer_expiry_seconds: float = 86_400.0
     producer_id_block: int = 1_000
 

@@ -82,6 +82,11 @@ class EmbeddedBroker:
         assert self._node is not None
         return await asyncio.shield(self._node.writer.failed)
 
+    @property
+    def has_failed(self) -> bool:
+        """Whether the disk has broken its promise."""
+        return self._node is not None and self._node.writer.failed.done()
+
     # Connections call these.
 
     def admit(self, connection: Connection) -> bool:

@@ -18,7 +18,7 @@ from queue import SimpleQueue
 from typing import Any, Protocol, TypeVar
 
 from bopis.broker.database import PAGE_BYTES, named_failure
-from bopis.broker.errors import BrokerError, StorageFull
+from bopis.broker.errors import BrokerError, StorageBusy, StorageFull
 from bopis.broker.limits import BrokerLimits
 
 log = logging.getLogger(__name__)
@@ -223,7 +223,7 @@ class Writer:
         if not isinstance(error, sqlite3.Error):
             return error
         failure = named_failure(self._path, error)
-        if not isinstance(failure, StorageFull) and not self.failed.done():
+        if not isinstance(failure, StorageFull | StorageBusy) and not self.failed.done():
             self.failed.set_result(failure)
         return failure
 

@@ -18,7 +18,7 @@ from bopis.broker.server import EmbeddedBroker
 from tests.contract.reading import read_all
 from tests.contract.wire import LATEST, Wire, batch
 
-STORAGE_ERROR = 56
+STORAGE_ERROR, TOPIC_EXISTS = 56, 36
 IDENTITY = (4_000, 0)
 
 
@@ -147,3 +147,28 @@ def test_a_commit_reaches_the_disk_before_it_returns(tmp_path: Path) -> None:
     connection.close()
 
     assert settings == [2, "wal"]
+
+
+async def test_topics_asked_for_twice_in_one_turn_are_made_once(held: Held) -> None:
+    held.connection.may_commit.clear()
+    making = [asyncio.create_task(held.call(lambda wire: wire.create_topic("twice", 2, {}))) for _ in range(4)]
+    await asyncio.sleep(0.3)
+    held.connection.may_commit.set()
+
+    codes = sorted([await made for made in making])
+
+    assert codes == [0, TOPIC_EXISTS, TOPIC_EXISTS, TOPIC_EXISTS]
+    assert not held.broker.has_failed
+
+
+async def test_another_program_that_writes_into_the_file_only_delays(held: Held, tmp_path: Path) -> None:
+    other = sqlite3.connect(tmp_path / "log.sqlite3", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    refused = await held.call(lambda wire: wire.produce("t", batch((b"k", b"v"))))
+    other.execute("ROLLBACK")
+    other.close()
+
+    taken = await held.call(lambda wire: wire.produce("t", batch((b"k", b"v"))))
+
+    assert (refused.error_code, taken.error_code) == (STORAGE_ERROR, 0)
+    assert not held.broker.has_failed
