@@ -53,10 +53,13 @@ def say(shell: Shell, store: str, body: "Report | Command", skus: list[str], man
 
     Raises `Parked` when it was not taken and `Conflict` when it was refused; both only after it was decided.
     """
+    from bopis.adapters.log import require
+    from bopis.services.desk import STOCK_TOPIC
     from bopis.services.outcomes import Outcomes
 
     at = _checked(shell, store, manner)
     with shell.reader() as reader, shell.publisher() as publisher:
+        require(reader.end_offsets([STOCK_TOPIC]), STOCK_TOPIC)
         desk = _desk(shell, publisher)
         message = desk.compose(store, body, at, manner.message_id)
         if manner.no_wait:

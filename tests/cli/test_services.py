@@ -1,0 +1,320 @@
+"""The services of the desk over a log in memory."""
+
+from datetime import UTC, datetime, timedelta
+from itertools import count
+
+import msgspec
+import pytest
+
+from bopis.adapters.errors import TopicMissing
+from bopis.domain.inventory.events import StockReserved, StorePolicySet
+from bopis.domain.inventory.messages import SetStockRule, StockLine, StockReceived
+from bopis.domain.inventory.rows import Level
+from bopis.domain.message import Message
+from bopis.services import dead_letters
+from bopis.services.desk import Desk
+from bopis.services.directory import StoreRecord, publish_store, read_store
+from bopis.services.errors import Implausible, InTheFuture, MessageBroken, TooOld
+from bopis.services.outcomes import Outcomes
+from bopis.services.progress import decided_positions, lag
+from bopis.services.verification import differing_cells, judge, read_rows, spans_of
+from bopis.wire.stock import INVENTORY_EVENTS, STOCK
+from tests.cli.fakes import START_MS, FakeLog
+
+NOW = datetime.fromtimestamp(START_MS / 1000, UTC)
+RECEIPT = StockReceived(document="PO-1", lines=(StockLine(sku="4011", quantity=24),))
+TOPICS = ("stock", "inventory-levels", "inventory-events", "dead-letters", "dead-letter-marks", "stores")
+
+
+@pytest.fixture
+def log() -> FakeLog:
+    return FakeLog(*TOPICS)
+
+
+@pytest.fixture
+def desk(log: FakeLog) -> Desk:
+    numbers = count(1)
+    return Desk(log, "cli/kim@desk", "kim", lambda: NOW, lambda: f"id-{next(numbers)}")
+
+
+def event(store: str, data: object, cause: str, number: int = 0) -> bytes:
+    message = Message(id=f"{cause}#{number}", source="inventory", time=NOW, subject=store, data=data, causation=cause)
+    return INVENTORY_EVENTS.encode(message)
+
+
+def position(log: FakeLog, partition: int, offset: int, claim: int = -1) -> None:
+    """A commit's head, straight into a partition of the changelog."""
+    value = msgspec.json.encode({"position": offset, "claim": claim})
+    _put(log, ("inventory-levels", partition), b"\x00position", value)
+
+
+def level(log: FakeLog, partition: int, cell: str, on_hand: int) -> None:
+    _put(log, ("inventory-levels", partition), cell.encode(), msgspec.json.encode(Level(on_hand=on_hand)))
+
+
+def _put(log: FakeLog, where: tuple[str, int], key: bytes, value: bytes | None) -> None:
+    from bopis.ports import Record
+
+    log.now_ms += 1_000
+    log.records[where].append(Record(*where, len(log.records[where]), log.now_ms, key, value))
+
+
+def test_what_a_person_says_stands_in_the_log_under_the_store(desk: Desk, log: FakeLog) -> None:
+    sent = desk.send(desk.compose("319", RECEIPT))
+
+    record = log.records["stock", sent.placed.partition][sent.placed.offset]
+    message = STOCK.decode(record.value or b"")
+    assert record.key == b"319"
+    assert (message.id, message.source, message.actor, message.time) == ("id-1", "cli/kim@desk", "kim", NOW)
+    assert message.data == RECEIPT
+
+
+def test_an_id_that_is_given_is_kept(desk: Desk) -> None:
+    assert desk.compose("319", RECEIPT, NOW - timedelta(hours=1), "mine").id == "mine"
+
+
+@pytest.mark.parametrize(
+    ("store", "at", "error"),
+    [
+        ("31|9", NOW, Implausible),
+        ("@319", NOW, Implausible),
+        ("", NOW, MessageBroken),
+        ("3" * 65, NOW, MessageBroken),
+        ("319", NOW - timedelta(days=31), TooOld),
+        ("319", NOW + timedelta(minutes=2), InTheFuture),
+        ("319", datetime(1999, 1, 1, tzinfo=UTC), Implausible),
+    ],
+)
+def test_what_the_core_would_park_is_not_sent(desk: Desk, store: str, at: datetime, error: type[Exception]) -> None:
+    with pytest.raises(error):
+        desk.compose(store, RECEIPT, at)
+
+
+def test_values_beyond_their_limits_and_rules_about_two_things_are_not_sent(desk: Desk) -> None:
+    with pytest.raises(MessageBroken, match="quantity"):
+        desk.compose("319", StockReceived(document="x", lines=(StockLine(sku="4011", quantity=0),)))
+    with pytest.raises(Implausible, match="not both"):
+        desk.compose("319", SetStockRule(sku="a", category="b", safety_stock=1))
+
+
+def test_a_missing_topic_is_told(desk: Desk) -> None:
+    nothing = Desk(FakeLog(), "cli/kim@desk", "kim", lambda: NOW, lambda: "1")
+    with pytest.raises(TopicMissing, match="bopis up"):
+        nothing.send(nothing.compose("319", RECEIPT))
+
+
+def test_the_outcome_holds_what_followed_from_this_message_and_nothing_else(desk: Desk, log: FakeLog) -> None:
+    policy = StorePolicySet(pickup=True, staleness_grace_minutes=5)
+    log.publish("inventory-events", "319", event("319", policy, "cli/kim@desk/id-1", 9))
+    outcomes = Outcomes(log)
+    sent = desk.send(desk.compose("319", RECEIPT))
+    for number, cause in enumerate([sent.message.cause, sent.message.cause, "cli/other@desk/id-1"]):
+        log.publish("inventory-events", "319", event("319", policy, cause, number))
+    log.publish("inventory-events", "319", event("319", policy, sent.message.cause, 0))
+    log.publish("inventory-events", "319", b"no event")
+
+    outcome = outcomes.of(sent)
+
+    assert [it.id for it in outcome.events] == [f"{sent.message.cause}#0", f"{sent.message.cause}#1"]
+    assert outcome.parked is None
+
+
+def test_the_outcome_tells_why_a_message_was_parked(desk: Desk, log: FakeLog) -> None:
+    outcomes = Outcomes(log)
+    sent = desk.send(desk.compose("319", RECEIPT))
+    park(log, "319", b"x", offset=sent.placed.offset + 1, partition=sent.placed.partition, cause="another")
+    park(log, "319", b"x", offset=sent.placed.offset, partition=sent.placed.partition, cause="clock")
+
+    assert outcomes.of(sent).parked == "clock"
+
+
+def park(log: FakeLog, key: str, value: bytes, *, offset: int, partition: int = 0, cause: str = "why") -> None:
+    told = {
+        "cause": cause,
+        "processor": "inventory",
+        "topic": "bopis.stock",
+        "partition": str(partition),
+        "offset": str(offset),
+        "timestamp": str(START_MS),
+    }
+    log.publish("dead-letters", key, value, headers=[(name, text.encode()) for name, text in told.items()])
+
+
+def test_dead_letters_are_named_by_where_they_stood_and_count_once(log: FakeLog) -> None:
+    park(log, "319", b"bytes", offset=7)
+    park(log, "319", b"bytes", offset=7)
+    park(log, "367", b"\xff\x00", offset=3, partition=1, cause="undecodable")
+
+    found = dead_letters.letters(log, "bopis.")
+
+    assert [(it.name, it.cause, it.state) for it in found] == [
+        ("stock/0/7", "why", "open"),
+        ("stock/1/3", "undecodable", "open"),
+    ]
+    assert (found[1].key, found[1].value) == (b"367", b"\xff\x00")
+
+
+def test_a_retry_sends_the_same_bytes_and_is_remembered(log: FakeLog) -> None:
+    park(log, "319", b"\xffbytes", offset=7)
+    letter = dead_letters.letters(log, "bopis.")[0]
+
+    placed = dead_letters.retry(log, letter, "kim", NOW)
+
+    sent = log.records["stock", placed.partition][placed.offset]
+    after = dead_letters.letters(log, "bopis.")[0]
+    assert (sent.key, sent.value) == (b"319", b"\xffbytes")
+    assert after.mark is not None
+    assert (after.state, after.mark.actor) == ("retried", "kim")
+    assert f"{placed.topic}/{placed.partition}/{placed.offset}" in after.mark.reason
+
+
+def test_a_discarded_letter_keeps_its_reason(log: FakeLog) -> None:
+    park(log, "319", b"bytes", offset=7)
+
+    dead_letters.discard(log, dead_letters.letters(log, "bopis.")[0], "kim", NOW, "typed twice")
+
+    mark = dead_letters.letters(log, "bopis.")[0].mark
+    assert mark is not None
+    assert (mark.state, mark.reason, mark.at) == ("discarded", "typed twice", NOW)
+
+
+def test_a_letter_without_words_is_still_listed(log: FakeLog) -> None:
+    log.publish("dead-letters", "319", b"bytes")
+
+    assert dead_letters.letters(log, "bopis.")[0].cause == "no cause given"
+
+
+def test_the_newest_commit_says_how_far_a_partition_is_decided(log: FakeLog) -> None:
+    position(log, 0, 4)
+    for number in range(200):
+        level(log, 0, f"319|{number}", 1)
+    position(log, 1, 2)
+    position(log, 1, 8)
+
+    assert decided_positions(log) == {0: 4, 1: 8}
+
+
+def test_lag_counts_what_was_not_taken(log: FakeLog) -> None:
+    for number in range(5):
+        log.publish("stock", "a", str(number).encode())
+
+    where = next(partition for (topic, partition), records in log.records.items() if topic == "stock" and records)
+    assert lag(log, "stock", {where: 2}) == 2
+    assert lag(log, "stock", {}) == 5
+    assert lag(log, "stock", {where: 9}) == 0
+
+
+def test_stores_are_read_and_placed_under_their_id(log: FakeLog) -> None:
+    read = read_store({"store_id": " 319 ", "name": "", "latitude": "38.7", "longitude": "-88.1"})
+
+    assert isinstance(read, StoreRecord)
+    publish_store(log, read)
+    record = next(it for records in log.records.values() for it in records)
+    assert record.key == b"319"
+    assert msgspec.json.decode(record.value or b"")["name"] == "319"
+
+
+@pytest.mark.parametrize("zone", ["Mars/Olympus", "../etc/passwd", "/etc/localtime"])
+def test_a_zone_that_is_none_is_refused(zone: str) -> None:
+    problems = read_store({"store_id": "1", "time_zone": zone})
+
+    assert isinstance(problems, list)
+    assert "time_zone" in problems[0]
+
+
+@pytest.mark.parametrize("latitude", ["nan", "inf", "90.1", "x"])
+def test_a_place_that_is_nowhere_is_refused(latitude: str) -> None:
+    assert isinstance(read_store({"store_id": "1", "latitude": latitude, "longitude": "0"}), list)
+
+
+def told(log: FakeLog, desk: Desk, units: int) -> str:
+    """A receipt that the inventory has decided; returns its cause."""
+    body = StockReceived(document="x", lines=(StockLine(sku="4011", quantity=units),))
+    return desk.send(desk.compose("319", body)).message.cause
+
+
+def verdict_of(log: FakeLog) -> tuple[bool, str]:
+    spans = spans_of(log)
+    rows = read_rows(log, spans, lambda _: None)
+    verdict = judge(log, spans, rows, lambda _: None)
+    return not verdict.violations, " ".join(it.said for it in verdict.violations)
+
+
+def partition_of(log: FakeLog) -> int:
+    return next(partition for (topic, partition), records in log.records.items() if topic == "stock" and records)
+
+
+def test_books_that_add_up_are_clean(log: FakeLog, desk: Desk) -> None:
+    told(log, desk, 24)
+    told(log, desk, 6)
+    position(log, partition_of(log), 1)
+    level(log, partition_of(log), "319|4011", 30)
+
+    assert verdict_of(log) == (True, "")
+
+
+def test_messages_beyond_the_position_are_left_out_with_their_conclusions(log: FakeLog, desk: Desk) -> None:
+    told(log, desk, 24)
+    later = told(log, desk, 6)
+    position(log, partition_of(log), 0)
+    level(log, partition_of(log), "319|4011", 24)
+    hold = StockReserved(hold="h", order="o", lines=(), hold_until_ms=START_MS)
+    log.publish("inventory-events", "319", event("319", hold, later))
+
+    assert verdict_of(log) == (True, "")
+
+
+@pytest.mark.parametrize("on_hand", [23, 25, 48, 0])
+def test_books_that_do_not_add_up_are_found(log: FakeLog, desk: Desk, on_hand: int) -> None:
+    told(log, desk, 24)
+    position(log, partition_of(log), 0)
+    level(log, partition_of(log), "319|4011", on_hand)
+
+    clean, said = verdict_of(log)
+
+    assert not clean
+    assert "24" in said
+
+
+def test_rows_that_are_missing_are_found(log: FakeLog, desk: Desk) -> None:
+    told(log, desk, 24)
+    position(log, partition_of(log), 0)
+
+    assert verdict_of(log) == (False, "no row, but on hand must be 24")
+
+
+def test_a_commit_of_a_writer_that_had_lost_the_partition_is_left_out(log: FakeLog, desk: Desk) -> None:
+    told(log, desk, 24)
+    partition = partition_of(log)
+    position(log, partition, 0, claim=0)
+    level(log, partition, "319|4011", 24)
+    _put(log, ("inventory-levels", partition), b"\x00claim", b"{}")
+    position(log, partition, 0, claim=0)
+    level(log, partition, "319|4011", 99)
+
+    assert verdict_of(log) == (True, "")
+
+
+def test_undecodable_records_are_counted_and_move_nothing(log: FakeLog, desk: Desk) -> None:
+    told(log, desk, 24)
+    log.publish("stock", "319", b"no message")
+    position(log, partition_of(log), 1)
+    level(log, partition_of(log), "319|4011", 24)
+
+    spans = spans_of(log)
+    verdict = judge(log, spans, read_rows(log, spans, lambda _: None), lambda _: None)
+
+    assert (verdict.violations, verdict.unread, verdict.messages) == ((), 1, 2)
+
+
+def test_cells_that_readers_see_otherwise_are_found(log: FakeLog, desk: Desk) -> None:
+    told(log, desk, 24)
+    position(log, partition_of(log), 0)
+    level(log, partition_of(log), "319|4011", 24)
+    rows = read_rows(log, spans_of(log), lambda _: None)
+
+    assert differing_cells(rows, [(("319", "4011"), 24)]) == []
+    assert [it.where for it in differing_cells(rows, [(("319", "4011"), 23), (("367", "x"), 1)])] == [
+        "319 4011",
+        "367 x",
+    ]
