@@ -80,6 +80,7 @@ def tills(shell: Shell, scene: Scene, sales: Sequence[Sale]) -> None:
             else:
                 _sell(scene, publisher, sale)
         publisher.flush()
+    scene.traded_seconds = time.monotonic() - scene.clock.began
 
 
 def buyers(shell: Shell, scene: Scene, wishes: Sequence[Wish], source: str) -> None:

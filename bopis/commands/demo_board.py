@@ -29,9 +29,10 @@ class Board:
         self._last = (time.monotonic(), 0, 0)
         self._rates = (0.0, 0.0)
         scarce = {store for store, _ in world.scarce}
-        # Those with something scarce and the one that will be cut off are worth looking at.
+        # The one that will be cut off and those with something scarce are worth looking at.
         ids = [store.id for store in world.stores]
-        self._shown = sorted(ids, key=lambda it: (it not in scarce, it))[:STORES_SHOWN_MAX]
+        ranked = sorted(ids, key=lambda it: (it != scene.offline_store, it not in scarce, it))
+        self._shown = sorted(ranked[:STORES_SHOWN_MAX])
 
     def __rich__(self) -> RenderableType:
         scene, now = self._scene, time.monotonic()

@@ -176,7 +176,7 @@ def _reported(shell: Shell, plan: Plan, scene: Scene, engine: Engine, began: flo
     with shell.reader() as reader:
         parked = len(letters(reader, shell.settings.topic_prefix))
     verdict = _verified(shell)
-    calm, all_samples = _latencies(scene)
+    calm, whole, caught_up_ms = _latencies(scene)
     wrong = wrongs(findings, gaps, parked, verdict, scene.late)
     if not scene.ready_ms:
         wrong += ("the killed worker did not come back",)
@@ -187,15 +187,15 @@ def _reported(shell: Shell, plan: Plan, scene: Scene, engine: Engine, began: flo
         seed=plan.world.seed,
         stores=len(plan.world.stores),
         skus=len(plan.world.categories),
-        trading_seconds=plan.seconds,
+        trading_seconds=round(scene.traded_seconds, 1),
         times_real=round(scene.clock.times_real),
         messages=scene.messages,
         lines=scene.lines,
         units_sold=scene.units,
-        messages_per_second=round(scene.messages / plan.seconds, 1),
-        lines_per_second=round(scene.lines / plan.seconds, 1),
+        messages_per_second=round(scene.messages / scene.traded_seconds, 1),
+        lines_per_second=round(scene.lines / scene.traded_seconds, 1),
         latency_ms=calm,
-        latency_with_kill_ms=all_samples,
+        latency_with_kill_ms=whole,
         holds=findings,
         oversold=findings.oversold,
         gaps=gaps,
@@ -207,17 +207,20 @@ def _reported(shell: Shell, plan: Plan, scene: Scene, engine: Engine, began: flo
             pid=scene.killed_pid,
             successor_pid=scene.successor_pid,
             ready_after_seconds=round(max(0, scene.ready_ms - scene.killed_ms) / 1000, 2),
+            caught_up_after_seconds=round(max(0, caught_up_ms - scene.killed_ms) / 1000, 2),
         ),
         data_dir=str(shell.settings.data_dir),
         seconds=round(time.monotonic() - began, 1),
     )
 
 
-def _latencies(scene: Scene) -> tuple[Latency, Latency]:
-    """Without what was appended while the killed worker was away, and with it."""
-    away = range(scene.killed_ms, scene.ready_ms + 1)
+def _latencies(scene: Scene) -> tuple[Latency, Latency, int]:
+    """Without what was appended from the kill until its backlog was taken, and with it; and when that was."""
+    backlog = [at + taken for at, taken in scene.latencies if scene.killed_ms <= at <= scene.ready_ms]
+    caught_up_ms = max(scene.ready_ms, *map(int, backlog)) if backlog else scene.ready_ms
+    away = range(scene.killed_ms, caught_up_ms + 1)
     calm = [latency for appended_ms, latency in scene.latencies if appended_ms not in away]
-    return latency_of(calm), latency_of([latency for _, latency in scene.latencies])
+    return latency_of(calm), latency_of([latency for _, latency in scene.latencies]), caught_up_ms
 
 
 def _on_hand(engine: Engine) -> dict[tuple[str, str], int]:

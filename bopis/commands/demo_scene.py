@@ -42,6 +42,7 @@ class Scene:
         self.told: Callable[[str], None] = lambda _: None
         # Tills
         self.messages = self.lines = self.units = self.baskets = 0
+        self.traded_seconds = clock.seconds
         self.offline_store = ""
         self.offline_since_ms = self.offline_until_ms = 0
         self.held_back = self.late = 0

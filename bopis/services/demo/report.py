@@ -27,15 +27,18 @@ class Offline(Struct, frozen=True, kw_only=True):
 
 
 class Kill(Struct, frozen=True, kw_only=True):
-    """The ``kill -9`` of the inventory worker: which process, and seconds until its successor was ready."""
+    """The ``kill -9`` of the inventory worker: which process, and seconds until its successor was ready, and until
+    everything that had waited for it could be read."""
 
     pid: int
     successor_pid: int
     ready_after_seconds: float
+    caught_up_after_seconds: float
 
 
 class Report(Struct, frozen=True, kw_only=True):
-    """The whole demonstration. ``latency_ms`` leaves out what was appended while the killed worker was away."""
+    """The whole demonstration. ``latency_ms`` leaves out what was appended from the kill until the successor had
+    caught up."""
 
     ok: bool
     wrong: tuple[str, ...]

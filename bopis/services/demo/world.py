@@ -13,7 +13,8 @@ from bopis.services.directory import StoreRecord
 
 CHAIN = "Larkspur"
 OPENS, CLOSES = time(8), time(22)
-ZIPF_EXPONENT = 0.85
+ZIPF_EXPONENT = 0.6
+COMMON_SHARE = 4  # one in so many SKUs of a store is in every store, and sells best
 SCARCE_CATEGORY = "LIMITED"
 CATEGORIES = (
     ("DAIRY", 0.11), ("BAKERY", 0.08), ("PRODUCE", 0.12), ("MEAT", 0.06), ("FROZEN", 0.09), ("PANTRY", 0.19),
@@ -113,11 +114,10 @@ def _store(number: int, place: Place, categories: dict[str, str], seed: int, sca
     chance = random.Random(f"{seed}/store/{number}")
     catalogue = list(categories)
     # What sells everywhere is everywhere; of the rest each store has its own choice.
-    common = catalogue[: scale.assortment // 2]
+    common = catalogue[: scale.assortment // COMMON_SHARE]
     own = chance.sample(catalogue[len(common) :], min(scale.assortment, len(catalogue)) - len(common))
     assortment = (*common, *sorted(own))
-    ranks = {sku: rank for rank, sku in enumerate(catalogue, start=1)}
-    weights = [chance.uniform(0.6, 1.4) / ranks[sku] ** ZIPF_EXPONENT for sku in assortment]
+    weights = [chance.uniform(0.6, 1.4) / rank**ZIPF_EXPONENT for rank in range(1, len(assortment) + 1)]
     record = StoreRecord(
         store_id=f"S{number:02}",
         name=f"{CHAIN} {place.city}",

@@ -1,0 +1,147 @@
+"""The judge of the demonstration sees what it is there to see."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from bopis.domain.inventory.events import HoldChanged, HoldEnd, Refusal, ReservationRefused, StockReserved
+from bopis.domain.inventory.messages import OrderLine, PosSale, ReserveStock, SaleLine, StockLine, StockReceived
+from bopis.domain.message import Message
+from bopis.services.demo.auditor import Auditor, Findings
+from bopis.services.demo.report import latency_of, wrongs
+
+AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
+CELL = ("S1", "LIM")
+
+
+def told(message_id: str, data: Any) -> Message:
+    return Message(id=message_id, source="test", time=AT, subject="S1", data=data)
+
+
+def lines(units: int) -> tuple[OrderLine, ...]:
+    return (OrderLine(line=1, sku="LIM", quantity=units),)
+
+
+def wish(hold: str, units: int) -> Message:
+    return told(f"{hold}/reserve", ReserveStock(hold=hold, order=hold, lines=lines(units), hold_until=AT))
+
+
+def granted(hold: str, units: int, number: int = 0) -> Message:
+    return told(f"{hold}#{number}", StockReserved(hold=hold, order=hold, lines=lines(units), hold_until_ms=0))
+
+
+def ended(hold: str, units: int, end: HoldEnd) -> Message:
+    return told(f"{hold}/{end}", HoldChanged(hold=hold, order=hold, end=end, lines=lines(units)))
+
+
+def auditor_with(units: int, *wishes: Message) -> Auditor:
+    auditor = Auditor()
+    auditor.sent(told("d", StockReceived(document="d", lines=(StockLine(sku="LIM", quantity=units),))))
+    for it in wishes:
+        auditor.sent(it)
+    return auditor
+
+
+def judged(findings: Findings) -> tuple[str, ...]:
+    return wrongs(findings, gaps=0, dead_letters=0, verify="clean", late_baskets=1)
+
+
+def test_an_honest_competition_is_right() -> None:
+    auditor = auditor_with(3, wish("a", 2), wish("b", 2), wish("c", 1), wish("d", 2))
+    refusal = ReservationRefused(hold="b", order="b", reason=Refusal.NOT_ENOUGH_STOCK)
+
+    for event in (
+        granted("a", 2),
+        told("b#0", refusal),
+        granted("c", 1),
+        ended("a", 2, HoldEnd.RELEASED),
+        granted("d", 2),
+        ended("c", 1, HoldEnd.COLLECTED),
+    ):
+        auditor.heard(event)
+    findings = auditor.findings({CELL: 2})
+
+    assert judged(findings) == ()
+    assert (findings.granted, findings.refused, findings.active) == (3, {"not_enough_stock": 1}, 1)
+    assert findings.ended == {"collected": 1, "released": 1}
+
+
+def test_one_unit_promised_twice_is_seen() -> None:
+    auditor = auditor_with(3, wish("a", 2), wish("b", 2))
+
+    auditor.heard(granted("a", 2))
+    auditor.heard(granted("b", 2))
+
+    assert auditor.findings({CELL: 3}).oversold == 1
+    assert "1 units were oversold" in judged(auditor.findings({CELL: 3}))
+
+
+def test_what_was_collected_cannot_be_promised_again() -> None:
+    auditor = auditor_with(2, wish("a", 2), wish("b", 1))
+
+    auditor.heard(granted("a", 2))
+    auditor.heard(ended("a", 2, HoldEnd.COLLECTED))
+    auditor.heard(granted("b", 1))
+
+    assert auditor.findings({CELL: 0}).oversold == 1
+
+
+def test_what_a_till_sold_cannot_be_promised() -> None:
+    auditor = auditor_with(2, wish("a", 2))
+    auditor.sent(told("s", PosSale(basket="s", lines=(SaleLine("LIM", 1),))))
+
+    auditor.heard(granted("a", 2))
+
+    assert auditor.findings({CELL: 1}).oversold == 1
+
+
+def test_an_event_that_is_told_again_counts_once() -> None:
+    auditor = auditor_with(2, wish("a", 2))
+
+    auditor.heard(granted("a", 2))
+    auditor.heard(granted("a", 2))
+
+    findings = auditor.findings({CELL: 2})
+    assert (findings.granted, findings.oversold, findings.answered_twice) == (1, 0, 0)
+
+
+def test_two_answers_none_and_two_ends_are_seen() -> None:
+    auditor = auditor_with(9, wish("a", 1), wish("b", 1))
+
+    auditor.heard(granted("a", 1))
+    auditor.heard(granted("a", 1, number=1))
+    auditor.heard(ended("a", 1, HoldEnd.RELEASED))
+    auditor.heard(ended("a", 1, HoldEnd.EXPIRED))
+
+    findings = auditor.findings({CELL: 9})
+    assert (findings.answered_twice, findings.unanswered, findings.ended_wrongly) == (1, 1, 1)
+
+
+def test_a_cell_that_differs_is_seen_on_either_side() -> None:
+    auditor = auditor_with(5)
+
+    assert auditor.findings({CELL: 5}).mismatches == 0
+    assert auditor.findings({CELL: 4}).mismatches == 1
+    assert auditor.findings({}).mismatches == 1
+    assert auditor.findings({CELL: 5, ("S2", "X"): 1}).mismatches == 1
+
+
+def test_whatever_is_wrong_is_told() -> None:
+    auditor = auditor_with(1, wish("a", 1))
+
+    found = wrongs(auditor.findings({CELL: 1}), gaps=2, dead_letters=3, verify="1 differences", late_baskets=0)
+
+    assert found == (
+        "1 reservations were not answered",
+        "2 messages are missing",
+        "3 messages were parked",
+        "verify: 1 differences",
+        "nobody competed: there must be grants and refusals",
+        "the offline shop had nothing to report when it came back",
+    )
+
+
+def test_quantiles_are_those_of_the_samples() -> None:
+    latency = latency_of([float(it) for it in range(1, 101)])
+
+    assert (latency.p50, latency.p99, latency.max, latency.samples) == (51.0, 100.0, 100.0, 100)
+    assert latency_of([]).samples == 0

@@ -1,0 +1,27 @@
+"""The demonstration over real processes: small, but with everything in it."""
+
+from pathlib import Path
+
+from tests.replay.programs import run
+
+
+def test_a_small_day_with_a_kill_and_an_offline_shop_ends_right(tmp_path: Path) -> None:
+    told = run(tmp_path / "unused", "demo", "--data-dir", tmp_path / "demo", "--stores", "5", "--seconds", "8")
+
+    assert told["wrong"] == []
+    assert told["ok"]
+    assert told["oversold"] == told["gaps"] == told["dead_letters"] == told["mismatches"] == 0
+    assert told["verify"] == "clean"
+    assert told["holds"]["granted"] > 0 < told["holds"]["refused"]["not_enough_stock"]
+    assert told["offline"]["late_baskets"] > 0
+    assert told["kill"]["successor_pid"] not in (0, told["kill"]["pid"])
+    assert told["latency_ms"]["samples"] > 0
+    assert not (tmp_path / "unused").exists()
+
+
+def test_it_does_not_play_on_books_that_are_kept(tmp_path: Path) -> None:
+    (tmp_path / "log.sqlite3").touch()
+
+    told = run(tmp_path, "demo", "--data-dir", tmp_path, code=4)
+
+    assert "empty directory" in told["error"]["message"]
