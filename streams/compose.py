@@ -61,6 +61,6 @@ def run_processor(name: str, settings: Settings, told: Told) -> int:
         from streams.inventory import InventoryProcessor
 
         return run(InventoryProcessor(), way, bounds, told)
-    from streams import projection
+    from streams.projection import run as run_projection
 
-    return projection.run(way, bounds, settings.database_url, told)
+    return run_projection(way, bounds, settings.database_url, told)
