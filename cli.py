@@ -3,7 +3,7 @@
 Each command parses its words, asks one service or query, and prints one table or, with ``--json``, one document.
 """
 
-from importlib import import_module, metadata
+from importlib import metadata
 from pathlib import Path
 from typing import Annotated
 
@@ -14,7 +14,9 @@ from bopis.commands import (
     config,
     database,
     dead_letters,
+    demo,
     doctor,
+    replay,
     running,
     status,
     stock,
@@ -57,14 +59,21 @@ def program(
     context.obj = Shell(flags, no_input)
 
 
-for group in (running, stock, stores, status, checking, doctor, topics, dead_letters, database, config):
+for group in (
+    demo,
+    replay,
+    running,
+    stock,
+    stores,
+    status,
+    checking,
+    doctor,
+    topics,
+    dead_letters,
+    database,
+    config,
+):
     group.register(app)
-
-for name in ("replay", "demo"):
-    try:
-        import_module(f"bopis.commands.{name}").register(app)
-    except ModuleNotFoundError:
-        continue
 
 if __name__ == "__main__":
     app()

@@ -1,5 +1,7 @@
 """What people do at the keyboard, from the goods that come in to the check at night, on a running installation."""
 
+import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 from bopis.domain.inventory.messages import PosSale, SaleLine
@@ -208,18 +210,42 @@ def test_the_log_can_be_looked_into(bopis: Installation, store: str) -> None:
     assert [it["value"]["id"] for it in tail["records"]] == [f"seen-{store}"]
 
 
-def test_the_read_side_is_made_anew_from_the_log(bopis: Installation, store: str) -> None:
+def test_a_read_side_that_is_wrong_is_found_and_made_anew_from_the_log(bopis: Installation, store: str) -> None:
     bopis.ask("stock", "receive", store, "4011=24")
-    before = bopis.ask("stock", "show", store, "4011")
+    with closing(sqlite3.connect(bopis.home / "readside.sqlite3", timeout=30)) as database, database:
+        database.execute("UPDATE levels SET on_hand = 99 WHERE store = ?", (store,))
 
+    wrong = bopis("verify", "--json")
+    in_words = bopis("verify")
     refused = bopis("readside", "rebuild")
     rebuilt = bopis.ask("readside", "rebuild", "--yes")
 
-    assert refused.code == 2
-    assert "--yes" in refused.err
+    assert wrong.code == in_words.code == 1
+    assert wrong.document["clean"] is False
+    assert [(it["where"], it["said"]) for it in wrong.document["violations"]] == [
+        (f"{store} 4011", "the read side shows 99, the books say 24")
+    ]
+    assert "NOT clean" in in_words.out
+    assert (refused.code, "--yes" in refused.err) == (2, True)
     assert rebuilt["records"] > 0
-    assert bopis.ask("stock", "show", store, "4011")["levels"][0]["terms"] == before["levels"][0]["terms"]
+    assert bopis.ask("stock", "show", store, "4011")["levels"][0]["atp"] == 24
     assert bopis.ask("verify")["clean"] is True
+
+
+def test_a_slip_in_the_store_books_nothing_elsewhere(bopis: Installation, store: str) -> None:
+    slip = bopis("stock", "receive", f"{store}x", "4011=24")
+    unknown = bopis("stock", "show", f"{store}x")
+
+    assert slip.code == unknown.code == 3
+    assert f"did you mean {store}" in slip.err
+    assert bopis.ask("topics", "tail", "stock", "--key", f"{store}x")["records"] == []
+
+
+def test_a_sku_that_was_never_spoken_of_is_not_found(bopis: Installation, store: str) -> None:
+    for verb in ("show", "history", "why"):
+        answer = bopis("stock", verb, store, "nothing")
+        assert answer.code == 3
+        assert "bopis stock find nothing" in answer.err
 
 
 def test_the_tables_fit_and_an_upgrade_changes_nothing(bopis: Installation) -> None:
