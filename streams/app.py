@@ -13,10 +13,11 @@ SCHEME = "batched"
 
 
 class StreamApp(faust.App):  # type: ignore[misc]  # Faust ships no types
-    """A Faust app that knows who owns its partitions. The transport asks for both fields."""
+    """A Faust app that knows who owns its partitions. The transport asks for these fields."""
 
     ownership: Ownership
-    chunks_ahead_max: int
+    chunks_ahead_max: int = StreamLimits().chunks_ahead_max
+    absence_s_max: float = StreamLimits().absence_s_max
 
 
 def build_app(processor: Processor, connection: Connection, limits: StreamLimits, ownership: Ownership) -> StreamApp:
@@ -24,6 +25,7 @@ def build_app(processor: Processor, connection: Connection, limits: StreamLimits
     app = StreamApp(connection.group(processor.name), **_settings(processor, connection, limits))
     app.ownership = ownership
     app.chunks_ahead_max = limits.chunks_ahead_max
+    app.absence_s_max = limits.absence_s_max
     source = app.topic(
         connection.topic(processor.source), key_serializer="raw", value_serializer="raw", acks=False
     )

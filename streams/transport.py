@@ -12,7 +12,7 @@ from time import monotonic
 from typing import Any
 
 import structlog
-from aiokafka.errors import ConsumerStoppedError, IllegalStateError
+from aiokafka.errors import ConsumerStoppedError, IllegalStateError, KafkaError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
@@ -23,6 +23,7 @@ log = structlog.get_logger("streams.transport")
 
 NO_CHECKSUM = None
 LOG_APPEND_TIME = 1
+RETRY_S = 0.5
 
 
 class _NoReadOffsets(dict[Any, None]):
@@ -38,6 +39,20 @@ class _NoReadOffsets(dict[Any, None]):
 
 class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]  # Faust ships no types
     """The consumer's own thread and loop: heartbeats go on while the other thread decides."""
+
+    async def on_start(self) -> None:
+        """The log may go away between a worker's first connection and this one: try again instead of falling."""
+        self.time_started = monotonic()
+        while True:
+            self._consumer = self._create_consumer(loop=self.thread_loop)
+            try:
+                await self._consumer.start()
+                return
+            except (KafkaError, OSError):
+                await self._consumer.stop()
+                if self.should_stop or monotonic() - self.time_started > self.app.absence_s_max:
+                    raise
+                await asyncio.sleep(RETRY_S)
 
     async def _fetch_records(
         self,
@@ -178,5 +193,13 @@ class Consumer(driver.Consumer):  # type: ignore[misc]  # Faust ships no types
         return bool(offsets) and bool(await self._commit(offsets))
 
 
+class Producer(driver.Producer):  # type: ignore[misc]  # Faust ships no types
+    """Faust's producer, never connected: everything that is sent leaves with a commit, under the writer's fence."""
+
+    async def on_start(self) -> None:
+        return
+
+
 class Transport(driver.Transport):  # type: ignore[misc]  # Faust ships no types
     Consumer = Consumer
+    Producer = Producer

@@ -21,6 +21,8 @@ class Engine(Protocol):
 
     def kill(self) -> None: ...
 
+    def freeze(self, seconds: float) -> None: ...
+
     def stop(self) -> None: ...
 
 
@@ -71,6 +73,13 @@ class _ProcessEngine:
 
     def kill(self) -> None:
         self._end(signal.SIGKILL)
+
+    def freeze(self, seconds: float) -> None:
+        """Neither answer nor close: what a stalled disk or a paused machine looks like."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGSTOP)
+            time.sleep(seconds)
+            self._process.send_signal(signal.SIGCONT)
 
     def stop(self) -> None:
         self._end(signal.SIGKILL)

@@ -32,7 +32,7 @@ async def test_two_workers_share_the_partitions_and_one_takes_all_when_the_other
     first = world.worker("first", **patience)
     first.wait_ready()
     load = Load(world)
-    loading = asyncio.create_task(load.run(seconds=9, per_second=500))
+    loading = asyncio.create_task(load.run(seconds=7, per_second=500))
     await asyncio.sleep(1)
     second = world.worker("second", **patience)
     await asyncio.to_thread(second.wait_for, "partition.recovered")

@@ -168,7 +168,7 @@ async def test_outputs_are_in_the_log_before_the_position_that_covers_them() -> 
 async def test_rows_and_position_leave_in_one_batch_with_the_position_first() -> None:
     partition, writer, _ = make()
 
-    await partition.take(chunk(0, 8))
+    await partition.take(chunk(0, 40))
     await partition._commits.drain()
 
     covered = -1
@@ -177,7 +177,7 @@ async def test_rows_and_position_leave_in_one_batch_with_the_position_first() ->
         assert entries[0][0] == b"\x00position"
         assert [key for key, _, _ in entries[1:]] == [b"k%d" % n for n in range(covered + 1, position + 1)]
         covered = position
-    assert covered == 7
+    assert covered == 39
 
 
 async def test_rows_that_grow_make_commits_of_fewer_records() -> None:
@@ -207,6 +207,30 @@ async def test_a_step_waits_when_too_much_is_staged() -> None:
     await taking
     await partition._commits.drain()
     assert committed(writer)[-1] == 59
+
+
+async def test_a_partition_at_rest_decides_nothing_more_and_has_everything_in_the_log() -> None:
+    partition, writer, _ = make()
+    writer.held.clear()
+    await partition.take(chunk(0, 8))
+    resting = asyncio.create_task(partition.rest(drain_s_max=5))
+    await asyncio.sleep(0.05)
+    await partition.take(chunk(8, 12))
+
+    assert not resting.done()
+
+    writer.held.set()
+    assert await resting
+    assert committed(writer)[-1] == 7
+    assert partition.durable_next_offset == 8
+
+
+async def test_a_partition_that_cannot_come_to_rest_says_so() -> None:
+    partition, writer, _ = make()
+    writer.held.clear()
+    await partition.take(chunk(0, 8))
+
+    assert not await partition.rest(drain_s_max=0.05)
 
 
 async def test_a_commit_that_fails_is_told_and_nothing_more_is_written() -> None:
