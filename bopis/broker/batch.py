@@ -98,19 +98,24 @@ def _check_fields(header: BatchHeader) -> None:
 
 def stamp(batch: memoryview, base_offset: int, append_time_ms: int | None) -> bytes:
     """The batch as it is stored: with its offset, and with the log's time when the topic wants that."""
-    stored = bytearray(batch)
-    struct.pack_into(">q", stored, 0, base_offset)
-    struct.pack_into(">i", stored, 12, LEADER_EPOCH)
+    head = bytearray(batch[:HEADER_BYTES])
+    struct.pack_into(">q", head, 0, base_offset)
+    struct.pack_into(">i", head, 12, LEADER_EPOCH)
+    body = batch[HEADER_BYTES:]
     if append_time_ms is not None:
-        (attributes,) = struct.unpack_from(">h", stored, 21)
-        struct.pack_into(">h", stored, 21, attributes | LOG_APPEND_TIME)
-        struct.pack_into(">q", stored, 35, append_time_ms)
-        seal(stored)
-    elif stored[22] & LOG_APPEND_TIME:
+        head[22] |= LOG_APPEND_TIME
+        struct.pack_into(">q", head, 35, append_time_ms)
+        _seal_head(head, body)
+    elif head[22] & LOG_APPEND_TIME:
         # The topic keeps the writer's times; a client may not claim that the log set them.
-        stored[22] &= ~LOG_APPEND_TIME & 0xFF
-        seal(stored)
-    return bytes(stored)
+        head[22] &= ~LOG_APPEND_TIME & 0xFF
+        _seal_head(head, body)
+    return b"".join((head, body))
+
+
+def _seal_head(head: bytearray, body: memoryview) -> None:
+    checksum = crc32c(body, crc32c(memoryview(head)[_CHECKED_FROM:]))
+    _CHECKSUM.pack_into(head, _CHECKSUM_AT, checksum)
 
 
 def seal(batch: bytearray) -> None:

@@ -2,7 +2,8 @@
 
 A checkpoint copies committed pages from the write-ahead log into the file. Most of it runs beside the writers; only
 the little that came meanwhile is copied while the writer pauses, so that the next commit starts the write-ahead log
-from its beginning and it stops growing.
+from its beginning and it stops growing. When nothing has been written for a while the rest is copied too: the
+file shrinks, and the next start has little to read.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ class Checkpointer:
         self._limits = limits
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="log-checkpoint")
         self._connection = connect(path, _CACHE_BYTES)
+        self._seen_bytes = 0
+        self._quiet_looks = 0
         self._task = asyncio.get_running_loop().create_task(self._run())
 
     async def stop(self) -> None:
@@ -51,10 +54,18 @@ class Checkpointer:
                 log.warning("log.checkpoint_failed", exc_info=error)
 
     async def _look(self) -> None:
-        if self._writer.written_bytes < self._limits.wal_bytes_checkpoint:
+        written = self._writer.written_bytes
+        if written != self._seen_bytes:
+            self._seen_bytes, self._quiet_looks = written, 0
+        self._quiet_looks += 1
+        quiet = written > 0 and self._quiet_looks * _LOOK_SECONDS >= self._limits.wal_quiet_seconds
+        if written < self._limits.wal_bytes_checkpoint and not quiet:
             return
         loop = asyncio.get_running_loop()
-        written = self._writer.written_bytes
-        await loop.run_in_executor(self._pool, lambda: self._connection.execute(_CHECKPOINT).fetchone())
-        await self._writer.job(lambda connection: connection.execute(_CHECKPOINT).fetchone(), transaction=False)
+        await loop.run_in_executor(self._pool, _checkpoint, self._connection)
+        await self._writer.job(_checkpoint, transaction=False, written_bytes=0)
         self._writer.written_bytes = max(0, self._writer.written_bytes - written)
+
+
+def _checkpoint(connection: sqlite3.Connection) -> None:
+    connection.execute(_CHECKPOINT).fetchone()

@@ -30,7 +30,7 @@ class Hub(Protocol):
 
     def frame_limit(self, api_key: int, version: int) -> int: ...
 
-    def dispatch(self, connection: Connection, frame: bytes) -> None: ...
+    def dispatch(self, connection: Connection, frame: memoryview) -> None: ...
 
     def stalled(self, connection: Connection) -> None: ...
 
@@ -200,7 +200,7 @@ class Connection(asyncio.Protocol):
             and (not self._pending or self._hub.ingress_bytes < self._limits.ingress_bytes_max)
         )
 
-    def _next_frame(self) -> bytes | None:
+    def _next_frame(self) -> memoryview | None:
         buffer = self._buffer
         if len(buffer) < _HEAD_BYTES:
             return None
@@ -210,8 +210,13 @@ class Connection(asyncio.Protocol):
         end = FRAME_LENGTH.size + length
         if len(buffer) < end:
             return None
-        frame = bytes(memoryview(buffer)[FRAME_LENGTH.size : end])
-        del buffer[:end]
+        if len(buffer) == end:
+            # A frame that ends where the bytes end is handed on as it lies: the large ones are not copied.
+            self._buffer = bytearray()
+            frame = memoryview(buffer)[FRAME_LENGTH.size :]
+        else:
+            frame = memoryview(bytes(memoryview(buffer)[FRAME_LENGTH.size : end]))
+            del buffer[:end]
         self._hub.ingress_bytes -= end
         self.partial_since = None
         return frame

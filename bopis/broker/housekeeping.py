@@ -111,8 +111,8 @@ class Housekeeper:
             if retention.wants_retention(partition):
                 await self._cut(partition)
             await self._purge(partition)
-        while await self._write(lambda connection: retention.purge_doomed(connection, self._limits)):
-            pass
+        while await self._read(retention.has_doomed):
+            await self._write(partial(retention.purge_doomed, limits=self._limits))
         await self._expire_producers()
 
     async def _cut(self, partition: Partition) -> None:
@@ -150,7 +150,9 @@ class Housekeeper:
 
     async def _expire_producers(self) -> None:
         before_ms = time.time_ns() // 1_000_000 - int(self._limits.producer_expiry_seconds * 1_000)
-        while await self._write(lambda c: retention.expire_producers(c, before_ms, _PRODUCERS_PER_STEP)):
+        rows_max = _PRODUCERS_PER_STEP
+        while await self._read(partial(retention.silent_producers, before_ms=before_ms, rows_max=rows_max)):
+            await self._write(partial(retention.forget_producers, before_ms=before_ms, rows_max=rows_max))
             self._house.appender.forget_producers()
 
     async def _compact(self) -> None:

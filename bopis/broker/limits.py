@@ -19,10 +19,10 @@ class BrokerLimits:
 
     # Sockets
     connections_max: int = 512
-    frame_bytes_max: int = 16 * MIB
+    frame_bytes_max: int = 40 * MIB
     control_frame_bytes_max: int = 1 * MIB
     flexible_frame_bytes_max: int = 16 * KIB
-    ingress_bytes_max: int = 48 * MIB
+    ingress_bytes_max: int = 64 * MIB
     egress_bytes_max: int = 48 * MIB
     write_buffer_bytes_high: int = 256 * KIB
     requests_in_flight_max: int = 64
@@ -61,6 +61,7 @@ class BrokerLimits:
     writer_cache_bytes: int = 8 * MIB
     reader_cache_bytes: int = 2 * MIB
     wal_bytes_checkpoint: int = 8 * MIB
+    wal_quiet_seconds: float = 5.0
     wal_bytes_max: int = 64 * MIB
     start_check_bytes_max: int = 64 * MIB
 
@@ -68,7 +69,7 @@ class BrokerLimits:
     retention_interval_seconds: float = 30.0
     compaction_interval_seconds: float = 15.0
     compaction_keys_max: int = 100_000
-    compaction_slice_bytes: int = 256 * KIB
+    compaction_slice_bytes: int = 128 * KIB
     compaction_rest_ratio: float = 2.0
     purge_slice_rows: int = 256
     purge_slice_bytes: int = 1 * MIB

@@ -13,6 +13,10 @@ from bopis.broker.topics import FOREVER
 _SIZE = "SELECT coalesce(sum(size), 0) FROM batch WHERE id BETWEEN ? AND ?"
 _OLDEST = "SELECT last_offset, max_timestamp, size FROM batch WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?"
 _BEFORE = "SELECT id, last_offset, size FROM batch WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?"
+_SILENT = (
+    "SELECT partition_id, producer_id FROM producer WHERE updated_ms < ?"
+    " AND producer_id NOT IN (SELECT producer_id FROM transactional) LIMIT ?"
+)
 
 
 def measure(connection: sqlite3.Connection, partition_id: int, first: int, end: int) -> int:
@@ -66,6 +70,11 @@ def purge(connection: sqlite3.Connection, partition_id: int, before: int, limits
     return freed >= limits.purge_slice_bytes or count >= limits.purge_slice_rows, freed
 
 
+def has_doomed(connection: sqlite3.Connection) -> bool:
+    """Whether there are remains of deleted topics."""
+    return connection.execute("SELECT 1 FROM partition WHERE topic_id IS NULL LIMIT 1").fetchone() is not None
+
+
 def purge_doomed(connection: sqlite3.Connection, limits: BrokerLimits) -> bool:
     """Delete some batches of deleted topics, then what is left of their partitions. Returns whether to go on."""
     row = connection.execute("SELECT id FROM partition WHERE topic_id IS NULL LIMIT 1").fetchone()
@@ -78,12 +87,13 @@ def purge_doomed(connection: sqlite3.Connection, limits: BrokerLimits) -> bool:
     return True
 
 
-def expire_producers(connection: sqlite3.Connection, before_ms: int, rows_max: int) -> int:
-    """Forget producers that have been silent for long; named ones never, because they must stay fenced."""
-    rows = connection.execute(
-        "SELECT partition_id, producer_id FROM producer WHERE updated_ms < ?"
-        " AND producer_id NOT IN (SELECT producer_id FROM transactional) LIMIT ?",
-        (before_ms, rows_max),
-    ).fetchall()
+def silent_producers(connection: sqlite3.Connection, before_ms: int, rows_max: int) -> list[tuple[int, int]]:
+    """Producers that have been silent for long; never a named one, because it must stay fenced."""
+    return connection.execute(_SILENT, (before_ms, rows_max)).fetchall()
+
+
+def forget_producers(connection: sqlite3.Connection, before_ms: int, rows_max: int) -> int:
+    """Forget those that are silent still."""
+    rows = silent_producers(connection, before_ms, rows_max)
     connection.executemany("DELETE FROM producer WHERE partition_id = ? AND producer_id = ?", rows)
     return len(rows)

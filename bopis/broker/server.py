@@ -111,13 +111,12 @@ class EmbeddedBroker:
             return self.limits.flexible_frame_bytes_max
         return self.limits.control_frame_bytes_max
 
-    def dispatch(self, connection: Connection, frame: bytes) -> None:
+    def dispatch(self, connection: Connection, frame: memoryview) -> None:
         """Hand one request to whoever answers it."""
         assert self._node is not None
         key, version = peek(frame, 0)
-        view = memoryview(frame)
-        header = read_request_header(view, is_flexible(key, version))
-        exchange = Exchange(connection, header, view[header.body_at :])
+        header = read_request_header(frame, is_flexible(key, version))
+        exchange = Exchange(connection, header, frame[header.body_at :])
         connection.begin(exchange)
         if key == API_VERSIONS:
             self._answer_versions(exchange)

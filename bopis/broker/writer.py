@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 # What a change and a job write at most, roughly, beside a change's own bytes.
 _PAGES_PER_CHANGE = 2
-_JOB_BYTES = 512 * 1024
+JOB_BYTES = 512 * 1024
 
 Answer = TypeVar("Answer")
 Work = Callable[[], Any]
@@ -93,7 +93,9 @@ class Writer:
         answer: Answer = await change.settled
         return answer
 
-    async def job(self, work: Callable[[sqlite3.Connection], Answer], transaction: bool = True) -> Answer:
+    async def job(
+        self, work: Callable[[sqlite3.Connection], Answer], *, transaction: bool = True, written_bytes: int = JOB_BYTES
+    ) -> Answer:
         """Run short work on the connection in the thread, between two groups."""
         settled: asyncio.Future[Answer] = self._loop.create_future()
 
@@ -107,7 +109,7 @@ class Writer:
 
         run = (lambda: self._transaction(work)) if transaction else (lambda: work(self._connection))
         self._jobs.append((run, done))
-        self.written_bytes += _JOB_BYTES if transaction else 0
+        self.written_bytes += written_bytes
         self._wake()
         return await settled
 

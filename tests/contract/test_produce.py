@@ -150,6 +150,15 @@ def test_large_messages_pass_when_the_topic_allows_them(
     assert message.value == value
 
 
+def test_a_batch_of_many_megabytes_passes_as_one(wire: Wire, make_topic: Callable[..., str]) -> None:
+    """The changelog of a processor is written in batches of up to 32 MiB."""
+    topic = make_topic(1, max_message_bytes=34 << 20, message_timestamp_type="LogAppendTime")
+    large = batch(*[(b"%d" % number, bytes(1 << 20)) for number in range(32)])
+
+    assert wire.produce(topic, large).error_code == 0
+    assert [row.offset for row in parse(wire.fetch(topic, 0).records)] == list(range(32))
+
+
 def test_an_unknown_topic_or_partition_is_refused(wire: Wire, make_topic: Callable[..., str]) -> None:
     assert wire.produce("no-such-topic", batch((b"k", b"v"))).error_code == UNKNOWN_TOPIC
     assert wire.produce(make_topic(), batch((b"k", b"v")), 7).error_code == UNKNOWN_TOPIC
