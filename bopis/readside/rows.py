@@ -6,6 +6,7 @@ row in the table, so any of them may be forgotten.
 """
 
 from collections.abc import Iterable
+from itertools import islice
 from typing import Any, Protocol, cast
 
 import msgspec
@@ -106,9 +107,10 @@ class FoldRows:
         self._changed.clear()
         self._due.clear()
         excess = len(self._rows) - rows_max
-        for key in list(self._rows)[: max(0, excess)]:
-            del self._rows[key]
-            self.standings.pop(key, None)
+        if excess > 0:
+            for key in list(islice(self._rows, excess)):
+                del self._rows[key]
+                self.standings.pop(key, None)
 
     def _load(self, key: str, blob: bytes) -> None:
         kind = row_type(key)

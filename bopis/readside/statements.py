@@ -25,8 +25,8 @@ def apply(connection: Connection, changes: Changes) -> None:
             append(connection, metadata.tables[name], rows)
     for name, families in changes.replaced.items():
         table = metadata.tables[name]
-        columns = tuple(column.name for column in table.primary_key)[: len(next(iter(families)))]
-        run(connection, _delete(name, columns, connection.dialect.name), list(families))
+        parent = tuple(column.name for column in table.primary_key)[: len(next(iter(families)))]
+        run(connection, _delete(name, parent, connection.dialect.name), list(families))
         append(connection, table, [row for rows in families.values() for row in rows])
     for name, rows_by_key in changes.put.items():
         table = metadata.tables[name]
@@ -37,7 +37,7 @@ def apply(connection: Connection, changes: Changes) -> None:
 def append(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
     """Insert rows that cannot be there yet."""
     if connection.dialect.name != SQLITE and len(rows) >= COPY_ROWS_MIN:
-        _copy(connection, f"COPY {_quoted(table.name)} ({_columns(table.name)}) FROM STDIN", rows)
+        _copy(connection, f"COPY {_quoted(table.name)} ({columns(table.name)}) FROM STDIN", rows)
     else:
         run(connection, _insert(table.name, connection.dialect.name), rows)
 
@@ -47,19 +47,19 @@ def put(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
     if connection.dialect.name == SQLITE or len(rows) < COPY_ROWS_MIN:
         run(connection, _upsert(table.name, connection.dialect.name), rows)
         return
-    name, incoming, columns = _quoted(table.name), _quoted(f"incoming_{table.name}"), _columns(table.name)
+    name, incoming, names = _quoted(table.name), _quoted(f"incoming_{table.name}"), columns(table.name)
     connection.exec_driver_sql(f"CREATE TEMPORARY TABLE IF NOT EXISTS {incoming} (LIKE {name}) ON COMMIT DELETE ROWS")
-    _copy(connection, f"COPY {incoming} ({columns}) FROM STDIN", rows)
+    _copy(connection, f"COPY {incoming} ({names}) FROM STDIN", rows)
     connection.exec_driver_sql(
-        f"INSERT INTO {name} ({columns}) SELECT {columns} FROM {incoming} {_on_conflict(table.name)}"
+        f"INSERT INTO {name} ({names}) SELECT {names} FROM {incoming} {_on_conflict(table.name)}"
     )
     connection.exec_driver_sql(f"DELETE FROM {incoming}")
 
 
 def take_away(connection: Connection, table: Table, keys: Sequence[Row]) -> None:
     """Delete rows by their key."""
-    columns = tuple(column.name for column in table.primary_key)
-    run(connection, _delete(table.name, columns, connection.dialect.name), keys)
+    key = tuple(column.name for column in table.primary_key)
+    run(connection, _delete(table.name, key, connection.dialect.name), keys)
 
 
 def run(connection: Connection, statement: str, rows: Sequence[Row]) -> None:
@@ -89,14 +89,15 @@ def _marks(count: int, dialect: str) -> str:
 
 
 @cache
-def _columns(table: str) -> str:
+def columns(table: str) -> str:
+    """The columns of a table as SQL names them."""
     return ", ".join(_quoted(column.name) for column in metadata.tables[table].columns)
 
 
 @cache
 def _insert(table: str, dialect: str) -> str:
     marks = _marks(len(metadata.tables[table].columns), dialect)
-    return f"INSERT INTO {_quoted(table)} ({_columns(table)}) VALUES ({marks})"
+    return f"INSERT INTO {_quoted(table)} ({columns(table)}) VALUES ({marks})"
 
 
 @cache
@@ -119,6 +120,6 @@ def _on_conflict(table: str) -> str:
 
 
 @cache
-def _delete(table: str, columns: tuple[str, ...], dialect: str) -> str:
+def _delete(table: str, key: tuple[str, ...], dialect: str) -> str:
     mark = _marks(1, dialect)
-    return f"DELETE FROM {_quoted(table)} WHERE {' AND '.join(f'{_quoted(name)} = {mark}' for name in columns)}"
+    return f"DELETE FROM {_quoted(table)} WHERE {' AND '.join(f'{_quoted(name)} = {mark}' for name in key)}"

@@ -171,15 +171,31 @@ def _beyond(batch: Batch, position: int) -> tuple[Sequence[RecordLike], int]:
 
 def _lock(connection: Connection, partitions: Sequence[Partition]) -> dict[Partition, Consumed]:
     """The positions, locked until the end of the transaction; on SQLite the transaction is the lock."""
-    if connection.dialect.name != SQLITE:
-        fresh = [(*at, NO_POSITION, 0, 0, NO_POSITION, NO_POSITION, False) for at in partitions]
+    found = _positions(connection, partitions)
+    absent = [at for at in partitions if at not in found]
+    if absent and connection.dialect.name != SQLITE:
+        # What is not there cannot be locked.
+        fresh = [(*at, NO_POSITION, 0, 0, NO_POSITION, NO_POSITION, False) for at in absent]
         statements.run(connection, statements.insert_absent("consumed", connection.dialect.name), fresh)
-    found: dict[Partition, Consumed] = {}
-    for topic, partition in partitions:
-        query = consumed.select().where(consumed.c.topic == topic, consumed.c.partition == partition)
-        row = connection.execute(query.with_for_update()).one_or_none()
-        if row is None:
-            found[topic, partition] = Consumed()
-        else:
-            found[topic, partition] = Consumed(row.position, row.recorded_ms, *row[5:])
-    return found
+        found = _positions(connection, partitions)
+    return {at: found.get(at, Consumed()) for at in partitions}
+
+
+def _positions(connection: Connection, partitions: Sequence[Partition]) -> dict[Partition, Consumed]:
+    # Asked in every transaction, so as text: building the query would cost more than running it.
+    query = f"SELECT {statements.columns('consumed')} FROM consumed"
+    if connection.dialect.name == SQLITE:
+        rows = connection.exec_driver_sql(query)
+    else:
+        wanted = ([topic for topic, _ in partitions], [number for _, number in partitions])
+        rows = connection.exec_driver_sql(
+            f'{query} JOIN unnest(%s::text[], %s::int[]) AS wanted ("topic", "partition") USING ("topic", "partition") '
+            'ORDER BY "topic", "partition" FOR UPDATE OF consumed',
+            wanted,
+        )
+    return {
+        (row.topic, row.partition): Consumed(
+            row.position, row.recorded_ms, row.source_position, row.claim, bool(row.stale)
+        )
+        for row in rows
+    }
