@@ -40,14 +40,12 @@ def demo(
 
     began = time.monotonic()
     given = open_shell(context, as_json)
-    with _stage(given) as shell:
-        shell.say("Starting the log, the processors and the read side ...")
-        with running(shell):
-            plan = planned(make_world(seed, Scale(stores=stores)), seconds)
-            report = played(shell, plan, began)
-            shell.answer(report, lambda out: _render(out, report))
-            if shell.out.is_terminal and not as_json and not shell.no_input:
-                _serve(shell)
+    with _stage(given) as shell, running(shell):
+        plan = planned(make_world(seed, Scale(stores=stores)), seconds)
+        report = played(shell, plan, began)
+        shell.answer(report, lambda out: _render(out, report))
+        if shell.out.is_terminal and not as_json and not shell.no_input:
+            _serve(shell)
     if not report.ok:
         raise typer.Exit(1)
 

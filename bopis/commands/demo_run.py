@@ -1,9 +1,5 @@
 """The demonstration from the first delivery to the verdict."""
 
-import json
-import os
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -11,25 +7,22 @@ from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, date, datetime
 from typing import NamedTuple
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine
 
 from bopis.commands import demo_actors as actors
 from bopis.commands.demo_board import Board
 from bopis.commands.demo_scene import Scene
+from bopis.commands.demo_verdict import reported
 from bopis.commands.replay_books import ReadSideBooks, stock_ends, wait_until_taken
 from bopis.commands.shell import Shell
 from bopis.domain.inventory.messages import CategoriseSkus, CategoryLine, SetStorePolicy
 from bopis.domain.message import Message
 from bopis.domain.values import LINES_MAX
 from bopis.ports import Publisher
-from bopis.readside import queries
-from bopis.readside.engine import reading
-from bopis.readside.schema import levels
-from bopis.services.dead_letters import letters
 from bopis.services.demo.buyers import wishes
 from bopis.services.demo.clock import DayClock
 from bopis.services.demo.day import Sale, deliveries, sales
-from bopis.services.demo.report import Kill, Latency, Offline, Report, latency_of, wrongs
+from bopis.services.demo.report import Report
 from bopis.services.demo.world import World, closing, last_trading_day, opening_time
 from bopis.services.directory import publish_store
 
@@ -40,7 +33,6 @@ STALENESS_GRACE_MINUTES = 100_000  # the day lies in the past, which is not what
 OFFLINE_FROM, OFFLINE_UNTIL = 0.25, 0.70
 KILL_AT = 0.45
 JOIN_SECONDS_MAX = 60.0
-VERIFY_SECONDS_MAX = 120.0
 
 
 class Plan(NamedTuple):
@@ -72,7 +64,7 @@ def played(shell: Shell, plan: Plan, began: float) -> Report:
         if not shell.out.is_terminal or shell.json:
             scene.told = shell.say
         _perform(shell, plan, scene, engine)
-        return _reported(shell, plan, scene, engine, began)
+        return reported(shell, plan.world, scene, engine, began)
 
 
 def _clock(plan: Plan) -> DayClock:
@@ -167,82 +159,3 @@ def _settle(shell: Shell, engine: Engine) -> None:
     """Wait until everything in the log can be read."""
     with shell.reader() as reader:
         wait_until_taken(ReadSideBooks(engine), stock_ends(reader), lambda _: None)
-
-
-def _reported(shell: Shell, plan: Plan, scene: Scene, engine: Engine, began: float) -> Report:
-    on_hand = _on_hand(engine)
-    findings = scene.auditor.findings(on_hand)
-    gaps = sum(it.last - it.first + 1 for it in queries.gaps(engine))
-    with shell.reader() as reader:
-        parked = len(letters(reader, shell.settings.topic_prefix))
-    verdict = _verified(shell)
-    calm, whole, caught_up_ms = _latencies(scene)
-    wrong = wrongs(findings, gaps, parked, verdict, scene.late)
-    if not scene.ready_ms:
-        wrong += ("the killed worker did not come back",)
-    hours = (scene.offline_until_ms - scene.offline_since_ms) / 3_600_000
-    return Report(
-        ok=not wrong,
-        wrong=wrong,
-        seed=plan.world.seed,
-        stores=len(plan.world.stores),
-        skus=len(plan.world.categories),
-        trading_seconds=round(scene.traded_seconds, 1),
-        times_real=round(scene.clock.times_real),
-        messages=scene.messages,
-        lines=scene.lines,
-        units_sold=scene.units,
-        messages_per_second=round(scene.messages / scene.traded_seconds, 1),
-        lines_per_second=round(scene.lines / scene.traded_seconds, 1),
-        latency_ms=calm,
-        latency_with_kill_ms=whole,
-        holds=findings,
-        oversold=findings.oversold,
-        gaps=gaps,
-        dead_letters=parked,
-        mismatches=findings.mismatches,
-        verify=verdict,
-        offline=Offline(store=scene.offline_store, hours=round(hours, 1), late_baskets=scene.late),
-        kill=Kill(
-            pid=scene.killed_pid,
-            successor_pid=scene.successor_pid,
-            ready_after_seconds=round(max(0, scene.ready_ms - scene.killed_ms) / 1000, 2),
-            caught_up_after_seconds=round(max(0, caught_up_ms - scene.killed_ms) / 1000, 2),
-        ),
-        data_dir=str(shell.settings.data_dir),
-        seconds=round(time.monotonic() - began, 1),
-    )
-
-
-def _latencies(scene: Scene) -> tuple[Latency, Latency, int]:
-    """Without what was appended from the kill until its backlog was taken, and with it; and when that was."""
-    backlog = [at + taken for at, taken in scene.latencies if scene.killed_ms <= at <= scene.ready_ms]
-    caught_up_ms = max(scene.ready_ms, *map(int, backlog)) if backlog else scene.ready_ms
-    away = range(scene.killed_ms, caught_up_ms + 1)
-    calm = [latency for appended_ms, latency in scene.latencies if appended_ms not in away]
-    return latency_of(calm), latency_of([latency for _, latency in scene.latencies]), caught_up_ms
-
-
-def _on_hand(engine: Engine) -> dict[tuple[str, str], int]:
-    query = select(levels.c.store, levels.c.sku, levels.c.on_hand)
-    with reading(engine) as connection:
-        return {(store, sku): on_hand for store, sku, on_hand in connection.execute(query)}
-
-
-def _verified(shell: Shell) -> str:
-    """What `bopis verify` says, as a user would run it."""
-    environment = os.environ | {f"BOPIS_{name.upper()}": str(it) for name, it in shell.flags.items()}
-    command = [sys.executable, "-m", "cli", "verify", "--json"]
-    done = subprocess.run(command, env=environment, capture_output=True, timeout=VERIFY_SECONDS_MAX, check=False)
-    try:
-        told = json.loads(done.stdout)
-    except ValueError:
-        return f"failed with exit code {done.returncode}"
-    if "error" in told:
-        return str(told["error"]["message"])
-    if told["clean"]:
-        return "clean"
-    found = [f"{it['where']}: {it['said']}" for it in told["violations"]]
-    if told["readside"] is not None:
-        found += [f"{it['where']}: {it['figure']}" for it in told["readside"]["differences"]]
-    return f"{len(found)} differences, first {found[0]}"

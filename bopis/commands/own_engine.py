@@ -113,8 +113,8 @@ class OwnEngine:
 
 
 @contextlib.contextmanager
-def running(shell: "Shell") -> Iterator[bool]:
-    """See that the log and its processors run while this lasts; yields whether they were started for it."""
+def running(shell: "Shell") -> Iterator[None]:
+    """See that the log and its processors run while this lasts: start them if none do, and stop those at the end."""
     from bopis.adapters.address import embedded_log
     from bopis.adapters.supervision import supervisor_of
 
@@ -122,12 +122,15 @@ def running(shell: "Shell") -> Iterator[bool]:
     wait_for_orphan(settings.data_dir)
     found = [supervisor_of(settings.data_dir), embedded_log(settings.data_dir)]
     if not settings.embedded or any(it and _is_running(it.pid) for it in found):
-        yield False
+        yield
         return
+    shell.say(
+        f"Nothing runs on {settings.data_dir}: the log and its processors are started for this, and stopped after."
+    )
     engine = OwnEngine(settings.data_dir, {**shell.flags, "broker_port": 0})
     try:
         engine.start()
-        yield True
+        yield
     finally:
         engine.stop()
 

@@ -54,7 +54,7 @@ def replay(
     shell = open_shell(context, as_json)
     shell.settings  # noqa: B018  (an unsound setting is told here, in one sentence)
     pace = Pace(multiple(speed))
-    records = read_stores(shell, stores) if stores else []
+    records = read_stores(stores) if stores else []
     zone: tzinfo | None = zone_named(time_zone, "--time-zone") if time_zone else None
     zones = {it.store_id: zone_named(it.time_zone, "time_zone") for it in records}
     reading = Reading(
@@ -90,7 +90,7 @@ def multiple(speed: str) -> float:
     return value
 
 
-def read_stores(shell: Shell, file: Path) -> "list[StoreRecord]":
+def read_stores(file: Path) -> "list[StoreRecord]":
     """The stores of a file. Raises `StoresUnreadable` for the first row that is not sound."""
     from bopis.commands.rowfiles import read_rows
     from bopis.services.directory import read_store
@@ -102,18 +102,18 @@ def read_stores(shell: Shell, file: Path) -> "list[StoreRecord]":
         if isinstance(read, list):
             raise StoresUnreadable(name=file, line=row.line, cause="; ".join(read))
         stores[read.store_id] = read
-    shell.say(f"{len(stores)} stores in {file}")
     return list(stores.values())
 
 
 def _render(shell: Shell, out: "Console", it: dict[str, Any]) -> None:
     from bopis.commands.tables import plain
 
+    known = f"{it['messages_known']:,} of {it['messages']:,} messages were in the books before"
     for label, value in (
         ("lines", f"{it['lines']:,} in {it['baskets']:,} baskets, {it['units']:,} units"),
         ("stores, SKUs", f"{it['stores']:,} stores, {it['skus']:,} SKUs, {it['cells']:,} cells"),
         ("left out", f"{it['duplicates']:,} repeated baskets, {it['rejected']:,} rejected rows"),
-        ("known before", f"{it['messages_known']:,} of {it['messages']:,} messages"),
+        *((("resumed", known),) if it["messages_known"] else ()),
         ("missing, parked", f"{it['gaps']:,} messages missing, {it['dead_letters']:,} in dead letters"),
         ("speed", f"{it['seconds']:.1f} s, {it['lines_per_second']:,} lines/s"),
     ):

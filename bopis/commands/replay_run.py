@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,7 +26,7 @@ REJECTED_TOLD_MAX = 10
 MISMATCHES_TOLD_MAX = 20
 MESSAGES_PER_REPORT = 100
 LINGER_MS = 20
-READING, PUBLISHING, BOOKING = "reading", "publishing", "booking"
+READING, PUBLISHING, TAKING_IN = "reading", "publishing", "into the books"
 
 
 class Source(NamedTuple):
@@ -57,9 +57,7 @@ def replayed(shell: Shell, source: Source, pace: Pace) -> dict[str, Any]:
         taken = _taken_in(shell, source, staging)
         reading_seconds = time.monotonic() - began
         digest = source.export.digest
-        with running(shell) as started:
-            if started:
-                shell.say("Nothing ran here: the log and its processors were started for this replay.")
+        with running(shell):
             remember(shell.settings.data_dir, digest, Remembered(staging.content, source.options))
             _publish_stores(shell, source.stores)
             outcome = _settled(shell, source, taken, staging, pace)
@@ -132,12 +130,13 @@ def _settled(shell: Shell, source: Source, taken: Taken, staging: Staging, pace:
         sent = _sent(shell, source, staging, pace, books.marks(prefix))
         with shell.reader() as reader:
             ends = stock_ends(reader)
-            with bar(shell, BOOKING, books.left(ends)) as advance:
+            with bar(shell, TAKING_IN, books.left(ends)) as advance:
                 wait_until_taken(books, ends, advance)
             seconds = time.monotonic() - began
             parked = _parked(reader, prefix)
-        plain = _plain(source, taken)
-        found = list(mismatches(plain, books.booked(prefix)))
+        with shell.err.status("checking every cell") if shell.err.is_terminal else nullcontext():
+            plain = _plain(source, taken)
+            found = list(mismatches(plain, books.booked(prefix)))
         return Outcome(sent, seconds, books.gaps(prefix), parked, len(plain), found)
 
 

@@ -99,6 +99,14 @@ def test_baskets_come_in_the_order_of_time(tmp_path: Path) -> None:
     assert [it.number for it in seen.baskets] == ["early", "late"]
 
 
+def test_a_basket_is_sold_at_the_time_of_its_last_line(tmp_path: Path) -> None:
+    first, last = "1,a,milk,1,1,2024-05-01T09:00:00Z", "1,a,tea,1,1,2024-05-01T09:02:00Z"
+
+    seen = Seen(write(tmp_path / "e.csv", csv_of(first, "1,b,milk,1,1,2024-05-01T09:01:00Z", last)))
+
+    assert [(it.number, it.at_ms % 3_600_000) for it in seen.baskets] == [("b", 60_000), ("a", 120_000)]
+
+
 def test_a_basket_beyond_the_limits_of_a_message_comes_in_parts(tmp_path: Path) -> None:
     long_names = [f"1,b,{chr(0x1F600) * 60}{i:04},1,100" for i in range(LINES_MAX)]
     text = csv_of(*[f"1,a,sku{i},1,100" for i in range(2 * LINES_MAX + 1)], *long_names)
