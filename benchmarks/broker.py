@@ -3,6 +3,9 @@
 Producing and consuming with kafka-python and aiokafka, in batches as they make them by themselves, and one record at
 a time with each answered after its fsync; and how long a record takes from the call that sends it to the consumer that
 waits for it, at a steady trickle. Each figure is the median of several runs on a fresh log in a process of its own.
+
+Rates are by the clock and suffer when the machine is busy otherwise; so each comes with the processor time per record,
+of the client and of the log, in microseconds.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
 
@@ -35,80 +39,96 @@ TRICKLE_SECONDS = 4
 RUNS = 3
 
 
+class Meter:
+    """Takes the time of both sides around a piece of work."""
+
+    def __init__(self, process: psutil.Process) -> None:
+        self._process = process
+        self.figures: dict[str, float] = {}
+
+    @contextmanager
+    def measure(self, name: str, records: int) -> Iterator[None]:
+        """Rate by the clock, and processor time per record of the client and of the log."""
+        clock, client, log = time.perf_counter(), time.process_time(), self._log_seconds()
+        yield
+        self.figures[f"{name}_per_second"] = records / (time.perf_counter() - clock)
+        self.figures[f"{name}_client_cpu_us"] = (time.process_time() - client) / records * 1e6
+        self.figures[f"{name}_log_cpu_us"] = (self._log_seconds() - log) / records * 1e6
+
+    def _log_seconds(self) -> float:
+        times = self._process.cpu_times()
+        return float(times.user + times.system)
+
+
 @contextmanager
-def fresh_log(limits: tuple[str, ...] = ()) -> Iterator[str]:
-    """An embedded log in a process of its own, with one empty topic; gives its address."""
+def fresh_log() -> Iterator[tuple[str, Meter]]:
+    """An embedded log in a process of its own, with one empty topic; gives its address and a meter."""
     with tempfile.TemporaryDirectory(prefix="bopis-broker-") as directory:
         command = [sys.executable, "-m", "bopis.broker", str(Path(directory) / "log"), "--json"]
-        process = subprocess.Popen([*command, *limits], stdout=subprocess.PIPE)
+        process = subprocess.Popen(command, stdout=subprocess.PIPE)
         assert process.stdout is not None
         try:
             address = f"127.0.0.1:{json.loads(process.stdout.readline())['port']}"
             admin = KafkaAdminClient(bootstrap_servers=address)
             admin.create_topics({TOPIC: {"num_partitions": 1, "replication_factor": 1}})
             admin.close()
-            yield address
+            yield address, Meter(psutil.Process(process.pid))
         finally:
             process.terminate()
             process.wait(10)
             process.stdout.close()
 
 
-def kafka_python(address: str) -> dict[str, float]:
-    """Rates of the blocking client, records per second."""
+def kafka_python(address: str, meter: Meter) -> dict[str, float]:
+    """The blocking client."""
     producer = KafkaProducer(bootstrap_servers=address)
-    started = time.perf_counter()
-    for _ in range(RECORDS):
-        producer.send(TOPIC, VALUE)
-    producer.flush()
-    produce = RECORDS / (time.perf_counter() - started)
+    producer.send(TOPIC, VALUE).get(10)
+    with meter.measure("produce", RECORDS):
+        for _ in range(RECORDS):
+            producer.send(TOPIC, VALUE)
+        producer.flush()
     producer.close()
 
     single = KafkaProducer(bootstrap_servers=address, linger_ms=0)
     single.send(TOPIC, VALUE).get(10)
-    started = time.perf_counter()
-    for _ in range(SINGLES):
-        single.send(TOPIC, VALUE).get(10)
-    one_by_one = SINGLES / (time.perf_counter() - started)
+    with meter.measure("produce_one_by_one", SINGLES):
+        for _ in range(SINGLES):
+            single.send(TOPIC, VALUE).get(10)
     single.close()
 
     consumer = KafkaConsumer(TOPIC, bootstrap_servers=address, auto_offset_reset="earliest")
     next(consumer)
-    started = time.perf_counter()
-    for seen, _ in enumerate(consumer, 2):
-        if seen == RECORDS:
-            break
-    consume = RECORDS / (time.perf_counter() - started)
+    with meter.measure("consume", RECORDS):
+        for seen, _ in enumerate(consumer, 1):
+            if seen == RECORDS:
+                break
     consumer.close()
-    return {"produce": produce, "produce_one_by_one": one_by_one, "consume": consume}
+    return meter.figures
 
 
-async def aiokafka(address: str) -> dict[str, float]:
-    """Rates of the asyncio client, records per second, and the latency of a trickle in milliseconds."""
+async def aiokafka(address: str, meter: Meter) -> dict[str, float]:
+    """The asyncio client, and how long a record of a trickle is under way."""
     producer = AIOKafkaProducer(bootstrap_servers=address, enable_idempotence=True)
     await producer.start()
-    started = time.perf_counter()
-    sent = [await producer.send(TOPIC, VALUE) for _ in range(RECORDS)]
-    await asyncio.gather(*sent)
-    produce = RECORDS / (time.perf_counter() - started)
-
-    started = time.perf_counter()
-    for _ in range(SINGLES):
-        await producer.send_and_wait(TOPIC, VALUE)
-    one_by_one = SINGLES / (time.perf_counter() - started)
+    await producer.send_and_wait(TOPIC, VALUE)
+    with meter.measure("produce", RECORDS):
+        sent = [await producer.send(TOPIC, VALUE) for _ in range(RECORDS)]
+        await asyncio.gather(*sent)
+    with meter.measure("produce_one_by_one", SINGLES):
+        for _ in range(SINGLES):
+            await producer.send_and_wait(TOPIC, VALUE)
 
     consumer = AIOKafkaConsumer(TOPIC, bootstrap_servers=address, auto_offset_reset="earliest")
     await consumer.start()
     seen = 0
-    started = time.perf_counter()
-    while seen < RECORDS:
-        seen += sum(map(len, (await consumer.getmany(timeout_ms=1_000)).values()))
-    consume = RECORDS / (time.perf_counter() - started)
+    with meter.measure("consume", RECORDS):
+        while seen < RECORDS:
+            seen += sum(map(len, (await consumer.getmany(timeout_ms=1_000)).values()))
     await consumer.seek_to_end()
     latencies = await trickle(producer, consumer)
     await consumer.stop()
     await producer.stop()
-    return {"produce": produce, "produce_one_by_one": one_by_one, "consume": consume, **latencies}
+    return meter.figures | latencies
 
 
 async def trickle(producer: AIOKafkaProducer, consumer: AIOKafkaConsumer) -> dict[str, float]:
@@ -146,10 +166,10 @@ def main() -> None:
     blocking: list[dict[str, float]] = []
     looping: list[dict[str, float]] = []
     for _ in range(given.runs):
-        with fresh_log() as address:
-            blocking.append(kafka_python(address))
-        with fresh_log() as address:
-            looping.append(asyncio.run(aiokafka(address)))
+        with fresh_log() as (address, meter):
+            blocking.append(kafka_python(address, meter))
+        with fresh_log() as (address, meter):
+            looping.append(asyncio.run(aiokafka(address, meter)))
     document: dict[str, Any] = {
         "machine": machine_line(),
         "versions": versions("kafka-python", "aiokafka", "uvloop", "crc32c") | {"sqlite": sqlite3.sqlite_version},
