@@ -48,7 +48,7 @@ lock: setup      ## Pin the newest dependencies anew
 		--extra postgresql --extra test --extra lint setup.cfg >> requirements.lock
 
 schemas: setup   ## Write docs/schemas anew from the code
-	$(BIN)/python -m bopis.wire.schema
+	$(BIN)/python -m bopis.commands.schemas docs/schemas
 
 clean:           ## Remove what was built; data directories stay
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

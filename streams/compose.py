@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bopis.settings import Settings
 from streams.connection import Connection
-from streams.errors import StreamError
+from streams.errors import LogNotRunning
 from streams.limits import StreamLimits
 from streams.worker import Ready, run
 
@@ -14,13 +14,6 @@ BROKER_FILE = "broker.json"
 SHORT_NAMES = ("inventory", "projection")
 
 Told = Callable[[Ready], None]
-
-
-class LogNotRunning(StreamError):
-    """Nothing serves the log of this data directory. Start it with "bopis up" or "bopis broker", or name another
-    one with --broker."""
-
-    exit_code = 69
 
 
 def bootstrap(settings: Settings) -> str:

@@ -3,6 +3,7 @@
     StreamError
     +-- Fenced              another worker owns the partition: leave
     +-- LogAbsent           the log did not answer for too long
+    +-- LogNotRunning       the data directory has no running log
     +-- LogRefused          the log gave an error that retrying does not mend
     +-- CommitTooLarge      one commit does not fit into one batch
     +-- TopicMismatch       a topic exists, but not as needed
@@ -38,6 +39,13 @@ class Fenced(StreamError):
 class LogAbsent(StreamError):
     """The log did not answer for longer than `absence_s_max`. Start the log, then this worker; it goes on where
     it stopped."""
+
+
+class LogNotRunning(StreamError):
+    """Nothing serves the log of this data directory. Start it with "bopis up" or "bopis broker", or name another
+    one with --broker."""
+
+    exit_code = 69
 
 
 class LogRefused(StreamError):

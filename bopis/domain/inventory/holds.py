@@ -35,6 +35,15 @@ from bopis.domain.values import DAY_MS, Clocks, epoch_ms
 HOLD_MEMORY_MS = 30 * DAY_MS  # an ended hold is remembered this long, so that a repeat says nothing new
 
 
+class Held(NamedTuple):
+    """A hold in its store, and the clocks of the message that is about it."""
+
+    store: str
+    hold_id: str
+    hold: Hold
+    clocks: Clocks
+
+
 def check_reservation(rows: Rows, store: str, wanted: ReserveStock, digest: int) -> None:
     """Raise `Rejected` when the hold's id stands for other content already."""
     known = cast(Hold | None, rows.get(hold_key(store, wanted.hold)))
@@ -95,8 +104,8 @@ def expire(rows: Rows, store: str, hold_id: str, recorded_at_ms: int) -> tuple[E
     """End a hold whose deadline has passed on the log's clock."""
     hold = cast(Hold, rows.get(hold_key(store, hold_id)))
     lines = [line for line in hold.lines if line.state is LineState.HELD]
-    ending = _Ending(store, hold_id, hold, Clocks(recorded_at_ms, recorded_at_ms))
-    return (_end_lines(rows, ending, lines, HoldEnd.EXPIRED, None),)
+    held = Held(store, hold_id, hold, Clocks(recorded_at_ms, recorded_at_ms))
+    return (_end_lines(rows, held, lines, (HoldEnd.EXPIRED, ""), None),)
 
 
 def level_of(rows: Rows, store: str, sku: str) -> Level:
@@ -104,28 +113,22 @@ def level_of(rows: Rows, store: str, sku: str) -> Level:
     return cast(Level | None, rows.get(level_key(store, sku))) or Level()
 
 
-def free_units(rows: Rows, store: str, hold_id: str, hold: Hold, line: HoldLine, units: int) -> Level:
+def free_units(rows: Rows, held: Held, line: HoldLine, units: int) -> Level:
     """Take units of one line out of what is held in its level; the caller puts the level back."""
-    level = level_of(rows, store, line.sku)
+    level = level_of(rows, held.store, line.sku)
     level.held -= units
-    if not any(it.sku == line.sku and it.state is LineState.HELD for it in hold.lines):
-        level.holds = tuple(it for it in level.holds if it != hold_id)
+    if not any(it.sku == line.sku and it.state is LineState.HELD for it in held.hold.lines):
+        level.holds = tuple(it for it in level.holds if it != held.hold_id)
     return level
 
 
-def keep_hold(rows: Rows, key: str, hold: Hold, recorded_at_ms: int) -> None:
+def keep_hold(rows: Rows, held: Held) -> None:
     """Put a changed hold back, on the agenda for its deadline or, once it ended, for being forgotten."""
+    key, hold = hold_key(held.store, held.hold_id), held.hold
     if hold.active:
         put_timed(rows, key, hold, hold.until_ms)
     else:
-        put_timed(rows, key, hold, max(hold.until_ms, recorded_at_ms) + HOLD_MEMORY_MS)
-
-
-class _Ending(NamedTuple):
-    store: str
-    hold_id: str
-    hold: Hold
-    clocks: Clocks
+        put_timed(rows, key, hold, max(hold.until_ms, held.clocks.recorded_at_ms) + HOLD_MEMORY_MS)
 
 
 def _refusal(
@@ -164,37 +167,37 @@ def _end(
     lines = [line for line in hold.lines if not numbers or line.line in numbers]
     if numbers - {line.line for line in lines}:
         return _refused(command.hold, name, Refusal.UNKNOWN_LINE)
-    held = [line for line in lines if line.state is LineState.HELD]
-    if held:
+    ending = [line for line in lines if line.state is LineState.HELD]
+    if ending:
         reason = command.reason if isinstance(command, ReleaseStock) else ""
-        ending = _Ending(store, command.hold, hold, clocks)
-        return (_end_lines(rows, ending, held, end, trace, reason),)
+        return (_end_lines(rows, Held(store, command.hold, hold, clocks), ending, (end, reason), trace),)
     if any(line.state == end.value for line in lines):
         return ()
     return _refused(command.hold, name, Refusal.HOLD_ENDED)
 
 
 def _end_lines(
-    rows: Rows,
-    ending: _Ending,
-    lines: list[HoldLine],
-    end: HoldEnd,
-    trace: Trace | None,
-    reason: str = "",
+    rows: Rows, held: Held, lines: list[HoldLine], ended: tuple[HoldEnd, str], trace: Trace | None
 ) -> HoldChanged:
-    store, hold_id, hold, clocks = ending
+    end, reason = ended
+    at_ms = held.clocks.at_ms
     for line in lines:
         line.state = LineState(end.value)
-        level = free_units(rows, store, hold_id, hold, line, line.quantity)
+        level = free_units(rows, held, line, line.quantity)
         if end is HoldEnd.COLLECTED:
-            changed = move(level, clocks.at_ms, -line.quantity)
+            changed = move(level, at_ms, -line.quantity)
             if trace is not None:
                 trace(line.sku, Kind.COLLECTED, -line.quantity, changed, level.on_hand)
         if line.picked:
-            corrected = move_staged(level, clocks.at_ms, -line.picked)
+            corrected = move_staged(level, at_ms, -line.picked)
             if trace is not None and corrected:
                 trace(line.sku, Kind.STAGED, 0, corrected, level.on_hand)
-        rows.put(level_key(store, line.sku), level)
-    keep_hold(rows, hold_key(store, hold_id), hold, clocks.recorded_at_ms)
-    ended = tuple(OrderLine(line=line.line, sku=line.sku, quantity=line.quantity) for line in lines)
-    return HoldChanged(hold=hold_id, order=hold.order, end=end, lines=ended, reason=reason)
+        rows.put(level_key(held.store, line.sku), level)
+    keep_hold(rows, held)
+    return HoldChanged(
+        hold=held.hold_id,
+        order=held.hold.order,
+        end=end,
+        lines=tuple(OrderLine(line=line.line, sku=line.sku, quantity=line.quantity) for line in lines),
+        reason=reason,
+    )

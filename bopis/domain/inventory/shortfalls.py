@@ -10,7 +10,7 @@ from bopis.domain.inventory.events import (
     ShortfallHit,
     ShortPickFound,
 )
-from bopis.domain.inventory.holds import free_units, keep_hold, level_of
+from bopis.domain.inventory.holds import Held, free_units, keep_hold, level_of
 from bopis.domain.inventory.messages import PickLine, StockPicked
 from bopis.domain.inventory.movements import move_staged
 from bopis.domain.inventory.rows import Hold, HoldLine, LineState, Rows, hold_key, level_key
@@ -31,9 +31,10 @@ def find_shortfall(rows: Rows, store: str, sku: str, recorded_at_ms: int) -> tup
         return ()
     left = missing
     hits = []
+    clocks = Clocks(recorded_at_ms, recorded_at_ms)
     for hold_id, hold, line in _victims(rows, store, sku, level.holds):
         lost = min(left, line.quantity - line.picked)
-        _lose(rows, store, (hold_id, hold, line), lost, recorded_at_ms)
+        _lose(rows, Held(store, hold_id, hold, clocks), line, lost)
         hits.append(ShortfallHit(hold=hold_id, order=hold.order, line=line.line, lost=lost))
         left -= lost
         if left == 0:
@@ -43,41 +44,42 @@ def find_shortfall(rows: Rows, store: str, sku: str, recorded_at_ms: int) -> tup
 
 def pick(rows: Rows, store: str, report: StockPicked, clocks: Clocks, trace: Trace | None) -> tuple[Event, ...]:
     """Set picked units aside; units not found leave the hold and are in doubt until a count settles them."""
-    key = hold_key(store, report.hold)
-    hold = cast(Hold | None, rows.get(key))
+    hold = cast(Hold | None, rows.get(hold_key(store, report.hold)))
     if hold is None:
         return _refused(report.hold, Refusal.UNKNOWN_HOLD)
     if not hold.active:
         return _refused(report.hold, Refusal.HOLD_ENDED)
-    held = {line.line: line for line in hold.lines if line.state is LineState.HELD}
+    still_held = {line.line: line for line in hold.lines if line.state is LineState.HELD}
     for found in report.lines:
-        line = held.pop(found.line, None)
+        line = still_held.pop(found.line, None)
         if line is None or found.picked + found.missing > line.quantity - line.picked:
             return _refused(report.hold, Refusal.UNKNOWN_LINE)
     lines = {line.line: line for line in hold.lines}
+    held = Held(store, report.hold, hold, clocks)
     events: list[Event] = []
     for found in report.lines:
         line = lines[found.line]
-        _set_aside(rows, store, line, found, clocks, trace)
+        _set_aside(rows, held, line, found, trace)
         if found.missing:
-            _lose(rows, store, (report.hold, hold, line), found.missing, clocks.recorded_at_ms)
+            _lose(rows, held, line, found.missing)
             events.append(
                 ShortPickFound(hold=report.hold, order=hold.order, line=line.line, sku=line.sku, missing=found.missing)
             )
-    keep_hold(rows, key, hold, clocks.recorded_at_ms)
+    keep_hold(rows, held)
     return tuple(events)
 
 
-def _set_aside(rows: Rows, store: str, line: HoldLine, found: PickLine, clocks: Clocks, trace: Trace | None) -> None:
+def _set_aside(rows: Rows, held: Held, line: HoldLine, found: PickLine, trace: Trace | None) -> None:
+    at_ms = held.clocks.at_ms
     line.picked += found.picked
-    level = level_of(rows, store, line.sku)
-    corrected = move_staged(level, clocks.at_ms, found.picked)
+    level = level_of(rows, held.store, line.sku)
+    corrected = move_staged(level, at_ms, found.picked)
     if trace is not None and corrected:
         trace(line.sku, Kind.STAGED, 0, corrected, level.on_hand)
-    if found.missing and clocks.at_ms > level.counted_ms:
+    if found.missing and at_ms > level.counted_ms:
         level.in_doubt += found.missing
-        level.doubted_ms = max(level.doubted_ms, clocks.at_ms)
-    rows.put(level_key(store, line.sku), level)
+        level.doubted_ms = max(level.doubted_ms, at_ms)
+    rows.put(level_key(held.store, line.sku), level)
 
 
 def _refused(hold: str, reason: Refusal) -> tuple[Event, ...]:
@@ -94,11 +96,10 @@ def _victims(rows: Rows, store: str, sku: str, holds: tuple[str, ...]) -> list[t
     return sorted(found, key=lambda it: (it[1].promised_ms, it[1].granted_ms, it[0], it[2].line), reverse=True)
 
 
-def _lose(rows: Rows, store: str, victim: tuple[str, Hold, HoldLine], lost: int, recorded_at_ms: int) -> None:
-    hold_id, hold, line = victim
+def _lose(rows: Rows, held: Held, line: HoldLine, lost: int) -> None:
     line.quantity -= lost
     line.lost += lost
     if line.quantity == 0:
         line.state = LineState.LOST
-    rows.put(level_key(store, line.sku), free_units(rows, store, hold_id, hold, line, lost))
-    keep_hold(rows, hold_key(store, hold_id), hold, recorded_at_ms)
+    rows.put(level_key(held.store, line.sku), free_units(rows, held, line, lost))
+    keep_hold(rows, held)
