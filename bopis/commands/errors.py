@@ -71,8 +71,7 @@ class NotFound(CommandError):
 
 
 class StoreUnknown(NotFound):
-    """No store {store!r} is known{hint}. `bopis stores list` names them, `bopis stores import FILE` adds some; to
-    book on a store that was never heard of, give --new-store."""
+    """No store {store!r} is known{hint}. `bopis stores list` names them, `bopis stores import FILE` adds some."""
 
 
 class SkuUnknown(NotFound):

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from bopis.readside.queries.answers import StoreAnswer
     from bopis.settings import Settings
 
+NEAR_MAX = 3
 _NO_TABLE = ("no such table", "no such column", "does not exist")
 
 
@@ -75,5 +76,5 @@ def known_store(engine: "Engine", store: str) -> "StoreAnswer":
     stores = queries.all_stores(engine)
     near = difflib.get_close_matches(store, [it.store for it in stores], 3, 0.5)
     near += [it.store for it in stores if store.lower() in it.name.lower()][:3]
-    hint = f"; did you mean {' or '.join(dict.fromkeys(near))}" if near else ""
+    hint = f"; did you mean {' or '.join(list(dict.fromkeys(near))[:NEAR_MAX])}" if near else ""
     raise StoreUnknown(store=store, hint=hint)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from bopis.commands.conclusions import in_words
-from bopis.commands.errors import CommandError, Conflict, NotSeenInTime, Parked, ReadSideMissing
+from bopis.commands.errors import CommandError, Conflict, NotSeenInTime, Parked, ReadSideMissing, StoreUnknown
 from bopis.commands.shell import Shell
 
 if TYPE_CHECKING:
@@ -149,6 +149,9 @@ def _checked(shell: Shell, store: str, manner: Manner) -> datetime | None:
     try:
         with shell.engine() as engine:
             about = None if manner.new_store else known_or_stocked(engine, store)
+    except StoreUnknown:
+        shell.say("To book on a store that was never heard of, give --new-store.")
+        raise
     except ReadSideMissing:
         if not manner.no_wait and not manner.new_store:
             raise

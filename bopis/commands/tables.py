@@ -20,7 +20,8 @@ def table(*columns: str, title: str | None = None) -> Table:
     grid = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", pad_edge=False, show_edge=False)
     for name in columns:
         numeric = name.split()[-1] in NUMBERS
-        grid.add_column(name, justify="right" if numeric else "left", overflow="fold", no_wrap=numeric)
+        is_whole = numeric or name == columns[0]
+        grid.add_column(name, justify="right" if numeric else "left", overflow="fold", no_wrap=is_whole)
     return grid
 
 

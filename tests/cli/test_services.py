@@ -8,7 +8,7 @@ import pytest
 
 from bopis.adapters.errors import TopicMissing
 from bopis.domain.inventory.events import StockReserved, StorePolicySet
-from bopis.domain.inventory.messages import SetStockRule, StockLine, StockReceived
+from bopis.domain.inventory.messages import OrderLine, SetStockRule, StockLine, StockReceived
 from bopis.domain.inventory.rows import Level
 from bopis.domain.message import Message
 from bopis.services import dead_letters
@@ -122,8 +122,8 @@ def test_the_outcome_holds_what_followed_from_this_message_and_nothing_else(desk
 def test_the_outcome_tells_why_a_message_was_parked(desk: Desk, log: FakeLog) -> None:
     outcomes = Outcomes(log)
     sent = desk.send(desk.compose("319", RECEIPT))
-    park(log, "319", b"x", offset=sent.placed.offset + 1, partition=sent.placed.partition, cause="another")
     park(log, "319", b"x", offset=sent.placed.offset, partition=sent.placed.partition, cause="clock")
+    park(log, "319", b"x", offset=sent.placed.offset + 1, partition=sent.placed.partition, cause="another")
 
     assert outcomes.of(sent).parked == "clock"
 
@@ -258,7 +258,8 @@ def test_messages_beyond_the_position_are_left_out_with_their_conclusions(log: F
     later = told(log, desk, 6)
     position(log, partition_of(log), 0)
     level(log, partition_of(log), "319|4011", 24)
-    hold = StockReserved(hold="h", order="o", lines=(), hold_until_ms=START_MS)
+    line = OrderLine(line=1, sku="4011", quantity=1)
+    hold = StockReserved(hold="h", order="o", lines=(line,), hold_until_ms=START_MS)
     log.publish("inventory-events", "319", event("319", hold, later))
 
     assert verdict_of(log) == (True, "")
