@@ -113,6 +113,9 @@ class Progress:
     """One line about many writes."""
 
     def __init__(self) -> None:
+        self._begin()
+
+    def _begin(self) -> None:
         self._began = time.monotonic()
         self._records = self._writes = 0
         self._seconds = 0.0
@@ -130,7 +133,7 @@ class Progress:
                 mean_ms=round(self._seconds / self._writes * 1000, 1),
                 positions=positions,
             )
-            self.__init__()  # type: ignore[misc]  # begin anew
+            self._begin()
 
 
 class Reading:
@@ -230,7 +233,8 @@ class Reading:
             await self._go_back(missing, chunks)
             return
         for chunk in chunks:
-            self._next[chunk.tp] = max(self._next[chunk.tp], chunk.next)
+            if chunk.tp in self._next:
+                self._next[chunk.tp] = max(self._next[chunk.tp], chunk.next)
             self._seeks.pop(chunk.tp, None)
         records = sum(len(chunk.records) for chunk in chunks)
         self._progress.wrote(records, time.monotonic() - began, self._told(self._next))
@@ -253,8 +257,12 @@ class Reading:
             self._turned.notify_all()
 
     async def _drain(self) -> None:
-        async with self._turned:
-            await self._turned.wait_for(lambda: self._writing is None)
+        """Wait for what is being written, but not for a database that is away: the log has it all."""
+        try:
+            async with asyncio.timeout(self._feeds.limits.drain_s_max), self._turned:
+                await self._turned.wait_for(lambda: self._writing is None)
+        except TimeoutError:
+            log.warning("projection.not_drained", seconds=self._feeds.limits.drain_s_max)
 
     def _told(self, tps: Iterable[TP]) -> dict[str, int]:
         return {f"{self._feeds.name_of(tp.topic)}/{tp.partition}": self._next[tp] - 1 for tp in sorted(tps)}
@@ -262,4 +270,5 @@ class Reading:
     async def close(self) -> None:
         """Take nothing more and write what is here."""
         self.closed = True
+        await self._notify()
         await self._drain()

@@ -25,6 +25,11 @@ def contents(engine: Engine) -> dict[str, list[tuple[Any, ...]]]:
     return found
 
 
+def folded(engine: Engine) -> dict[tuple[int, str], str]:
+    """Every row of the second fold, told as what it holds."""
+    return {(partition, key): held for partition, key, held, _ in contents(engine)["fold_rows"]}
+
+
 def _held(key: str, blob: bytes) -> str:
     return repr(msgspec.msgpack.decode(bytes(blob), type=row_type(key)))
 

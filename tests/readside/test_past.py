@@ -13,9 +13,9 @@ from bopis.readside.queries import Clock
 from bopis.readside.queries.answers import instant
 from bopis.readside.schema import movements
 from bopis.readside.writer import Projection
-from tests.readside.books import Occurred, recorded_terms
+from tests.readside.books import Occurred, recorded_terms, run
 from tests.readside.stories import LATE_MS_MAX, SKUS, STORES, stories, tell
-from tests.readside.tables import emptied
+from tests.readside.tables import emptied, folded
 from tests.readside.world import T0_MS, World, changelog, chunks
 
 ANY_STORY = settings(
@@ -75,6 +75,9 @@ def test_the_second_fold_comes_to_the_rows_of_the_first(reused: Engine, story: l
     assert verified.differences == ()
     assert all(it.compared for it in verified.partitions)
     assert {it.partition for it in verified.partitions} == {n for n, log in world.stock.items() if log}
+    assert folded(reused) == {
+        (partition, key): repr(row) for partition, log in world.stock.items() for key, row in run(log)[0].rows.items()
+    }
 
 
 @ANY_STORY
