@@ -1,1 +1,0 @@
-"""Waiting until the read side shows what was just said."""
