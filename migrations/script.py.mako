@@ -15,4 +15,4 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Not offered: the read side is built again from the log."""
-    raise NotImplementedError("the read side goes forward only; build it again with `bopis rebuild`")
+    raise NotImplementedError("the read side goes forward only; build it again with `bopis readside rebuild`")

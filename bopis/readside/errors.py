@@ -52,7 +52,7 @@ class UrlUnsupported(ReadSideError):
 
 
 class StoreUnknown(ReadSideError):
-    """No store has this id. Look it up with `bopis store list`, or import the stores first."""
+    """No store has this id. Look it up with `bopis stores list`, or import the stores first."""
 
 
 class CellUnknown(ReadSideError):
