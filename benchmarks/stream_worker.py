@@ -57,6 +57,7 @@ def stock(bootstrap: str, prefix: str, count: int, run: int) -> None:
         broker=f"kafka://{bootstrap}",
         topic_partitions=PARTITIONS,
         store="memory://",
+        datadir=os.environ["BOPIS_BENCH_DATA"],
         consumer_auto_offset_reset="earliest",
     )
     topic = app.topic(f"{prefix}stock", value_type=bytes, value_serializer="json", key_type=bytes)
@@ -88,6 +89,7 @@ def stock_recovery(bootstrap: str, name: str) -> None:
         broker=f"kafka://{bootstrap}",
         topic_partitions=PARTITIONS,
         store="memory://",
+        datadir=os.environ["BOPIS_BENCH_DATA"],
         consumer_auto_offset_reset="earliest",
     )
     topic = app.topic(f"{name}-events", value_type=bytes, key_type=bytes)

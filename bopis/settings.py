@@ -27,9 +27,7 @@ class Settings(BaseSettings):
     )
 
     data_dir: Path = Field(Path("bopis-data"), description="Where the embedded log and the read side are kept.")
-    broker: str = Field(
-        EMBEDDED, description="The log: 'embedded', or kafka://HOST:PORT[,HOST:PORT] for Apache Kafka."
-    )
+    broker: str = Field(EMBEDDED, description="The log: 'embedded', or kafka://HOST:PORT[,HOST:PORT] for Apache Kafka.")
     broker_port: int = Field(19092, ge=0, le=65535, description="Port of the embedded log; 0 takes a free one.")
     database: str = Field("", description="SQLAlchemy URL of the read side; empty is SQLite in the data directory.")
     topic_prefix: str = Field("bopis.", pattern=r"^[A-Za-z0-9._-]*$", description="Put before every topic's name.")
@@ -39,6 +37,10 @@ class Settings(BaseSettings):
     heartbeat_seconds: float = Field(3.0, gt=0, description="How often a worker tells the log that it is there.")
     publish_timeout_seconds: float = Field(30.0, gt=0, description="How long a command waits for the log.")
     read_wait_seconds: float = Field(10.0, gt=0, description="How long a command waits for its effect to be seen.")
+
+    log_level: str = Field(
+        "", pattern="^(|debug|info|warning|error)$", description="What processes say; empty: warning on a terminal."
+    )
 
     @property
     def embedded(self) -> bool:

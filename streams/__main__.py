@@ -32,8 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for verb in (worker, up):
         verb.add_argument("--json", action="store_true", help="say that it is ready as one JSON line")
     given = parser.parse_args(arguments)
-    _log_to_stderr()
     settings = load()
+    _log_to_stderr(settings.log_level)
     names = tuple(given.names) if given.verb == "worker" else SHORT_NAMES
     try:
         if given.verb == "worker" and len(names) == 1:
@@ -109,8 +109,9 @@ def _say(**told: object) -> None:
     print(json.dumps(told, separators=(",", ":")), flush=True)
 
 
-def _log_to_stderr() -> None:
-    """Talk goes to stderr: pretty on a terminal, one JSON object a line elsewhere."""
+def _log_to_stderr(level: str) -> None:
+    """Talk goes to stderr: on a terminal what needs a person, pretty; elsewhere every event, one JSON object a line."""
+    least = logging.getLevelNamesMapping()[(level or ("warning" if sys.stderr.isatty() else "info")).upper()]
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(message)s")
     shown: structlog.typing.Processor = structlog.processors.JSONRenderer()
     if sys.stderr.isatty():
@@ -122,6 +123,7 @@ def _log_to_stderr() -> None:
             structlog.processors.format_exc_info,
             shown,
         ],
+        wrapper_class=structlog.make_filtering_bound_logger(least),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
 
