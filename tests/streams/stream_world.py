@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.errors import KafkaConnectionError
 from stream_engines import Engine
 
 PARTITIONS = 2
@@ -96,15 +97,27 @@ class World:
         producer = AIOKafkaProducer(
             bootstrap_servers=self.engine.bootstrap, enable_idempotence=True, max_request_size=8 << 20, linger_ms=2
         )
-        await producer.start()
+        await self._start(producer)
         return producer
+
+    async def _start(self, client: Any) -> None:
+        """The log may be away just now: that is what some tests are about."""
+        end = time.monotonic() + WAIT_S_MAX
+        while True:
+            try:
+                return await client.start()
+            except KafkaConnectionError:
+                if time.monotonic() > end:
+                    await client.stop()
+                    raise
+                await asyncio.sleep(0.2)
 
     async def read(self, name: str) -> dict[int, list[Any]]:
         """All records of a topic as they stand now, by partition."""
         consumer = AIOKafkaConsumer(
             bootstrap_servers=self.engine.bootstrap, auto_offset_reset="earliest", max_partition_fetch_bytes=8 << 20
         )
-        await consumer.start()
+        await self._start(consumer)
         try:
             tps = [TopicPartition(self.topic(name), number) for number in range(PARTITIONS)]
             consumer.assign(tps)
