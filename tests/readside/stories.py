@@ -40,6 +40,7 @@ SKUS = ("A", "B")
 HOLDS = ("h1", "h2", "h3")
 STEP_MS = 40_000  # between two records: a story of forty lasts half an hour, so stores fall silent in it
 LATE_MS_MAX = 600_000
+EARLY_MS = 50_000  # a device whose clock runs ahead
 MONTH_MS = 31 * 86_400_000
 
 stores, skus, holds = st.sampled_from(STORES), st.sampled_from(SKUS), st.sampled_from(HOLDS)
@@ -132,7 +133,7 @@ bodies = st.one_of(
 )
 # Who, how late, how long after the record before, and how many sequences were left out.
 who = st.sampled_from([None, "till/1", "till/2"])
-late = st.one_of(st.just(0), st.integers(0, LATE_MS_MAX))
+late = st.one_of(st.just(0), st.integers(0, LATE_MS_MAX), st.just(-EARLY_MS))
 # Now and then a month passes, after which much is forgotten.
 passed = st.sampled_from([*range(1, STEP_MS, STEP_MS // 40), MONTH_MS])
 hole = st.sampled_from([0, 0, 0, 0, 1, 2, FILLS])

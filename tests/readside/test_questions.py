@@ -13,6 +13,7 @@ from bopis.domain.inventory.messages import (
     SetStockRule,
     SetStorePolicy,
     StockPicked,
+    Tick,
 )
 from bopis.readside import queries
 from bopis.readside.engine import connect
@@ -64,6 +65,38 @@ def test_goods_set_aside_are_added_to_a_count_of_the_shelf(engine: Engine) -> No
     assert (then.terms.on_hand, then.terms.held, then.staged) == (10, 3, 2)
     assert (told.on_hand.count.change if told.on_hand.count else None, told.on_hand.staged_at_count) == (8, 2)
     assert [(it.hold, it.order, it.units, it.message_id) for it in told.held] == [("h1", "o1", 3, "m1")]
+
+
+def test_what_a_tick_ends_was_there_until_the_log_learned_of_the_tick(engine: Engine) -> None:
+    world = World()
+    world.receive("S1", "A", 10)
+    lines = (OrderLine(line=1, sku="A", quantity=3),)
+    world.say("S1", ReserveStock(hold="h1", order="o1", lines=lines, hold_until=at(100)), learned_ms=10)
+    world.say("S1", StockPicked(hold="h1", lines=(PickLine(line=1, picked=2),)), learned_ms=20)
+    world.say("S1", Tick(at=at(100)), source="inventory", at_ms=100, learned_ms=300)
+    world.count("S1", "A", 8, at_ms=200, learned_ms=400)
+    _write(engine, world)
+
+    seen = {ms: queries.at(engine, "S1", "A", at(ms)) for ms in (150, 200, 299, 300)}
+
+    assert [(it.terms.on_hand, it.terms.held, it.staged) for it in seen.values()] == [
+        (10, 3, 2),
+        (10, 3, 2),
+        (10, 3, 2),
+        (10, 0, 0),
+    ]
+    assert queries.verify(engine).differences == ()
+
+
+def test_a_device_whose_clock_runs_ahead_is_booked_when_the_log_learned_it(engine: Engine) -> None:
+    world = World()
+    world.sell("S1", "A", 1, at_ms=HOUR, learned_ms=5)
+    _write(engine, world)
+
+    page = queries.history(engine, "S1", "A")
+
+    assert [it.occurred_at for it in page.movements] == [at(5)]
+    assert queries.at(engine, "S1", "A", at(5)).terms.on_hand == -1
 
 
 def test_a_silent_store_holds_units_back_and_the_past_remembers_it(engine: Engine) -> None:
