@@ -50,6 +50,25 @@ def test_a_count_is_taken_at_its_own_time_on_one_clock_and_when_learned_on_the_o
     assert [on_hand(Clock.RECORDED, ms) for ms in (13 * HOUR, 14 * HOUR, 15 * HOUR)] == [9, 9, 5]
 
 
+def test_what_happened_at_the_instant_of_a_count_is_inside_it(engine: Engine) -> None:
+    world = World(partitions=1)
+    world.receive("S1", "A", 10, at_ms=0, learned_ms=1)
+    world.sell("S1", "A", 1, at_ms=50, learned_ms=60)
+    world.count("S1", "A", 6, at_ms=50, learned_ms=70, id="c1")
+    world.count("S1", "A", 4, at_ms=50, learned_ms=80, id="c0")
+    world.sell("S1", "A", 2, at_ms=50, learned_ms=90)
+    _write(engine, world)
+
+    told = queries.why(engine, "S1", "A", now=at(100))
+
+    assert [queries.at(engine, "S1", "A", at(ms)).terms.on_hand for ms in (49, 50, 100)] == [10, 6, 6]
+    assert (told.terms.on_hand, told.on_hand.movements, told.on_hand.count and told.on_hand.count.message_id) == (
+        6,
+        (),
+        "c1",
+    )
+
+
 def test_goods_set_aside_are_added_to_a_count_of_the_shelf(engine: Engine) -> None:
     world = World()
     world.receive("S1", "A", 10)
