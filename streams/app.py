@@ -22,13 +22,11 @@ class StreamApp(faust.App):  # type: ignore[misc]  # Faust ships no types
 
 def build_app(processor: Processor, connection: Connection, limits: StreamLimits, ownership: Ownership) -> StreamApp:
     """One agent: take a chunk, step, stage. What is sent leaves with the commit."""
-    app = StreamApp(connection.group(processor.name), **_settings(processor, connection, limits))
+    app = StreamApp(connection.group(processor.name), **app_settings(processor, connection, limits))
     app.ownership = ownership
     app.chunks_ahead_max = limits.chunks_ahead_max
     app.absence_s_max = limits.absence_s_max
-    source = app.topic(
-        connection.topic(processor.source), key_serializer="raw", value_serializer="raw", acks=False
-    )
+    source = app.topic(connection.topic(processor.source), key_serializer="raw", value_serializer="raw", acks=False)
 
     @app.agent(source, concurrency=1, name=processor.name)  # type: ignore[untyped-decorator]  # Faust ships no types
     async def step(chunks: Any) -> None:
@@ -39,7 +37,7 @@ def build_app(processor: Processor, connection: Connection, limits: StreamLimits
     return app
 
 
-def _settings(processor: Processor, connection: Connection, limits: StreamLimits) -> dict[str, Any]:
+def app_settings(processor: Processor, connection: Connection, limits: StreamLimits) -> dict[str, Any]:
     group = connection.group(processor.name)
     hosts = connection.bootstrap.split(",")
     data_dir = connection.data_dir / "faust" / group

@@ -1,17 +1,17 @@
 """What can go wrong in a stream worker. Each docstring is the message: it says what to do next.
 
-    StreamError
-    +-- Fenced              another worker owns the partition: leave
-    +-- LogAbsent           the log did not answer for too long
-    +-- LogNotRunning       the data directory has no running log
-    +-- LogRefused          the log gave an error that retrying does not mend
-    +-- CommitTooLarge      one commit does not fit into one batch
-    +-- TopicMismatch       a topic exists, but not as needed
-    +-- SourceTruncated     records were removed before they were decided
-    +-- SourceReplaced      the source is younger than the changelog
-    +-- ChangelogBroken     the changelog contradicts itself
-    +-- PartitionStuck      seeking back does not close a gap
-    +-- ProcessorBroken     a bug in a processor
+StreamError
++-- Fenced              another worker owns the partition: leave
++-- LogAbsent           the log did not answer for too long
++-- LogNotRunning       the data directory has no running log
++-- LogRefused          the log gave an error that retrying does not mend
++-- CommitTooLarge      one commit does not fit into one batch
++-- TopicMismatch       a topic exists, but not as needed
++-- SourceTruncated     records were removed before they were decided
++-- SourceReplaced      the source is younger than the changelog
++-- ChangelogBroken     the changelog contradicts itself
++-- PartitionStuck      seeking back does not close a gap
++-- ProcessorBroken     a bug in a processor
 """
 
 from typing import ClassVar

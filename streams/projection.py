@@ -15,14 +15,14 @@ from typing import Any
 import structlog
 
 from bopis.readside.errors import SchemaAbsent
-from streams.app import StreamApp, _settings
+from streams.app import StreamApp, app_settings
 from streams.client import LogClient
 from streams.connection import Connection
 from streams.limits import StreamLimits
 from streams.loops import loop_factory
 from streams.projection_reading import LEVELS, STOCK, STORES, Database, Feeds, Reading
 from streams.topics import TopicPlan
-from streams.worker import EXIT_CLEAN, GC_THRESHOLD, LIBRARIES, Ready, _Worker
+from streams.worker import EXIT_CLEAN, GC_THRESHOLD, LIBRARIES, Ready, Worker
 
 log = structlog.get_logger("streams.projection")
 
@@ -81,7 +81,7 @@ def plans(connection: Connection, limits: StreamLimits) -> tuple[TopicPlan, ...]
 def build_app(connection: Connection, limits: StreamLimits, reading: Reading) -> StreamApp:
     """One agent over all feeds: take a chunk, queue it for the database."""
     feed: Any = Feed
-    app = StreamApp(connection.group(NAME), **_settings(feed, connection, limits))
+    app = StreamApp(connection.group(NAME), **app_settings(feed, connection, limits))
     app.ownership = reading  # type: ignore[assignment]  # the transport asks only for what both have
     app.chunks_ahead_max = limits.chunks_ahead_max
     topics = [connection.topic(name) for name in (STOCK, LEVELS, STORES)]
@@ -96,7 +96,7 @@ def build_app(connection: Connection, limits: StreamLimits, reading: Reading) ->
     return app
 
 
-class ProjectionWorker(_Worker):
+class ProjectionWorker(Worker):
     """The frame of every worker around the projection: start, serve, end, and the exit code."""
 
     def __init__(

@@ -30,9 +30,7 @@ class Step(msgspec.Struct, frozen=True):
     handled: int
 
 
-def step(
-    processor: Processor, rows: Rows, position: int, records: Sequence[Record], record_bytes_max: int
-) -> Step:
+def step(processor: Processor, rows: Rows, position: int, records: Sequence[Record], record_bytes_max: int) -> Step:
     """Handle the records beyond `position`, in order, each exactly once.
 
     A record at or below the position is already in the rows: deciding it again is what makes a crash visible, so

@@ -123,5 +123,3 @@ def _check(plan: TopicPlan, partitions: int, config: dict[str, str]) -> None:
         raise TopicMismatch(topic=plan.name, setting="cleanup.policy", needed=plan.cleanup)
     if plan.cleanup == "compact" and int(config.get("max.message.bytes", "0")) < plan.bytes_max:
         raise TopicMismatch(topic=plan.name, setting="max.message.bytes", needed=plan.bytes_max)
-
-

@@ -54,10 +54,12 @@ def run(
     # A table is a few very large dicts: looking through them for circles again and again finds nothing.
     gc.set_threshold(GC_THRESHOLD, 50, 100)
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
-        return runner.run(_Worker(processor, connection, limits, ready).run())
+        return runner.run(Worker(processor, connection, limits, ready).run())
 
 
-class _Worker:
+class Worker:
+    """One processor, from its topics to its leave of the group."""
+
     def __init__(
         self,
         processor: Processor,
