@@ -5,7 +5,7 @@ fetched singly, so a guess that was wrong costs time and never truth. After each
 row in the table, so any of them may be forgotten.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import islice
 from typing import Any, Protocol, cast
 
@@ -70,9 +70,10 @@ class FoldRows:
         self._changed[key] = None
         self.touched.append(key)
 
-    def touch(self, keys: list[str]) -> None:
-        self._changed.update(dict.fromkeys(keys))
-        self.touched += keys
+    def put_all(self, rows: Mapping[str, Row]) -> None:
+        self._rows.update(rows)
+        self._changed.update(dict.fromkeys(rows))
+        self.touched += rows
 
     def put_timed(self, key: str, row: Row, deadline_ms: int) -> None:
         self.put(key, row)

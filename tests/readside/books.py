@@ -94,7 +94,6 @@ class Occurred:
         for said in mine:
             for line in said.message.data.lines if type(said.message.data).__name__ == "PosSale" else ():
                 if line.sku == sku and said.at_ms <= at_ms:
-                    level.sold_since_ms = level.sold_since_ms or said.at_ms
                     sold(level, said.at_ms, line.quantity)
         known: Any = self._rows.get(store_key(store)) or Store()
         return terms(level, sku, policy, heard_ms(self._rows, store, known), at_ms)

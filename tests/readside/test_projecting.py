@@ -69,6 +69,17 @@ def test_policy_device_and_hold_are_put_in_their_tables() -> None:
     }
 
 
+def test_a_hold_that_is_forgotten_takes_its_lines_along() -> None:
+    changes = _projected(_row("@hold|S1|h1", None), _row("@store|S1", None), _row("@device|S1|till/1", None))
+
+    assert changes.put == {
+        "holds": {("S1", "h1"): None},
+        "store_policy": {("S1",): None},
+        "devices": {("S1", "till/1"): None},
+    }
+    assert changes.replaced == {"hold_lines": {("S1", "h1"): []}}
+
+
 @pytest.mark.parametrize("key", ["@seen|S1|desk|m1", "@transfer|S1|t1", "@something|new"])
 def test_rows_of_other_kinds_are_left_alone(key: str) -> None:
     changes = _projected(Record(0, 0, key.encode(), b'{"digest":1}'))

@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import Engine
 
 from bopis.domain.inventory.messages import (
+    CollectStock,
     OrderLine,
     PickLine,
     ReserveStock,
@@ -116,6 +117,81 @@ def test_a_device_whose_clock_runs_ahead_is_booked_when_the_log_learned_it(engin
 
     assert [it.occurred_at for it in page.movements] == [at(5)]
     assert queries.at(engine, "S1", "A", at(5)).terms.on_hand == -1
+
+
+def test_a_late_handover_takes_goods_and_promise_at_its_own_time(engine: Engine) -> None:
+    world = World()
+    world.receive("S1", "A", 10)
+    lines = (OrderLine(line=1, sku="A", quantity=3), OrderLine(line=2, sku="A", quantity=2))
+    world.say("S1", ReserveStock(hold="h1", order="o1", lines=lines, hold_until=at(HOUR)), learned_ms=100)
+    world.say("S1", StockPicked(hold="h1", lines=(PickLine(line=2, picked=1, missing=1),)), at_ms=200, learned_ms=500)
+    world.say("S1", CollectStock(hold="h1"), at_ms=300, learned_ms=600)
+    _write(engine, world)
+
+    def told(ms: int, clock: Clock) -> tuple[int, int, int, int]:
+        found = queries.at(engine, "S1", "A", at(ms), clock)
+        return found.terms.on_hand, found.terms.held, found.terms.in_doubt, found.staged
+
+    assert [told(ms, Clock.OCCURRED) for ms in (99, 100, 200, 300)] == [
+        (10, 0, 0, 0), (10, 5, 0, 0), (10, 4, 1, 1), (6, 0, 1, 0),
+    ]  # fmt: skip
+    assert [told(ms, Clock.RECORDED) for ms in (300, 500, 600)] == [(10, 5, 0, 0), (10, 4, 1, 1), (6, 0, 1, 0)]
+
+
+def test_a_promise_does_not_end_before_it_was_made_whatever_a_lagging_clock_says(engine: Engine) -> None:
+    world = World()
+    world.receive("S1", "A", 10)
+    lines = (OrderLine(line=1, sku="A", quantity=3),)
+    world.say("S1", ReserveStock(hold="h1", order="o1", lines=lines, hold_until=at(HOUR)), learned_ms=100)
+    world.say("S1", StockPicked(hold="h1", lines=(PickLine(line=1, picked=0, missing=1),)), at_ms=50, learned_ms=110)
+    world.say("S1", CollectStock(hold="h1"), at_ms=60, learned_ms=120)
+    _write(engine, world)
+
+    assert [queries.at(engine, "S1", "A", at(ms)).terms.held for ms in (55, 70, 99, 100, 120)] == [0, 0, 0, 0, 0]
+
+
+def test_another_grace_time_holds_from_when_it_was_set(engine: Engine) -> None:
+    world = World()
+    world.receive("S1", "A", 100)
+    world.sell("S1", "A", 70, at_ms=MINUTE, learned_ms=MINUTE)
+    world.say("S1", SetStorePolicy(staleness_grace_minutes=24 * 60), learned_ms=12 * HOUR)
+    world.sell("S1", "A", 1, at_ms=20 * HOUR, learned_ms=20 * HOUR)
+    _write(engine, world)
+
+    withheld = [
+        queries.at(engine, "S1", "A", at(ms), Clock.RECORDED).terms.staleness
+        for ms in (6 * HOUR, 12 * HOUR - 1, 12 * HOUR, 19 * HOUR)
+    ]
+
+    assert withheld == [3, 5, 0, 0]
+
+
+def test_goods_put_back_at_the_very_instant_of_a_count_are_in_the_history(engine: Engine) -> None:
+    world = World(partitions=1)
+    world.receive("S1", "A", 10)
+    lines = (OrderLine(line=1, sku="A", quantity=3),)
+    world.say("S1", ReserveStock(hold="h1", order="o1", lines=lines, hold_until=at(300)), learned_ms=10)
+    world.say("S1", StockPicked(hold="h1", lines=(PickLine(line=1, picked=2),)), learned_ms=20)
+    world.count("S1", "A", 8, at_ms=300, learned_ms=300)
+    world.say("S1", Tick(at=at(300)), source="inventory", learned_ms=300)
+    _write(engine, world)
+
+    newest = queries.history(engine, "S1", "A", Span(clock=Clock.RECORDED)).movements[0]
+
+    assert (newest.kind, newest.change, newest.applied, newest.on_hand_after) == ("staged", 0, -2, 8)
+    assert queries.verify(engine).differences == ()
+
+
+def test_pages_do_not_lose_movements_of_one_instant(engine: Engine) -> None:
+    world = World()
+    for _ in range(5):
+        world.sell("S1", "A", 1, at_ms=1, learned_ms=9)
+    _write(engine, world)
+
+    first = queries.history(engine, "S1", "A", Span(limit=2))
+    second = queries.history(engine, "S1", "A", Span(limit=9, cursor=first.next))
+
+    assert [it.message_id for it in (*first.movements, *second.movements)] == ["m4", "m3", "m2", "m1", "m0"]
 
 
 def test_a_silent_store_holds_units_back_and_the_past_remembers_it(engine: Engine) -> None:

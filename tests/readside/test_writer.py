@@ -5,12 +5,12 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import Engine
 
-from bopis.domain.inventory.messages import PosSale, SaleLine
+from bopis.domain.inventory.messages import CollectStock, OrderLine, PosSale, ReleaseStock, ReserveStock, SaleLine
 from bopis.readside import queries, statements
 from bopis.readside.errors import RecordsMissing, TopicUnknown
 from bopis.readside.writer import Batch, Projection
 from tests.readside.tables import contents
-from tests.readside.world import World, changelog, chunks
+from tests.readside.world import World, at, changelog, chunks
 
 
 def _busy_world() -> World:
@@ -21,6 +21,12 @@ def _busy_world() -> World:
         world.sell(store, sku, number % 5 + 1, at_ms=number - 5)
         if number % 7 == 0:
             world.count(store, sku, 8, at_ms=number - 2)
+        if number % 5 == 0:
+            lines = (OrderLine(line=1, sku=sku, quantity=1),)
+            hold = f"h{number}"
+            world.say(store, ReserveStock(hold=hold, order="o1", lines=lines, hold_until=at(1_000_000)))
+            world.receive(store, f"other{number}", 1)
+            world.say(store, CollectStock(hold=hold) if number % 2 else ReleaseStock(hold=hold))
     return world
 
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, Engine, and_, case, func, select
 
 from bopis.domain.inventory.availability import rule_name, terms
-from bopis.domain.inventory.movements import RATE_WINDOW_MS
+from bopis.domain.inventory.movements import RATE_WINDOW_MS, window_start
 from bopis.domain.inventory.rows import Level, Rule, Store
 from bopis.domain.inventory.trace import Kind
 from bopis.domain.values import EPOCH_MS_MAX, epoch_ms
@@ -100,14 +100,10 @@ def recorded(connection: Connection, cell: Cell, at_ms: int) -> Standpoint:
         select(movements).where(cell.of(movements), movements.c.recorded_ms <= at_ms).order_by(*newest).limit(1)
     ).first()
     stood = _standing(connection, cell, at_ms)
-    level = Level()
+    level = Level(on_hand=moved_row.on_hand_after if moved_row else 0)
     if stood:
-        level = Level(
-            on_hand=stood.on_hand, held=stood.held, staged=stood.staged, in_doubt=stood.in_doubt,
-            category=stood.category,
-        )  # fmt: skip
-    if moved_row and (not stood or (moved_row.recorded_ms, moved_row.offset) > (stood.recorded_ms, stood.offset)):
-        level.on_hand = moved_row.on_hand_after
+        level.held, level.staged, level.in_doubt = stood.held, stood.staged, stood.in_doubt
+        level.category = stood.category
     heard_ms = _heard_then(connection, cell.store, at_ms)
     if heard_ms is not None:
         _note_sales(connection, cell, level, movements.c.recorded_ms <= at_ms)
@@ -193,12 +189,10 @@ def _heard_then(connection: Connection, store: str, at_ms: int) -> int | None:
 def _note_sales(connection: Connection, cell: Cell, level: Level, known: Any) -> None:
     """Give a level the two windows of its selling rate, from the sales known."""
     sales = and_(cell.of(movements), movements.c.sold != 0, known)
-    in_order = movements.c.recorded_ms, movements.c.offset, movements.c.line
-    first_ms = connection.execute(select(movements.c.occurred_ms).where(sales).order_by(*in_order).limit(1)).scalar()
-    if first_ms is None:
+    newest_ms = connection.execute(select(func.max(movements.c.occurred_ms)).where(sales)).scalar()
+    if newest_ms is None:
         return
-    newest_ms = connection.execute(select(func.max(movements.c.occurred_ms)).where(sales)).scalar_one()
-    level.sold_since_ms = first_ms + max(0, newest_ms - first_ms) // RATE_WINDOW_MS * RATE_WINDOW_MS
+    level.sold_since_ms = window_start(newest_ms)
     is_current = movements.c.occurred_ms >= level.sold_since_ms
     units = movements.c.sold
     level.sold, level.sold_before = (
