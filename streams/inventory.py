@@ -77,10 +77,12 @@ class InventoryProcessor:
             return None
         return _due.decode(value).due_ms or None
 
-    def tick(self, rows: Rows, at_ms: int) -> Sequence[tuple[bytes, bytes]]:  # noqa: ARG002  (the protocol's)
+    def tick(self, rows: Rows, at_ms: int) -> Sequence[tuple[bytes, bytes]]:
         """One message that makes this partition look at what is due."""
         at = datetime.fromtimestamp(at_ms / 1000, UTC)
-        message = Message(id=f"tick/{at_ms}", source=NAME, time=at, subject="-", data=Tick(at=at))
+        # Two partitions may tick in one millisecond; the first key that is due is in one of them only.
+        tick_id = f"tick/{at_ms}/{rows.due(at_ms)[0]}"
+        message = Message(id=tick_id, source=NAME, time=at, subject="-", data=Tick(at=at))
         return [(b"-", STOCK.encode_trusted(message))]
 
 

@@ -1,6 +1,6 @@
 """The rows of one partition: key to row, and the agenda of rows that have a deadline."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from heapq import heapify, heappop, heappush
 from itertools import chain
 from typing import Any
@@ -40,7 +40,8 @@ class Rows:
         self._raw: dict[str, bytes] = {}
         self._rows = _Decoded(self._raw, decode)
         # A dict, not a set: changed rows leave in the order in which they were first touched.
-        self._touched: dict[str, None] = {}
+        # Its values are the rows themselves, None for one that was dropped.
+        self._touched: dict[str, Any] = {}
         self._deadlines: dict[str, int] = {}
         self._agenda: list[tuple[int, str]] = []
         self.get: Callable[[str], Any | None] = self._rows.__getitem__
@@ -54,13 +55,17 @@ class Rows:
     def put(self, key: str, row: Any) -> None:
         """Set a row, or say that the row was changed in place. A deadline of the row stays as it is."""
         self._rows[key] = row
-        self._touched[key] = None
+        self._touched[key] = row
         if self._raw:
             self._raw.pop(key, None)
 
-    def touch(self, keys: list[str]) -> None:
-        """Say that rows were changed in place: `put` for many, for the hot path."""
-        self._touched.update(dict.fromkeys(keys))
+    def put_all(self, rows: Mapping[str, Any]) -> None:
+        """`put` for many, for the hot path."""
+        self._rows.update(rows)
+        self._touched.update(rows)
+        if self._raw:
+            for key in rows:
+                self._raw.pop(key, None)
 
     def drop(self, key: str) -> None:
         """Forget a row and its deadline."""
@@ -107,13 +112,9 @@ class Rows:
 
     def changes(self) -> list[tuple[bytes, bytes | None]]:
         """The rows changed since the last call, encoded; None for a dropped one. They are no longer touched."""
-        find, encode = self._rows.get, self._encode
-        changed: list[tuple[bytes, bytes | None]] = []
-        for key in self._touched:
-            row = find(key)
-            changed.append((key.encode(), None if row is None else encode(key, row)))
-        self._touched = {}
-        return changed
+        touched, self._touched = self._touched, {}
+        encode = self._encode
+        return [(key.encode(), None if row is None else encode(key, row)) for key, row in touched.items()]
 
     def load(self, key: str, value: bytes | None) -> None:
         """Take a row from the changelog as it stands there. For a table that nobody has used yet."""

@@ -1,11 +1,11 @@
 """Where the log is: an address from the settings, or what the embedded log wrote down when it started."""
 
-import os
 import re
 import socket
 from pathlib import Path
 
 import msgspec
+import psutil
 
 from bopis.adapters.errors import BrokerAddressBroken, LogUnavailable, NothingRuns
 from bopis.settings import Settings
@@ -58,11 +58,10 @@ def embedded_log(data_dir: Path) -> EmbeddedLog | None:
 
 
 def is_alive(pid: int) -> bool:
-    """Whether a process runs under this number."""
+    """Whether a process runs under this number; one that has ended and waits to be reaped does not."""
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
         return False
-    except PermissionError:
+    except psutil.AccessDenied:
         return True
-    return True

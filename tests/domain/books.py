@@ -1,6 +1,6 @@
 """What tests of the core speak with: rows in memory, and messages with their defaults."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from zlib import crc32
@@ -34,8 +34,8 @@ class MemoryRows:
     def put(self, key: str, row: Row) -> None:
         self.rows[key] = row
 
-    def touch(self, keys: list[str]) -> None:
-        assert all(key in self.rows for key in keys)
+    def put_all(self, rows: Mapping[str, Row]) -> None:
+        self.rows.update(rows)
 
     def put_timed(self, key: str, row: Row, deadline_ms: int) -> None:
         self.rows[key] = row

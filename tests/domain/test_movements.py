@@ -18,7 +18,7 @@ from bopis.domain.inventory.messages import (
     StockLine,
     StockReceived,
 )
-from bopis.domain.inventory.movements import MOVES_MAX, sold_per_week
+from bopis.domain.inventory.movements import MOVES_MAX, sold_per_week, window_start
 from bopis.domain.values import DAY_MS, HOUR_MS, MINUTE_MS
 from tests.domain.books import NOON_MS, SKU, Shop, kinds
 
@@ -209,14 +209,15 @@ def test_a_device_clock_that_runs_ahead_counts_as_now() -> None:
 
 @pytest.mark.parametrize(("days_later", "per_week"), [(0, 14), (3, 14), (7, 14), (10, 8), (14, 0), (30, 0)])
 def test_the_selling_rate_fades_over_two_weeks(days_later: int, per_week: int) -> None:
-    shop = Shop()
+    begin_ms = window_start(NOON_MS)
+    shop = Shop(now_ms=begin_ms)
     shop.say(sale(14))
 
-    assert sold_per_week(shop.level(), NOON_MS + days_later * DAY_MS) == per_week
+    assert sold_per_week(shop.level(), begin_ms + days_later * DAY_MS) == per_week
 
 
 def test_the_selling_rate_rolls_over_into_the_next_window() -> None:
-    shop = Shop()
+    shop = Shop(now_ms=window_start(NOON_MS))
     shop.say(sale(14))
     shop.now_ms += 7 * DAY_MS
 

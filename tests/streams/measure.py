@@ -1,9 +1,9 @@
 """Rates of the exact step with the toy processor, as a command.
 
-    python tests/streams/measure.py cpu                       the pure step and the encoding of commits, in one process
-    python tests/streams/measure.py work BOOTSTRAP [RECORDS]  a worker over a full topic: records per CPU second
-    python tests/streams/measure.py recover BOOTSTRAP [ROWS]  a start with that many rows in the changelog
-    python tests/streams/measure.py pace BOOTSTRAP [PER_S]    append -> changelog latency at a steady pace
+python tests/streams/measure.py cpu                       the pure step and the encoding of commits, in one process
+python tests/streams/measure.py work BOOTSTRAP [RECORDS]  a worker over a full topic: records per CPU second
+python tests/streams/measure.py recover BOOTSTRAP [ROWS]  a start with that many rows in the changelog
+python tests/streams/measure.py pace BOOTSTRAP [PER_S]    append -> changelog latency at a steady pace
 """
 
 import asyncio

@@ -31,9 +31,7 @@ class WorkerProcess:
         told = msgspec.json.encode(options).decode()
         place = [world.engine.bootstrap, world.prefix, str(PARTITIONS), str(world.home / name), told]
         with self.log.open("wb") as sink:
-            self.process = subprocess.Popen(
-                [sys.executable, str(TOY), *place], stdout=sink, stderr=sink, cwd=ROOT
-            )
+            self.process = subprocess.Popen([sys.executable, str(TOY), *place], stdout=sink, stderr=sink, cwd=ROOT)
         self.began = time.monotonic()
 
     @property

@@ -70,9 +70,7 @@ def chunk(start: int, following: int, *, every: int = 1, pad: int = 0) -> Chunk:
 
 def committed(writer: FakeWriter) -> list[int]:
     """The positions of the commits, in order."""
-    return [
-        msgspec.json.decode(entries[0][1])["position"] for name, entries in writer.written if name == "totals"
-    ]
+    return [msgspec.json.decode(entries[0][1])["position"] for name, entries in writer.written if name == "totals"]
 
 
 async def test_a_chunk_beyond_the_next_offset_is_not_decided_but_gone_back_for() -> None:

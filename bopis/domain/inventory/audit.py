@@ -58,6 +58,7 @@ class Audit:
     """Everything that was said about stock, and what must follow from it."""
 
     def __init__(self) -> None:
+        self._events: dict[tuple[str, str], Message] = {}
         self._contents: dict[tuple[str, str, str], int] = {}
         self._moves: dict[Cell, list[tuple[int, int]]] = {}
         self._picks: dict[str, tuple[str, int, StockPicked]] = {}
@@ -91,8 +92,16 @@ class Audit:
         return True
 
     def event(self, event: Message) -> None:
-        """Take a conclusion of the inventory; judges holds as it goes."""
+        """Take a conclusion of the inventory; judges holds as it goes.
+
+        After a crash a conclusion may be said again: the same id and the same content say nothing new.
+        """
         store, data = event.subject, event.data
+        known = self._events.setdefault((store, event.id), event)
+        if known is not event:
+            if known != event:
+                self._violate(4, f"{store} {event.id}", "the same id stands for two conclusions")
+            return
         match data:
             case events.StockReserved():
                 for line in data.lines:

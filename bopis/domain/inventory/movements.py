@@ -9,7 +9,7 @@ from bisect import bisect_right
 from struct import Struct, unpack
 
 from bopis.domain.inventory.rows import Level
-from bopis.domain.values import DAY_MS
+from bopis.domain.values import DAY_MS, EPOCH_MS_MAX, EPOCH_MS_MIN
 
 ENTRY_BYTES = 10  # six of time in milliseconds, four of signed change, big-endian
 _ENTRY = Struct(">HIi")
@@ -18,6 +18,9 @@ MOVES_MAX = 64
 MOVES_BYTES_MAX = MOVES_MAX * ENTRY_BYTES
 MOVES_KEPT = 32
 RATE_WINDOW_MS = 7 * DAY_MS
+_WINDOWS = {
+    number: number * RATE_WINDOW_MS for number in range(EPOCH_MS_MIN // RATE_WINDOW_MS, EPOCH_MS_MAX // RATE_WINDOW_MS)
+}
 
 
 def move(level: Level, at_ms: int, change: int) -> int:
@@ -87,20 +90,25 @@ def count(level: Level, at_ms: int, counted: int, counted_by: str, staged_counte
     return change
 
 
+def window_start(at_ms: int) -> int:
+    """Where the selling window of an instant begins: always the same object, so that `is` finds it at once."""
+    number = at_ms // RATE_WINDOW_MS
+    start = _WINDOWS.get(number)
+    return number * RATE_WINDOW_MS if start is None else start
+
+
 def sold(level: Level, at_ms: int, quantity: int) -> None:
-    """Note a sale for the selling rate, kept as two windows of seven days."""
-    since_ms = level.sold_since_ms
-    if not since_ms:
-        level.sold_since_ms, level.sold = at_ms, quantity
-    elif at_ms - since_ms >= RATE_WINDOW_MS:
-        passed = (at_ms - since_ms) // RATE_WINDOW_MS
-        level.sold_before = level.sold if passed == 1 else 0
-        level.sold = quantity
-        level.sold_since_ms = since_ms + passed * RATE_WINDOW_MS
-    elif at_ms >= since_ms:
+    """Note a sale for the selling rate: units of the newest window of seven days, and of the one before it."""
+    start, since_ms = window_start(at_ms), level.sold_since_ms
+    if start == since_ms:
         level.sold += quantity
-    elif at_ms >= since_ms - RATE_WINDOW_MS:
+    elif start > since_ms:
+        level.sold_before = level.sold if start - since_ms == RATE_WINDOW_MS else 0
+        level.sold = quantity
+    elif since_ms - start == RATE_WINDOW_MS:
         level.sold_before += quantity
+    if start >= since_ms:
+        level.sold_since_ms = start
 
 
 def sold_per_week(level: Level, at_ms: int) -> int:
@@ -113,26 +121,24 @@ def sold_per_week(level: Level, at_ms: int) -> int:
     return 0
 
 
-def entries(moves: bytearray) -> list[tuple[int, int]]:
+def entries(moves: bytes) -> list[tuple[int, int]]:
     """The movements as (at_ms, change), in order of arrival."""
     return [(high << 32 | low, change) for high, low, change in _ENTRY.iter_unpack(moves)]
 
 
-def sum_after(moves: bytearray, at_ms: int) -> int:
+def sum_after(moves: bytes, at_ms: int) -> int:
     """Sum of the changes that happened after an instant."""
     return sum(change for moved_ms, change in entries(moves) if moved_ms > at_ms)
 
 
-def after(moves: bytearray, at_ms: int) -> bytearray:
+def after(moves: bytes, at_ms: int) -> bytes:
     """The movements that happened after an instant."""
-    kept = bytearray()
-    for moved_ms, change in entries(moves):
-        if moved_ms > at_ms:
-            kept += packed_time(moved_ms) + packed_change(change)
-    return kept
+    return b"".join(
+        packed_time(moved_ms) + packed_change(change) for moved_ms, change in entries(moves) if moved_ms > at_ms
+    )
 
 
-def newest(moves: bytearray) -> tuple[bytearray, int]:
+def newest(moves: bytes) -> tuple[bytes, int]:
     """The newest movements by their own time, and the time up to which the others are forgotten.
 
     Movements of one instant are kept or forgotten together, or a count of that instant would be ambiguous.

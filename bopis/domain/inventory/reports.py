@@ -19,15 +19,15 @@ from bopis.domain.inventory.messages import (
 )
 from bopis.domain.inventory.movements import (
     MOVES_BYTES_MAX,
-    RATE_WINDOW_MS,
     count,
     forget_oldest,
     move,
     packed_change,
     packed_time,
     sold,
+    window_start,
 )
-from bopis.domain.inventory.rows import Level, Rows, level_key
+from bopis.domain.inventory.rows import Level, Row, Rows, level_key
 from bopis.domain.inventory.shortfalls import find_shortfall
 from bopis.domain.inventory.trace import Kind, Trace
 from bopis.domain.message import Message
@@ -62,33 +62,31 @@ def _sell_untraced(rows: Rows, store: str, sale: PosSale, at_ms: int) -> list[st
     """
     prefix = store + "|"
     at = packed_time(at_ms)
+    window = window_start(at_ms)
     get = rows.get
     short: list[str] = []
-    keys: list[str] = []
+    changed: dict[str, Row] = {}
     for line in sale.lines:
         quantity = line.quantity
         if not quantity:
             continue
         key = prefix + line.sku
-        level: Level | None = get(key)  # type: ignore[assignment]  # the key tells the type
+        level: Level | None = changed.get(key) or get(key)  # type: ignore[assignment]  # the key tells the type
         if level is None:
             level = Level()
-            rows.put(key, level)
         if at_ms > level.counted_ms:
             level.on_hand -= quantity
-            moves = level.moves
-            moves += at
-            moves += _PACKED_SALES.get(quantity) or packed_change(-quantity)
-            if len(moves) > MOVES_BYTES_MAX:
+            level.moves += at + (_PACKED_SALES.get(quantity) or packed_change(-quantity))
+            if len(level.moves) > MOVES_BYTES_MAX:
                 forget_oldest(level)
-        if 0 <= at_ms - level.sold_since_ms < RATE_WINDOW_MS:
+        if level.sold_since_ms is window:
             level.sold += quantity
         else:
             sold(level, at_ms, quantity)
         if level.held and level.held > level.on_hand:
             short.append(line.sku)
-        keys.append(key)
-    rows.touch(keys)
+        changed[key] = level
+    rows.put_all(changed)
     return short
 
 

@@ -15,6 +15,7 @@ key                       row
 ========================  =======================================================
 """
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Protocol
 
@@ -52,24 +53,25 @@ class Level(Struct, omit_defaults=True, gc=False):
     count: what happened up to then is inside it, whenever it arrives.
     """
 
+    # What every sale touches stands first, in one line of the processor's cache.
     on_hand: int = 0
     held: int = 0
+    counted_ms: int = -1
+    moves: bytes = b""
+    sold_since_ms: int = 0
+    sold: int = 0
+    sold_before: int = 0
     staged: int = 0
     in_doubt: int = 0
     quarantined: int = 0
     damaged: int = 0
-    counted_ms: int = -1
     floor_ms: int = -1
-    sold_since_ms: int = 0
-    sold: int = 0
-    sold_before: int = 0
     category: str = ""
     counted_by: str = ""
     staged_counted: bool = False
     doubted_ms: int = 0
     staged_floor_ms: int = -1
-    moves: bytearray = field(default_factory=bytearray)
-    staged_moves: bytearray = field(default_factory=bytearray)
+    staged_moves: bytes = b""
     holds: tuple[str, ...] = ()
 
 
@@ -165,12 +167,12 @@ Row = Level | Store | Device | Hold | Seen | Transfer
 class Rows(Protocol):
     """Rows of one partition by key; in memory, over a table of a processor, or over SQL.
 
-    A row that was changed in place is put back, or named to ``touch``: that is what marks it for keeping.
+    A row that was changed in place is put back: that is what marks it for keeping.
     """
 
     def get(self, key: str) -> Row | None: ...
     def put(self, key: str, row: Row) -> None: ...
-    def touch(self, keys: list[str]) -> None: ...
+    def put_all(self, rows: Mapping[str, Row]) -> None: ...
     def put_timed(self, key: str, row: Row, deadline_ms: int) -> None: ...
     def drop(self, key: str) -> None: ...
     def due(self, at_ms: int) -> list[str]: ...
