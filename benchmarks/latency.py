@@ -1,6 +1,6 @@
 """Append -> decided -> readable in SQL, at several rates, over the embedded log and SQLite with everything running.
 
-Tills publish single-line sales at a fixed rate. A message counts as readable when a reader of the database sees that
+Tills publish baskets of five lines, each acknowledged on its own, at a fixed rate of lines. A message counts as readable when a reader of the database sees that
 the row its decision changed is there: the read side stores, in one transaction with the rows of ``levels``, how far
 the inventory had decided the source. ``lost`` counts messages that never became readable. The reader asks every two
 milliseconds, which is part of every figure.
@@ -9,6 +9,7 @@ milliseconds, which is part of every figure.
 import argparse
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -18,18 +19,18 @@ from pathlib import Path
 from typing import Any
 
 from kafka import KafkaProducer
-from sqlalchemy import Engine, create_engine, text
 
 from benchmarks.measure import machine_line, median, report, versions
 from benchmarks.messages import sales
 
 RATES = (200, 2_000, 5_000)
+LINES_PER_BASKET = 5
 SECONDS = 12.0
 WARM_UP_SECONDS = 2.0
 POLL_SECONDS = 0.002
 PATIENCE_SECONDS = 30.0
-BURST_SECONDS = 0.005
-POSITIONS = text("select partition, source_position from consumed where topic = 'inventory-levels'")
+BURST_SECONDS = 0.001
+POSITIONS = "select partition, source_position from consumed where topic = 'inventory-levels'"
 
 
 def main() -> None:
@@ -37,15 +38,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", action="store_true", help="one JSON document")
     parser.add_argument("--runs", type=int, default=3, help="runs per rate; medians are printed")
+    parser.add_argument("--lines", type=int, default=LINES_PER_BASKET, help="lines of a basket")
     parser.add_argument("--seconds", type=float, default=SECONDS, help="length of one run")
     given = parser.parse_args()
     document: dict[str, Any] = {
         "machine": machine_line(),
         "versions": versions("faust-streaming", "aiokafka", "kafka-python", "sqlalchemy"),
         "runs": given.runs,
+        "lines_per_basket": given.lines,
     }
     for rate in RATES:
-        runs = [measure(rate, given.seconds) for _ in range(given.runs)]
+        runs = [measure(rate / given.lines, given.lines, given.seconds) for _ in range(given.runs)]
         document[str(rate)] = {
             **{name: round(median(run[name] for run in runs), 1) for name in ("p50_ms", "p95_ms", "p99_ms")},
             "lost": sum(run["lost"] for run in runs),
@@ -54,7 +57,7 @@ def main() -> None:
     report(document, given.json)
 
 
-def measure(rate: int, seconds: float) -> dict[str, Any]:
+def measure(rate: float, lines: int, seconds: float) -> dict[str, Any]:
     """Percentiles of one run in a directory of its own."""
     with tempfile.TemporaryDirectory(prefix="bopis-bench-") as folder:
         environment = {**os.environ, "BOPIS_DATA_DIR": folder, "BOPIS_BROKER_PORT": "0"}
@@ -68,8 +71,8 @@ def measure(rate: int, seconds: float) -> dict[str, Any]:
         try:
             assert up.stdout is not None
             bootstrap = up.stdout.readline().split('"bootstrap":"')[1].split('"')[0]
-            engine = create_engine(f"sqlite:///{Path(folder) / 'readside.sqlite3'}")
-            return _run(bootstrap, engine, rate, seconds)
+            reader = Reader(Path(folder) / "readside.sqlite3")
+            return _run(bootstrap, reader, list(sales(int(rate * (seconds + WARM_UP_SECONDS)), lines)), rate)
         finally:
             up.send_signal(signal.SIGTERM)
             up.wait(PATIENCE_SECONDS)
@@ -78,40 +81,38 @@ def measure(rate: int, seconds: float) -> dict[str, Any]:
 class Reader(threading.Thread):
     """Looks all the time how far the database is, and notes when each position was first seen."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, database: Path) -> None:
         super().__init__(daemon=True)
-        self._engine = engine
+        self._database = database
         self.seen: dict[int, list[tuple[int, float]]] = {}
         self.over = threading.Event()
 
     def run(self) -> None:
-        with self._engine.connect() as connection:
-            while not self.over.is_set():
-                found = connection.execute(POSITIONS).all()
-                connection.rollback()
-                now = time.perf_counter()
-                for partition, position in found:
-                    steps = self.seen.setdefault(partition, [])
-                    if not steps or steps[-1][0] < position:
-                        steps.append((position, now))
-                time.sleep(POLL_SECONDS)
+        connection = sqlite3.connect(self._database, isolation_level=None)
+        while not self.over.is_set():
+            found = connection.execute(POSITIONS).fetchall()
+            now = time.perf_counter()
+            for partition, position in found:
+                steps = self.seen.setdefault(partition, [])
+                if not steps or steps[-1][0] < position:
+                    steps.append((position, now))
+            time.sleep(POLL_SECONDS)
+        connection.close()
 
     def position(self, partition: int) -> int:
         steps = self.seen.get(partition)
         return steps[-1][0] if steps else -1
 
 
-def _run(bootstrap: str, engine: Engine, rate: int, seconds: float) -> dict[str, Any]:
-    messages = list(sales(int(rate * (seconds + WARM_UP_SECONDS)), 1))
+def _run(bootstrap: str, reader: Reader, messages: list[tuple[bytes, bytes]], rate: float) -> dict[str, Any]:
     producer = KafkaProducer(bootstrap_servers=bootstrap, linger_ms=0)
-    reader = Reader(engine)
     reader.start()
     sent: list[tuple[float, Any]] = []
     began = time.perf_counter()
     for number, (key, value) in enumerate(messages):
         due = began + number / rate
-        if (wait := due - time.perf_counter()) > BURST_SECONDS or rate < 1 / BURST_SECONDS:
-            time.sleep(max(0.0, wait))
+        if (wait := due - time.perf_counter()) > BURST_SECONDS:
+            time.sleep(wait)
         sent.append((time.perf_counter(), producer.send("bopis.stock", key=key, value=value)))
     producer.flush()
     places = [(at, future.get(PATIENCE_SECONDS)) for at, future in sent]
@@ -124,7 +125,6 @@ def _run(bootstrap: str, engine: Engine, rate: int, seconds: float) -> dict[str,
     reader.over.set()
     reader.join()
     producer.close()
-    engine.dispose()
     warm = [(at, place) for at, place in places if at >= began + WARM_UP_SECONDS]
     return _percentiles(warm, reader.seen)
 

@@ -43,6 +43,10 @@ class StreamLimits(msgspec.Struct, frozen=True, kw_only=True):
     dead_letter_bytes_max: int = 9 << 20
     replication_factor: int = 1
 
+    # How long one thread of a worker may keep the interpreter from another that waits for it. Python's own five
+    # milliseconds are longer than most transactions.
+    thread_switch_s: float = 0.0002
+
     # Ticks.
     tick_check_ms: int = 100
     tick_repeat_ms: int = 1_000

@@ -9,6 +9,7 @@ loop and without reading ahead too far.
 import asyncio
 import gc
 import logging
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -49,6 +50,7 @@ def run(
     for name in LIBRARIES:
         logging.getLogger(name).setLevel(limits.library_log_level)
     gc.set_threshold(GC_THRESHOLD, 50, 100)
+    sys.setswitchinterval(limits.thread_switch_s)
     engine = connect(database_url)
     database = Database(engine, connection.prefix, limits)
     try:

@@ -4,6 +4,7 @@ import asyncio
 import gc
 import logging
 import signal
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -53,6 +54,7 @@ def run(
         logging.getLogger(name).setLevel(limits.library_log_level)
     # A table is a few very large dicts: looking through them for circles again and again finds nothing.
     gc.set_threshold(GC_THRESHOLD, 50, 100)
+    sys.setswitchinterval(limits.thread_switch_s)
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         return runner.run(Worker(processor, connection, limits, ready).run())
 

@@ -114,6 +114,16 @@ def test_a_hold_id_stands_for_one_request() -> None:
         shop.say(reserve("h1", (SKU, 2)))
 
 
+def test_a_line_number_stands_for_one_line() -> None:
+    shop = stocked()
+    lines = (OrderLine(line=1, sku=SKU, quantity=1), OrderLine(line=1, sku=SKU, quantity=1))
+
+    with pytest.raises(Rejected, match="names a line number twice"):
+        shop.say(ReserveStock(hold="h1", order="o1", lines=lines, hold_until=at(NOON_MS + HOUR_MS)))
+
+    assert shop.level().held == 0
+
+
 @pytest.mark.parametrize(
     ("rules", "promised", "rule"),
     [

@@ -45,7 +45,9 @@ class Held(NamedTuple):
 
 
 def check_reservation(rows: Rows, store: str, wanted: ReserveStock, digest: int) -> None:
-    """Raise `Rejected` when the hold's id stands for other content already."""
+    """Raise `Rejected` when two lines have one number, or the hold's id stands for other content already."""
+    if len({line.line for line in wanted.lines}) != len(wanted.lines):
+        raise Rejected(f"hold {wanted.hold!r} names a line number twice; number the lines of an order once each")
     known = cast(Hold | None, rows.get(hold_key(store, wanted.hold)))
     if known is not None and known.digest != digest:
         raise Rejected(f"hold {wanted.hold!r} was asked for before with other content")
