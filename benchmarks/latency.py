@@ -1,9 +1,9 @@
 """Append -> decided -> readable in SQL, at several rates, over the embedded log and SQLite with everything running.
 
-Tills publish baskets of five lines, each acknowledged on its own, at a fixed rate of lines. A message counts as readable when a reader of the database sees that
-the row its decision changed is there: the read side stores, in one transaction with the rows of ``levels``, how far
-the inventory had decided the source. ``lost`` counts messages that never became readable. The reader asks every two
-milliseconds, which is part of every figure.
+Tills publish baskets of five lines, each acknowledged on its own, at a fixed rate of lines. A message counts as
+readable when a reader of the database sees that the row its decision changed is there: the read side stores, in one
+transaction with the rows of ``levels``, how far the inventory had decided the source. ``lost`` counts messages that
+never became readable. The reader asks every two milliseconds, which is part of every figure.
 """
 
 import argparse
