@@ -26,6 +26,8 @@ class Program(TyperGroup):
         """Run the command; whatever goes wrong becomes one sentence and an exit code."""
         try:
             return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise typer.Exit(INTERRUPTED) from None
         except BrokenPipeError:
             # The reader of a pipe (head, less) has seen enough.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -158,5 +158,6 @@ def test_following_a_topic_shows_records_as_they_come_until_told_to_stop(bopis: 
         following.stderr.close()
 
     assert f"followed-{store}" in line
-    assert code == 130
+    # A shell shows 130 for both: the program's own code, and an interpreter that was interrupted while it ended.
+    assert code in (130, -signal.SIGINT)
     assert "Traceback" not in said
