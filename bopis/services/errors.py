@@ -30,7 +30,7 @@ class TooOld(ServiceError):
 
 
 class InTheFuture(ServiceError):
-    """Not sent: {time} has not come yet, it is {now} now. Correct the time, or leave it out for now."""
+    """Not sent: {time} has not come yet, it is {now} now. Correct the time, or leave it out to mean now."""
 
 
 class MessageBroken(ServiceError):
