@@ -3,8 +3,10 @@
 import asyncio
 import gc
 import logging
+import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -137,6 +139,16 @@ class Worker:
     def _finish(self, cause: BaseException | None) -> None:
         if not self._end.done():
             self._end.set_result(cause)
+            self._leave_by_force(cause)
+
+    def _leave_by_force(self, cause: BaseException | None) -> None:
+        """Leaving must not hang in a library: what is acknowledged is in the log, and the rest is decided again."""
+        limits = self._limits
+        patience_s = limits.stop_s_max if cause is not None else limits.drain_s_max + 2 * limits.stop_s_max
+        code = cause.exit_code if isinstance(cause, StreamError) else EXIT_BROKEN
+        force = threading.Timer(patience_s, os._exit, (code,))
+        force.daemon = True
+        force.start()
 
     def _tell_ready(self, rows: dict[int, int]) -> None:
         # What recovery made lives as long as the process.
