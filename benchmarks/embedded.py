@@ -4,7 +4,6 @@ import json
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -64,13 +63,3 @@ def embedded_log() -> Iterator[Log]:
         finally:
             process.terminate()
             process.wait(START_SECONDS_MAX)
-
-
-def wait_until(done: "object", seconds_max: float) -> None:
-    """Ask until the answer is yes; raises `TimeoutError` when it never is."""
-    assert callable(done)
-    end = time.monotonic() + seconds_max
-    while not done():
-        if time.monotonic() > end:
-            raise TimeoutError(f"not done after {seconds_max} s")
-        time.sleep(0.05)

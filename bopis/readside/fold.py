@@ -11,12 +11,10 @@ from zlib import crc32
 
 from bopis.domain.inventory.admission import Rejected
 from bopis.domain.inventory.messages import (
+    HOLD_COMMANDS,
     CategoriseSkus,
-    CollectStock,
-    ExtendHold,
     PosReturn,
     PosSale,
-    ReleaseStock,
     ReserveStock,
     SetStorePolicy,
     StockAdjusted,
@@ -53,9 +51,8 @@ _WITH_SKUS = (
     PosSale, PosReturn, StockReceived, StockCounted, StockAdjusted, TransferShipped, TransferReceived, ReserveStock,
     CategoriseSkus,
 )  # fmt: skip
-_WITH_HOLD = (ReserveStock, ReleaseStock, CollectStock, ExtendHold, StockPicked)
+_WITH_HOLD = (*HOLD_COMMANDS, StockPicked)
 _WITH_TRANSFER = (TransferAnnounced, TransferReceived)
-_REMEMBERED_BY_HOLD = (ReserveStock, ReleaseStock, CollectStock, ExtendHold)
 
 
 class Fold:
@@ -154,7 +151,7 @@ def _name_rows(message: Message, keys: dict[str, None], hold_keys: list[str]) ->
     keys[store_key(store)] = None
     if message.seq:
         keys[device_key(store, message.source)] = None
-    elif not isinstance(data, _REMEMBERED_BY_HOLD):
+    elif not isinstance(data, HOLD_COMMANDS):
         keys[seen_key(store, message.source, message.id)] = None
     if isinstance(data, _WITH_HOLD):
         key = hold_key(store, data.hold)

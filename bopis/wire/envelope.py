@@ -66,9 +66,7 @@ class Family:
 
         Raises `Undecodable` when a value breaks a limit of its type: what could not be read back is not written.
         """
-        envelope = self._by_body[type(message.data)]
-        fields = {name: getattr(message, name) for name in Message.__struct_fields__}
-        value = msgspec.json.encode(envelope(specversion="1.0", **fields))
+        value = self.encode_trusted(message)
         self.decode(value)
         return value
 

@@ -164,7 +164,7 @@ def _place(device: Device, source: str, sequence: int) -> tuple[Event, ...]:
             raise Rejected(f"device {source!r} has {HOLES_MAX} holes; count the store and close them first")
         device.ranges.append([sequence, sequence])
         return (GapFound(device=source, first=device.top + 1, last=sequence - 1),)
-    covered = _covered(device.closed, [sequence, sequence])
+    covered = _within(device.closed, sequence)
     merged = sorted([*device.ranges, [sequence, sequence]])
     ranges: list[list[int]] = []
     for low, high in merged:

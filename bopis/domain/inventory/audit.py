@@ -15,14 +15,11 @@ from bopis.domain.inventory import events
 from bopis.domain.inventory.admission import SEEN_MEMORY_MS, Rejected, check_plausible
 from bopis.domain.inventory.events import HoldEnd
 from bopis.domain.inventory.messages import (
-    CollectStock,
+    HOLD_COMMANDS,
     Condition,
-    ExtendHold,
     PosReturn,
     PosSale,
     Reason,
-    ReleaseStock,
-    ReserveStock,
     StockAdjusted,
     StockCounted,
     StockPicked,
@@ -35,7 +32,6 @@ from bopis.domain.message import Message
 from bopis.domain.values import epoch_ms
 
 Cell = tuple[str, str]
-HOLD_MESSAGES = (ReserveStock, ReleaseStock, CollectStock, ExtendHold)
 
 
 class Violation(Struct, frozen=True, kw_only=True):
@@ -75,7 +71,7 @@ class Audit:
             check_plausible(message, epoch_ms(message.time), recorded_at_ms)
         except Rejected:
             return False
-        told_by_id = message.seq is UNSET and not isinstance(message.data, HOLD_MESSAGES)
+        told_by_id = message.seq is UNSET and not isinstance(message.data, HOLD_COMMANDS)
         if told_by_id and at_ms < recorded_at_ms - SEEN_MEMORY_MS:
             return False
         identity = message.id if message.seq is UNSET else f"#{message.seq}"

@@ -264,3 +264,6 @@ Report = (
     | Tick
 )
 Command = ReserveStock | ReleaseStock | CollectStock | ExtendHold | SetStockRule | SetStorePolicy | CategoriseSkus
+
+# Told from their repeats by the hold itself, so their ids need not be remembered.
+HOLD_COMMANDS = (ReserveStock, ReleaseStock, CollectStock, ExtendHold)

@@ -4,18 +4,19 @@ from typing import cast
 
 from bopis.domain.inventory.events import (
     Event,
-    HoldCommandRefused,
     Refusal,
     ShortfallFound,
     ShortfallHit,
     ShortPickFound,
 )
-from bopis.domain.inventory.holds import Held, free_units, keep_hold, level_of
+from bopis.domain.inventory.holds import Held, free_units, keep_hold, level_of, refused
 from bopis.domain.inventory.messages import PickLine, StockPicked
 from bopis.domain.inventory.movements import move_staged
 from bopis.domain.inventory.rows import Hold, HoldLine, LineState, Rows, hold_key, level_key
 from bopis.domain.inventory.trace import Kind, Trace
 from bopis.domain.values import Clocks
+
+PICK = StockPicked.__name__
 
 
 def find_shortfall(rows: Rows, store: str, sku: str, recorded_at_ms: int) -> tuple[Event, ...]:
@@ -46,14 +47,14 @@ def pick(rows: Rows, store: str, report: StockPicked, clocks: Clocks, trace: Tra
     """Set picked units aside; units not found leave the hold and are in doubt until a count settles them."""
     hold = cast(Hold | None, rows.get(hold_key(store, report.hold)))
     if hold is None:
-        return _refused(report.hold, Refusal.UNKNOWN_HOLD)
+        return refused(report.hold, PICK, Refusal.UNKNOWN_HOLD)
     if not hold.active:
-        return _refused(report.hold, Refusal.HOLD_ENDED)
+        return refused(report.hold, PICK, Refusal.HOLD_ENDED)
     still_held = {line.line: line for line in hold.lines if line.state is LineState.HELD}
     for found in report.lines:
         line = still_held.pop(found.line, None)
         if line is None or found.picked + found.missing > line.quantity - line.picked:
-            return _refused(report.hold, Refusal.UNKNOWN_LINE)
+            return refused(report.hold, PICK, Refusal.UNKNOWN_LINE)
     lines = {line.line: line for line in hold.lines}
     held = Held(store, report.hold, hold, clocks)
     events: list[Event] = []
@@ -80,10 +81,6 @@ def _set_aside(rows: Rows, held: Held, line: HoldLine, found: PickLine, trace: T
         level.in_doubt += found.missing
         level.doubted_ms = max(level.doubted_ms, at_ms)
     rows.put(level_key(held.store, line.sku), level)
-
-
-def _refused(hold: str, reason: Refusal) -> tuple[Event, ...]:
-    return (HoldCommandRefused(hold=hold, command="StockPicked", reason=reason),)
 
 
 def _victims(rows: Rows, store: str, sku: str, holds: tuple[str, ...]) -> list[tuple[str, Hold, HoldLine]]:

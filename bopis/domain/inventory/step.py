@@ -10,6 +10,7 @@ from bopis.domain.inventory import holds, policy, reports, shortfalls, transfers
 from bopis.domain.inventory.admission import Admission, Rejected, admit, check_plausible
 from bopis.domain.inventory.events import Event
 from bopis.domain.inventory.messages import (
+    HOLD_COMMANDS,
     AgentHeartbeat,
     CategoriseSkus,
     CollectStock,
@@ -38,9 +39,6 @@ from bopis.domain.values import Clocks, epoch_ms
 
 Concluded = tuple[str, Event]
 
-# These are told from their repeats by the hold itself, so their ids need not be remembered.
-_BY_HOLD = (ReserveStock, ReleaseStock, CollectStock, ExtendHold)
-
 
 def step(
     rows: Rows, message: Message, recorded_at_ms: int, digest: int, trace: Trace | None = None
@@ -64,7 +62,7 @@ def step(
         holds.check_reservation(rows, store, data, digest)
     elif isinstance(data, SetStockRule):
         policy.check_rule(data)
-    if message.seq or not isinstance(data, _BY_HOLD):
+    if message.seq or not isinstance(data, HOLD_COMMANDS):
         admission, gaps = admit(rows, message, clocks, digest)
         if admission is Admission.DUPLICATE:
             return ()
