@@ -7,9 +7,6 @@ loop and without reading ahead too far.
 """
 
 import asyncio
-import gc
-import logging
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -23,7 +20,7 @@ from streams.limits import StreamLimits
 from streams.loops import loop_factory
 from streams.projection_reading import LEVELS, STOCK, STORES, Database, Feeds, Reading
 from streams.topics import TopicPlan
-from streams.worker import EXIT_CLEAN, GC_THRESHOLD, LIBRARIES, Ready, Worker
+from streams.worker import EXIT_CLEAN, Ready, Worker, prepare_process
 
 log = structlog.get_logger("streams.projection")
 
@@ -47,10 +44,7 @@ def run(
     """Run until SIGTERM or SIGINT; the exit code of the process is the answer."""
     from bopis.readside.engine import connect
 
-    for name in LIBRARIES:
-        logging.getLogger(name).setLevel(limits.library_log_level)
-    gc.set_threshold(GC_THRESHOLD, 50, 100)
-    sys.setswitchinterval(limits.thread_switch_s)
+    prepare_process(limits)
     engine = connect(database_url)
     database = Database(engine, connection.prefix, limits)
     try:

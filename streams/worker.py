@@ -52,13 +52,18 @@ def run(
     0 after a clean stop, 75 when another worker took the partitions over, 78 when topics or logs do not fit
     together, 70 for everything else.
     """
+    prepare_process(limits)
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
+        return runner.run(Worker(processor, connection, limits, ready).run())
+
+
+def prepare_process(limits: StreamLimits) -> None:
+    """What every worker's process wants of its interpreter: quiet libraries, rare sweeps, quick thread switches."""
     for name in LIBRARIES:
         logging.getLogger(name).setLevel(limits.library_log_level)
     # A table is a few very large dicts: looking through them for circles again and again finds nothing.
     gc.set_threshold(GC_THRESHOLD, 50, 100)
     sys.setswitchinterval(limits.thread_switch_s)
-    with asyncio.Runner(loop_factory=loop_factory()) as runner:
-        return runner.run(Worker(processor, connection, limits, ready).run())
 
 
 class Worker:
