@@ -11,10 +11,10 @@ from zlib import crc32
 from msgspec import UNSET
 
 from bopis.domain.inventory.admission import Rejected
-from bopis.domain.inventory.audit import HOLD_MESSAGES, physical_changes
+from bopis.domain.inventory.audit import physical_changes
 from bopis.domain.inventory.availability import heard_ms, terms
 from bopis.domain.inventory.events import CountRefused, StockRuleSet, StorePolicySet
-from bopis.domain.inventory.messages import CollectStock, StockCounted, StockPicked, Tick
+from bopis.domain.inventory.messages import HOLD_COMMANDS, CollectStock, StockCounted, StockPicked, Tick
 from bopis.domain.inventory.movements import sold
 from bopis.domain.inventory.rows import Hold, Level, LineState, Rule, Store, Terms, level_key, split_key, store_key
 from bopis.domain.inventory.step import step
@@ -50,7 +50,7 @@ def run(stock: list[Record]) -> tuple[MemoryRows, list[Said]]:
             events = step(rows, message, record.timestamp, crc32(record.value or b""))
         except Rejected:
             continue
-        if not isinstance(message.data, HOLD_MESSAGES) or message.seq is not UNSET:
+        if not isinstance(message.data, HOLD_COMMANDS) or message.seq is not UNSET:
             identity = (message.subject, message.source, message.id if message.seq is UNSET else message.seq)
             if identity in seen and not isinstance(message.data, Tick):
                 continue
