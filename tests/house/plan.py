@@ -16,6 +16,7 @@ FLOORS = {
     "store_agent": 3,
     "migrations": 3,
     "benchmarks": 4,
+    "deploy": 4,
 }
 SAME_ROOM = {"cli": "bopis.commands"}
 TOP_PACKAGE = "bopis"
@@ -34,13 +35,14 @@ LIBRARIES = {
     "bopis.ports": set(),
     "bopis.settings": {"pydantic", "pydantic_settings"},
     "bopis.services": {"msgspec"},
-    "bopis.adapters": {"kafka", "msgspec", "stamina", "psutil", "structlog"},
+    "bopis.adapters": {"kafka", "msgspec", "opening_hours", "stamina", "psutil", "structlog"},
     "bopis.readside": {"sqlalchemy", "alembic", "msgspec", "psycopg"},
     "bopis.broker": {"kafka", "crc32c", "uvloop"},
     "bopis.commands": {"typer", "rich", "msgspec", "psutil", "pydantic", "sqlalchemy"},
     "streams": {"faust", "aiokafka", "mode", "msgspec", "structlog", "uvloop", "psutil", "stamina", "sqlalchemy"},
     "store_agent": {"kafka", "msgspec", "watchfiles"},
     "migrations": {"alembic", "sqlalchemy"},
+    "deploy": {"kafka"},
 }
 PURE_ROOMS = {"bopis.domain": DOMAIN_PURE, "bopis.wire": PURE, "bopis.ports": PURE}
 # A service asks the world through its ports, so it opens no socket, database or process itself.
