@@ -15,7 +15,7 @@ from bopis.domain.inventory.admission import Rejected
 from bopis.domain.inventory.events import Event, TransferDispatched
 from bopis.domain.inventory.messages import Tick, TransferAnnounced
 from bopis.domain.inventory.rows import Row, row_type
-from bopis.domain.inventory.step import step
+from bopis.domain.inventory.step import conclusion_id, step
 from bopis.domain.message import Message
 from bopis.domain.values import epoch_ms
 from bopis.wire.errors import WireError
@@ -100,7 +100,7 @@ def conclusions(message: Message, recorded_at_ms: int, concluded: Sequence[tuple
                 store.encode(),
                 INVENTORY_EVENTS.encode_trusted(
                     Message(
-                        id=f"{message.cause}#{index}",
+                        id=conclusion_id(message, index),
                         source=NAME,
                         time=at,
                         subject=store,

@@ -23,6 +23,7 @@ from bopis.domain.inventory.messages import (
     TransferShipped,
 )
 from bopis.domain.inventory.rows import Hold, Level, hold_key, level_key, split_key
+from bopis.domain.inventory.step import conclusion_id
 from bopis.domain.inventory.trace import Kind
 from bopis.domain.message import Message
 from bopis.domain.values import epoch_ms
@@ -69,7 +70,7 @@ class Ledger:
         self.recorded_ms = recorded_ms
         actor = None if message.actor is UNSET else message.actor
         self.said = (message.source, actor, message.id)
-        self._cause = message.cause
+        self._message = message
         self._sequence = None if message.seq is UNSET else message.seq
         name = REFERENCES.get(kind)
         self._reference: str | None = str(getattr(data, name)) if name else None
@@ -106,9 +107,10 @@ class Ledger:
     def _event(self, store: str, event: Any, index: int) -> None:
         body = msgspec.json.encode(event).decode()
         sku, hold, order = getattr(event, "sku", None), getattr(event, "hold", None), getattr(event, "order", None)
+        told_as = conclusion_id(self._message, index)
         self._events.append(
             (
-                self._partition, self.offset, index, f"{self._cause}#{index}", _type_names[type(event)], store, sku,
+                self._partition, self.offset, index, told_as, _type_names[type(event)], store, sku,
                 hold, order, self.at_ms, self.recorded_ms, *self.said, body,
             )
         )  # fmt: skip

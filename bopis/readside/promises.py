@@ -10,6 +10,7 @@ from typing import NamedTuple, cast
 
 from bopis.domain.inventory.messages import CollectStock, ReleaseStock, ReserveStock, StockPicked, Tick
 from bopis.domain.inventory.rows import Hold, LineState, Rows, hold_key, split_key
+from bopis.domain.inventory.step import due_keys
 from bopis.domain.message import Message
 
 HELD, STAGED, IN_DOUBT = "held", "staged", "in_doubt"
@@ -42,7 +43,7 @@ def promises_named(rows: Rows, message: Message, recorded_ms: int) -> list[Promi
     """The holds that the message may change by name, as they are now."""
     data = message.data
     if isinstance(data, Tick):
-        held = [split_key(key) for key in rows.due(recorded_ms)]
+        held = [split_key(key) for key in due_keys(rows, message, recorded_ms)]
         return [_promise(rows, store, hold) for kind, store, hold in held if kind == "hold"]
     if isinstance(data, StockPicked | ReleaseStock | CollectStock):
         return [_promise(rows, message.subject, data.hold)]

@@ -67,6 +67,16 @@ def test_an_adjustment_of_the_first_version_is_lifted() -> None:
     assert [(line.sku, line.change) for line in message.data.lines] == [("4011", -2)]
 
 
+def test_a_tick_that_was_never_moved_is_read_and_written_without_numbers() -> None:
+    golden = json.loads((GOLDEN / "bopis.stock.tick.v1.json").read_bytes())
+    del golden["data"]["numbers"]
+
+    message = STOCK.decode(json.dumps(golden).encode())
+
+    assert message.data.numbers is msgspec.UNSET
+    assert json.loads(STOCK.encode(message)) == golden
+
+
 def test_the_published_schemas_are_those_of_the_code() -> None:
     made = schemas()
 

@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Annotated
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from bopis.domain.values import (
     LINES_MAX,
@@ -19,6 +19,8 @@ from bopis.domain.values import (
     Text,
     Units,
 )
+
+ConclusionNumber = Annotated[int, Meta(ge=0)]
 
 
 class Condition(StrEnum):
@@ -185,9 +187,14 @@ class AgentHeartbeat(Struct, frozen=True, kw_only=True):
 
 
 class Tick(Struct, frozen=True, kw_only=True):
-    """Something of this partition is due; written by the processor's own timer."""
+    """Something of this partition is due; written by the processor's own timer.
+
+    ``numbers`` are there only in a tick that was moved with its store to other partitions: it is about its
+    subject alone, and its conclusions keep the numbers under which they were told before the move.
+    """
 
     at: Instant
+    numbers: tuple[ConclusionNumber, ...] | UnsetType = UNSET
 
 
 # Commands

@@ -6,6 +6,8 @@ all that a processor, the history and a simulation need to know of the inventory
 
 from typing import cast
 
+from msgspec import UNSET
+
 from bopis.domain.inventory import holds, policy, reports, shortfalls, transfers
 from bopis.domain.inventory.admission import Admission, Rejected, admit, check_plausible
 from bopis.domain.inventory.events import Event
@@ -52,7 +54,7 @@ def step(
     data: Report | Command = message.data
     store = message.subject
     if isinstance(data, Tick):
-        return _tick(rows, recorded_at_ms)
+        return _tick(rows, message, recorded_at_ms)
     time_ms = epoch_ms(message.time)
     check_plausible(message, time_ms, recorded_at_ms)
     # Nothing can have happened after the log learned it, whatever the device's clock says.
@@ -116,10 +118,26 @@ def _apply(
             raise Rejected(f"{type(data).__name__} is not a message on stock")
 
 
-def _tick(rows: Rows, recorded_at_ms: int) -> tuple[Concluded, ...]:
+def due_keys(rows: Rows, message: Message, recorded_at_ms: int) -> list[str]:
+    """The keys of rows that a tick looks at: all that are due, or those of its subject if it was moved."""
+    due = rows.due(recorded_at_ms)
+    if message.data.numbers is UNSET:
+        return due
+    return [key for key in due if split_key(key)[1] == message.subject]
+
+
+def conclusion_id(message: Message, index: int) -> str:
+    """The id of the conclusion that ``step`` returned at ``index``: the same however often it is drawn."""
+    numbers = message.data.numbers if isinstance(message.data, Tick) else UNSET
+    if numbers is not UNSET and index < len(numbers):
+        index = numbers[index]
+    return f"{message.cause}#{index}"
+
+
+def _tick(rows: Rows, message: Message, recorded_at_ms: int) -> tuple[Concluded, ...]:
     """End holds whose deadline has passed on the log's clock, and forget what is remembered no longer."""
     concluded: list[Concluded] = []
-    for key in rows.due(recorded_at_ms):
+    for key in due_keys(rows, message, recorded_at_ms):
         kind, store, rest = split_key(key)
         if kind == "hold" and cast(Hold, rows.get(key)).active:
             concluded += [(store, event) for event in holds.expire(rows, store, rest, recorded_at_ms)]
