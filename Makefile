@@ -3,9 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
+NODES ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint types bench soak lock schemas clean
+.PHONY: help setup run test lint types bench soak kafka lock schemas clean
 
 help:            ## Show these targets
 	@grep -hE '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -40,6 +41,9 @@ bench: setup     ## Measure every claim (minutes)
 
 soak: setup      ## Run the long versions of the fault tests (hours)
 	$(BIN)/python -m pytest -m soak $(ARGS)
+
+kafka: setup     ## Run Apache Kafka here until interrupted (NODES=3 for three nodes; needs Java and Maven)
+	@$(BIN)/python -m deploy.kafka.cluster --nodes $(NODES) $(ARGS)
 
 lock: setup      ## Pin the newest dependencies anew
 	$(BIN)/python -m pip install --quiet uv

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ("bopis", "streams", "store_agent", "migrations", "benchmarks")
+PACKAGES = ("bopis", "streams", "store_agent", "migrations", "benchmarks", "deploy")
 PROGRAMS = ("cli.py",)
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 

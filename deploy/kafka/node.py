@@ -1,0 +1,100 @@
+"""One node of a cluster: a Java process with its properties, its disk and its log."""
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from deploy.kafka import jars
+from deploy.kafka.errors import FormatFailed
+
+STOP_SECONDS_MAX = 30.0
+FORMAT_SECONDS_MAX = 120.0
+PR_SET_PDEATHSIG = 1
+
+
+class Node:
+    """Started, killed, stopped and paused as one process. `number` counts from 1."""
+
+    def __init__(self, number: int, home: Path, heap_mib: int) -> None:
+        self.number = number
+        self.home = home
+        self.heap_mib = heap_mib
+        self.properties = home / f"node-{number}.properties"
+        self.log = home / f"node-{number}.log"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """The process that runs it; None while it is down."""
+        return self._process.pid if self._process is not None else None
+
+    @property
+    def running(self) -> bool:
+        """Whether its process lives, be it paused or not."""
+        return self._process is not None and self._process.poll() is None
+
+    def format(self, cluster_id: str, extra: list[str]) -> None:
+        """Prepare its disk; one that was prepared before is left as it is. Raises FormatFailed."""
+        command = [*self._java(), "kafka.tools.StorageTool", "format", "--ignore-formatted"]
+        command += ["--config", str(self.properties), "--cluster-id", cluster_id, *extra]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=FORMAT_SECONDS_MAX)
+        if done.returncode != 0:
+            raise FormatFailed(self.home, done.stdout + done.stderr)
+
+    def start(self) -> None:
+        """Start the process; a node that runs is left alone. It becomes ready some seconds later."""
+        if self.running:
+            return
+        with self.log.open("ab") as sink:
+            self._process = subprocess.Popen(
+                [*self._java(), "kafka.Kafka", str(self.properties)],
+                stdin=subprocess.DEVNULL,
+                stdout=sink,
+                stderr=sink,
+                cwd=self.home,
+                # An interrupt at a terminal goes to the starter alone, which then stops the nodes in order.
+                start_new_session=True,
+                preexec_fn=_end_with_the_starter if sys.platform == "linux" else None,
+            )
+
+    def ask_to_stop(self) -> None:
+        """Begin a clean stop; `stop` waits for it."""
+        if self.running:
+            self.signal(signal.SIGCONT)
+            self.signal(signal.SIGTERM)
+
+    def stop(self) -> None:
+        """Stop cleanly, by force after `STOP_SECONDS_MAX`."""
+        self.ask_to_stop()
+        if self._process is not None:
+            try:
+                self._process.wait(STOP_SECONDS_MAX)
+            except subprocess.TimeoutExpired:
+                self.kill()
+        self._process = None
+
+    def kill(self) -> None:
+        """End it without warning, paused or not."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def signal(self, number: int) -> None:
+        """Send a signal to the process if it runs."""
+        if self._process is not None and self.running:
+            os.kill(self._process.pid, number)
+
+    def _java(self) -> list[str]:
+        # The first compiler alone and one collector thread: a small server starts in a second and stays small.
+        memory = [f"-Xms{min(self.heap_mib, 128)}m", f"-Xmx{self.heap_mib}m"]
+        frugal = ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
+        return [jars.program("java"), *memory, *frugal, "-cp", f"{jars.LIBS}/*"]
+
+
+def _end_with_the_starter() -> None:
+    """A test run that is killed leaves no server behind."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

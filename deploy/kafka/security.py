@@ -1,0 +1,98 @@
+"""Certificates and users of a secured cluster, made on the spot: for a desk and for tests, not for production.
+
+Clients speak SASL_SSL: TLS under a certificate authority of the cluster's own, and SCRAM-SHA-512 for who they are.
+Nodes know each other by certificates of the same authority, so no password stands in their properties.
+"""
+
+import os
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from deploy.kafka.errors import LayoutUnfit
+from deploy.kafka.jars import program
+
+ADMIN = "admin"
+MECHANISM = "SCRAM-SHA-512"
+PROTOCOL = "SASL_SSL"
+NODE_PRINCIPAL = "User:CN=bopis-kafka-node"
+DAYS_VALID = 3650
+
+
+@dataclass(frozen=True)
+class Security:
+    """Users by name with their passwords. `admin` must be one of them: it may do everything, the others nothing
+    until an access rule allows it."""
+
+    users: Mapping[str, str] = field(default_factory=lambda: {ADMIN: os.urandom(12).hex()})
+
+    def __post_init__(self) -> None:
+        if ADMIN not in self.users:
+            raise LayoutUnfit(f"A secured cluster needs the user {ADMIN!r}: name it among the users.")
+        if any(set(name + word) & set("[],='\"; ") for name, word in self.users.items()):
+            raise LayoutUnfit("Names and passwords of users may not hold blanks, quotes or any of [ ] , = ;")
+
+    def client(self, directory: Path, user: str = ADMIN) -> dict[str, str]:
+        """What kafka-python's clients need to come in as this user."""
+        return {
+            "security_protocol": PROTOCOL,
+            "sasl_mechanism": MECHANISM,
+            "sasl_plain_username": user,
+            "sasl_plain_password": self.users[user],
+            "ssl_cafile": str(authority(directory)),
+        }
+
+    def scram_arguments(self) -> list[str]:
+        """The users, as the formatting tool takes them."""
+        words = (f"{MECHANISM}=[name={name},password={word}]" for name, word in self.users.items())
+        return [part for word in words for part in ("--add-scram", word)]
+
+    def properties(self, directory: Path) -> dict[str, str]:
+        """What a node is told about who may come in, and how it shows itself."""
+        told = {
+            "listener.security.protocol.map": f"CLIENT:{PROTOCOL},INTERNAL:SSL,CONTROLLER:SSL",
+            "sasl.enabled.mechanisms": MECHANISM,
+            "listener.name.client.scram-sha-512.sasl.jaas.config": (
+                "org.apache.kafka.common.security.scram.ScramLoginModule required;"
+            ),
+            "ssl.keystore.type": "PEM",
+            "ssl.keystore.location": str(directory / "node.pem"),
+            "ssl.truststore.type": "PEM",
+            "ssl.truststore.location": str(authority(directory)),
+            "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+            "allow.everyone.if.no.acl.found": "false",
+            "super.users": f"User:{ADMIN};{NODE_PRINCIPAL}",
+        }
+        return told | {f"listener.name.{name}.ssl.client.auth": "required" for name in ("internal", "controller")}
+
+
+def authority(directory: Path) -> Path:
+    """The certificate that clients trust."""
+    return directory / "ca.pem"
+
+
+def make_certificates(directory: Path) -> None:
+    """An authority and one certificate for all nodes, valid for 127.0.0.1 and localhost; kept if they exist."""
+    if (directory / "node.pem").exists():
+        return
+    directory.mkdir(parents=True, exist_ok=True)
+    key, certificate = directory / "node.key", directory / "node.crt"
+    ca_key = directory / "ca.key"
+    _openssl("req", "-x509", *_new_key(ca_key), "-out", authority(directory), "-subj", "/CN=bopis-kafka-authority")
+    _openssl(
+        *("req", "-x509", *_new_key(key), "-out", certificate, "-subj", "/CN=bopis-kafka-node"),
+        *("-CA", authority(directory), "-CAkey", ca_key),
+        *("-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-addext", "basicConstraints=critical,CA:FALSE"),
+    )
+    joined = directory / "node.pem"
+    joined.touch(mode=0o600)
+    joined.write_text(key.read_text() + certificate.read_text())
+
+
+def _new_key(path: Path) -> tuple[str | Path, ...]:
+    return ("-newkey", "rsa:2048", "-nodes", "-keyout", path, "-days", str(DAYS_VALID))
+
+
+def _openssl(*arguments: str | Path) -> None:
+    subprocess.run([program("openssl"), *map(str, arguments)], check=True, capture_output=True)
