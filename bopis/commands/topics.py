@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bopis.commands.errors import TopicUnknown
+from bopis.commands.interrupts import interruptible
 from bopis.commands.shell import AsJson, Shell, open_shell
 
 if TYPE_CHECKING:
@@ -151,9 +152,10 @@ def _follow(
 
     for record in newest:
         show(record)
-    for record in reader.follow(end):
-        if key is None or record.key == key.encode():
-            show(record)
+    with interruptible():
+        for record in reader.follow(end):
+            if key is None or record.key == key.encode():
+                show(record)
 
 
 def _line(out: "Console", record: "Record") -> None:

@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 import cli
+from bopis.commands.interrupts import interruptible
 from tests.cli.program import Installation, clean_environment, run
 
 
@@ -152,7 +153,7 @@ def test_following_a_topic_shows_records_as_they_come_until_told_to_stop(bopis: 
         line = following.stdout.readline()
     finally:
         following.send_signal(signal.SIGINT)
-        code = following.wait(10)
+        code = _exit_code(following, 20)
         said = following.stderr.read()
         following.stdout.close()
         following.stderr.close()
@@ -161,3 +162,28 @@ def test_following_a_topic_shows_records_as_they_come_until_told_to_stop(bopis: 
     # A shell shows 130 for both: the program's own code, and an interpreter that was interrupted while it ended.
     assert code in (130, -signal.SIGINT)
     assert "Traceback" not in said
+
+
+def _exit_code(process: "subprocess.Popen[str]", seconds: float) -> int | None:
+    """The exit code of a process that was asked to leave; None when it had to be killed."""
+    try:
+        return process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+        return None
+
+
+def test_an_interrupt_comes_through_although_a_library_swallows_the_first_one() -> None:
+    swallowed = 0
+
+    with pytest.raises(KeyboardInterrupt), interruptible():
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except BaseException:
+            swallowed += 1
+        time.sleep(20)
+
+    assert swallowed == 1
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)

@@ -56,7 +56,6 @@ async def test_a_bug_stops_the_worker_and_skips_nothing(world: World) -> None:
     assert worker.process.wait(15) == 70
     assert "a bug in the processor" in worker.text
     again = world.worker()
-    again.wait_ready()
     assert again.process.wait(15) == 70
     assert (await world.positions())[0] == offset - 1
     assert "dead-letters" not in again.text
