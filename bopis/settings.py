@@ -5,9 +5,9 @@ state (see ``docs/concepts``).
 """
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from pydantic import Field
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -17,21 +17,62 @@ from pydantic_settings import (
 
 EMBEDDED = "embedded"
 FILE_NAME = "bopis.toml"
+SASL_SETTINGS = ("broker_username", "broker_password", "broker_password_file")
+TLS_SETTINGS = ("broker_ca_file", "broker_cert_file", "broker_key_file")
 
 
 class Settings(BaseSettings):
     """Where things are and how much they may take. Each limit has its unit in its name."""
 
     model_config = SettingsConfigDict(
-        env_prefix="BOPIS_", toml_file=FILE_NAME, frozen=True, extra="forbid", secrets_dir=None
+        env_prefix="BOPIS_",
+        toml_file=FILE_NAME,
+        frozen=True,
+        extra="forbid",
+        secrets_dir=None,
+        # A message about an unsound value must not repeat the password that stands beside it.
+        hide_input_in_errors=True,
     )
 
     data_dir: Path = Field(Path("bopis-data"), description="Where the embedded log and the read side are kept.")
     broker: str = Field(EMBEDDED, description="The log: 'embedded', or kafka://HOST:PORT[,HOST:PORT] for Apache Kafka.")
     broker_port: int = Field(19092, ge=0, le=65535, description="Port of the embedded log; 0 takes a free one.")
     database: str = Field("", description="SQLAlchemy URL of the read side; empty is SQLite in the data directory.")
+    broker_security: str = Field(
+        "plaintext",
+        pattern="^(plaintext|ssl|sasl_plaintext|sasl_ssl)$",
+        description="How to speak to Apache Kafka: plaintext, ssl, sasl_plaintext or sasl_ssl.",
+    )
+    broker_sasl_mechanism: str = Field(
+        "SCRAM-SHA-512",
+        pattern="^(SCRAM-SHA-512|SCRAM-SHA-256|PLAIN)$",
+        description="With sasl_*: SCRAM-SHA-512, SCRAM-SHA-256 or PLAIN.",
+    )
+    broker_username: str = Field("", pattern="^[^,=]*$", description="With sasl_*: the name to log in with.")
+    broker_password: SecretStr = Field(SecretStr(""), description="With sasl_*: the password; never shown.")
+    broker_password_file: Path | None = Field(None, description="A file that holds the password, and nothing else.")
+    broker_ca_file: Path | None = Field(
+        None, description="With ssl: PEM file of the authorities to trust; none trusts those of this machine."
+    )
+    broker_cert_file: Path | None = Field(None, description="With ssl: PEM file of this client's own certificate.")
+    broker_key_file: Path | None = Field(None, description="With ssl: PEM file of that certificate's key.")
+    broker_check_hostname: bool = Field(True, description="With ssl: the certificate must name the host connected to.")
     topic_prefix: str = Field("bopis.", pattern=r"^[A-Za-z0-9._-]*$", description="Put before every topic's name.")
     partitions: int = Field(4, ge=1, le=1024, description="Partitions of the keyed topics, fixed once created.")
+    replication_factor: int = Field(1, ge=1, le=32, description="Copies of each topic; the embedded log has one.")
+    min_insync_replicas: int = Field(1, ge=1, le=32, description="Copies that must have a record before it counts.")
+    dead_letter_retention_days: int = Field(
+        0, ge=0, le=36_500, description="Dead letters are kept so long; 0: for ever."
+    )
+    tombstone_retention_hours: int = Field(
+        168, ge=1, le=87_600, description="A reader of a compacted topic may be away so long and misses nothing."
+    )
+    compacted_segment_mebibytes: int = Field(
+        128,
+        ge=64,
+        le=1024,
+        description="Size of a compacted topic's segments: what is not compacted yet is read again.",
+    )
     instance: str = Field("", description="Name of this worker for static membership; empty joins dynamically.")
     session_timeout_seconds: float = Field(10.0, ge=1, description="After this a silent worker is replaced.")
     heartbeat_seconds: float = Field(3.0, gt=0, description="How often a worker tells the log that it is there.")
@@ -41,6 +82,21 @@ class Settings(BaseSettings):
     log_level: str = Field(
         "", pattern="^(|debug|info|warning|error)$", description="What processes say; empty: warning on a terminal."
     )
+
+    @model_validator(mode="after")
+    def _security_fits(self) -> Self:
+        """What is said about security must go together: half a wish would be an open door or a puzzle later."""
+        if problem := _security_problem(self):
+            raise ValueError(problem)
+        return self
+
+    @model_validator(mode="after")
+    def _copies_fit(self) -> Self:
+        if self.embedded and self.replication_factor > 1:
+            raise ValueError("replication_factor: the embedded log is on one machine and keeps 1 copy")
+        if self.min_insync_replicas > self.replication_factor:
+            raise ValueError("min_insync_replicas: more copies than replication_factor makes can never have a record")
+        return self
 
     @property
     def embedded(self) -> bool:
@@ -68,3 +124,29 @@ class Settings(BaseSettings):
 def load(**flags: Any) -> Settings:
     """The settings with the flags that were given; None means not given."""
     return Settings(**{name: value for name, value in flags.items() if value is not None})
+
+
+def _security_problem(it: Settings) -> str:
+    """The first thing about security that does not fit, told with the setting to change; empty when all fits."""
+    sasl, tls = it.broker_security.startswith("sasl"), it.broker_security.endswith("ssl")
+    named = {name: bool(getattr(it, name)) for name in (*SASL_SETTINGS, *TLS_SETTINGS)}
+    login = [name for name in SASL_SETTINGS if named[name]]
+    files = [name for name in TLS_SETTINGS if named[name]]
+    problems = {
+        "broker_security: the embedded log is for this machine alone and plain; leave broker_security out, or name "
+        "an Apache Kafka with broker": it.embedded and it.broker_security != "plaintext",
+        f"{', '.join(login)}: not used with broker_security {it.broker_security}; set it to sasl_ssl "
+        "(or sasl_plaintext), or leave the login out": bool(login) and not sasl,
+        f"{', '.join(files)}: not used with broker_security {it.broker_security}; set it to sasl_ssl or ssl, or "
+        "leave the files out": bool(files) and not tls,
+        f"broker_username: broker_security {it.broker_security} needs a name to log in with": sasl
+        and not it.broker_username,
+        f"broker_password: broker_security {it.broker_security} needs a password: set broker_password, or "
+        "broker_password_file to a file that holds it": sasl
+        and not (named["broker_password"] or named["broker_password_file"]),
+        "broker_password: set either it or broker_password_file, not both": named["broker_password"]
+        and named["broker_password_file"],
+        "broker_key_file: a key goes with its certificate; set broker_cert_file, too": named["broker_key_file"]
+        and not named["broker_cert_file"],
+    }
+    return next((problem for problem, holds in problems.items() if holds), "")

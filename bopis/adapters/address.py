@@ -13,6 +13,8 @@ from bopis.settings import Settings
 BROKER_FILE = "broker.json"
 CONNECT_SECONDS_MAX = 2.0
 _ADDRESS = re.compile(r"(?:kafka://)?(?P<hosts>[^\s,/:]+:\d{1,5}(?:,[^\s,/:]+:\d{1,5})*)/?")
+# Somebody may write a login into the address, as other systems take it; a message does not repeat it.
+_LOGIN = re.compile(r"[^/@]+@")
 
 
 class EmbeddedLog(msgspec.Struct, frozen=True):
@@ -45,7 +47,7 @@ def remote_address(broker: str) -> str:
     """The hosts in the setting `broker`."""
     found = _ADDRESS.fullmatch(broker)
     if found is None:
-        raise BrokerAddressBroken(broker=broker)
+        raise BrokerAddressBroken(broker=_LOGIN.sub("***@", broker))
     return found["hosts"]
 
 

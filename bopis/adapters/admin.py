@@ -7,8 +7,9 @@ from kafka import KafkaAdminClient
 from kafka import errors as kafka_errors
 from kafka.admin import ConfigResource, ConfigResourceType
 
-from bopis.adapters.errors import LogUnavailable
-from bopis.adapters.publisher import bootstrap_ms, named, translate
+from bopis.adapters.errors import RightMissing
+from bopis.adapters.publisher import bootstrap_ms
+from bopis.adapters.refusals import no_way_in, translate
 
 
 class TopicFacts(msgspec.Struct, frozen=True):
@@ -48,7 +49,7 @@ class LogAdmin:
                 **options,
             )
         except kafka_errors.KafkaError as error:
-            raise LogUnavailable(address=bootstrap, cause=named(error)) from error
+            raise no_way_in(bootstrap, error, options) from error
 
     def topics(self) -> list[TopicFacts]:
         """The topics of this installation: those that begin with its prefix."""
@@ -69,12 +70,17 @@ class LogAdmin:
         found: dict[str, list[Setting]] = {}
         for by_name in described.values():
             for name, settings in by_name.items():
+                if not settings:  # the library drops the log's refusal; a topic has always some
+                    raise RightMissing(right=f"DESCRIBE_CONFIGS on topic {name}")
                 found[name.removeprefix(self._prefix)] = [_setting(key, told) for key, told in sorted(settings.items())]
         return found
 
     def groups(self, names: list[str]) -> dict[str, GroupFacts]:
         """Who is in each group now."""
         described = self._ask(self._client.describe_groups, [self._prefix + name for name in names])
+        for name, told in described.items():
+            if "AuthorizationFailed" in (told.get("error") or ""):
+                raise RightMissing(right=f"DESCRIBE (READ includes it) on group {name}")
         return {name: _group(name, described.get(self._prefix + name) or {}) for name in names}
 
     def create_topic(self, topic: str, partitions: int, settings: dict[str, str]) -> None:
@@ -85,7 +91,7 @@ class LogAdmin:
         except kafka_errors.TopicAlreadyExistsError:
             return
         except kafka_errors.KafkaError as error:
-            raise translate(error, topic) from error
+            raise translate(error, topic, f"CREATE on topic {self._prefix}{topic}") from error
 
     def close(self) -> None:
         self._client.close()
@@ -100,7 +106,7 @@ class LogAdmin:
         try:
             return question(*args)
         except kafka_errors.KafkaError as error:
-            raise translate(error, "(all)") from error
+            raise translate(error, "(all)", "DESCRIBE") from error
 
 
 def _setting(name: str, told: dict[str, Any]) -> Setting:

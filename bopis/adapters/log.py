@@ -7,8 +7,9 @@ from typing import Any
 from kafka import KafkaConsumer, TopicPartition
 from kafka import errors as kafka_errors
 
-from bopis.adapters.errors import LogUnavailable, ReadStalled, TopicMissing
-from bopis.adapters.publisher import bootstrap_ms, named, translate
+from bopis.adapters.errors import ReadStalled, RightMissing, TopicMissing
+from bopis.adapters.publisher import bootstrap_ms
+from bopis.adapters.refusals import no_way_in, translate
 from bopis.ports import Offsets, Record
 
 POLL_SECONDS = 0.5
@@ -41,21 +42,23 @@ class LogReader:
         try:
             self._consumer = KafkaConsumer(**(settings | options))
         except kafka_errors.KafkaError as error:
-            raise LogUnavailable(address=bootstrap, cause=named(error)) from error
+            raise no_way_in(bootstrap, error, options) from error
+        # A log with access rules keeps silent about topics that one may not see; a plain one has no rules.
+        self._has_rules = options.get("security_protocol", "PLAINTEXT") != "PLAINTEXT"
 
     def start_offsets(self, topics: Iterable[str]) -> dict[tuple[str, int], int]:
         """The oldest offset of every partition; topics that are absent are left out."""
-        return self._by_topic(self._consumer.beginning_offsets(self._partitions(topics)))
+        return self._by_topic(self._offsets(self._consumer.beginning_offsets, self._partitions(topics)))
 
     def end_offsets(self, topics: Iterable[str]) -> dict[tuple[str, int], int]:
         """The offset after the newest record of every partition; topics that are absent are left out."""
-        return self._by_topic(self._consumer.end_offsets(self._partitions(topics)))
+        return self._by_topic(self._offsets(self._consumer.end_offsets, self._partitions(topics)))
 
     def offsets_at(self, topics: Iterable[str], at_ms: int) -> dict[tuple[str, int], int]:
         """The first offset of every partition whose record the log learned at or after an instant."""
         partitions = self._partitions(topics)
-        ends = self._consumer.end_offsets(partitions)
-        found = self._consumer.offsets_for_times(dict.fromkeys(partitions, at_ms))
+        ends = self._offsets(self._consumer.end_offsets, partitions)
+        found = self._offsets(self._consumer.offsets_for_times, dict.fromkeys(partitions, at_ms))
         return self._by_topic({it: found[it].offset if found.get(it) else ends[it] for it in partitions})
 
     def read(self, first: Offsets, end: Offsets) -> Iterator[Record]:
@@ -100,10 +103,26 @@ class LogReader:
             return [
                 TopicPartition(self._prefix + topic, partition)
                 for topic in topics
-                for partition in sorted(self._consumer.partitions_for_topic(self._prefix + topic) or ())
+                for partition in self._numbers(self._prefix + topic)
             ]
         except kafka_errors.KafkaError as error:
-            raise translate(error, "(all)") from error
+            raise translate(error, "(all)", "DESCRIBE") from error
+
+    def _numbers(self, topic: str) -> list[int]:
+        found = self._consumer.partitions_for_topic(topic)
+        if not found and self._has_rules:
+            cluster, manager = self._consumer._cluster, self._consumer._manager
+            self._consumer._net.run(manager.wait_for, cluster.add_topic(topic), None)
+            if topic in cluster.unauthorized_topics:
+                raise RightMissing(right=f"DESCRIBE (READ includes it) on topic {topic}")
+        return sorted(found or ())
+
+    @staticmethod
+    def _offsets(question: Any, partitions: Any) -> Any:
+        try:
+            return question(partitions)
+        except kafka_errors.KafkaError as error:
+            raise translate(error, "(all)", "DESCRIBE") from error
 
     def _assign(self, first: dict[Any, int]) -> None:
         self._consumer.assign(list(first))
@@ -115,7 +134,7 @@ class LogReader:
         try:
             polled: dict[Any, list[Any]] = self._consumer.poll(timeout_ms=int(POLL_SECONDS * 1000))
         except kafka_errors.KafkaError as error:
-            raise translate(error, "(read)") from error
+            raise translate(error, "(read)", "READ") from error
         return polled
 
     def _partition(self, topic: str, partition: int) -> Any:

@@ -5,21 +5,14 @@ from typing import Any
 from kafka import KafkaProducer
 from kafka import errors as kafka_errors
 
-from bopis.adapters.errors import (
-    AdapterError,
-    LogRefused,
-    LogUnavailable,
-    NotAcknowledged,
-    RecordTooLarge,
-    TopicMissing,
-)
+from bopis.adapters.errors import AdapterError, TopicMissing
+from bopis.adapters.refusals import no_way_in, translate
 from bopis.ports import Delivery, Headers, OnDelivery, Placed
 
 BATCH_BYTES = 16_384
 REQUEST_BYTES_MAX = 8 << 20
 BUFFER_WAIT_SECONDS = 10.0
 BOOTSTRAP_SECONDS_MAX = 10.0
-_TOO_LARGE = (kafka_errors.MessageSizeTooLargeError, kafka_errors.RecordListTooLargeError)
 
 
 class Publisher:
@@ -60,7 +53,7 @@ class Publisher:
         try:
             self._producer = KafkaProducer(**(settings | options))
         except kafka_errors.KafkaError as error:
-            raise LogUnavailable(address=bootstrap, cause=named(error)) from error
+            raise no_way_in(bootstrap, error, options) from error
 
     def publish(
         self,
@@ -80,19 +73,19 @@ class Publisher:
         except kafka_errors.KafkaTimeoutError as error:
             raise self._why_blocked(topic, error) from error
         except kafka_errors.KafkaError as error:
-            raise translate(error, topic) from error
+            raise translate(error, topic, self._write(topic)) from error
         if on_delivery is not None:
             notify = on_delivery
             future.add_callback(lambda told: notify(Placed(topic, told.partition, told.offset, told.timestamp)))
-            future.add_errback(lambda error: notify(translate(error, topic)))
-        return _Delivery(topic, future, self._timeout_seconds)
+            future.add_errback(lambda error: notify(translate(error, topic, self._write(topic))))
+        return _Delivery(topic, future, self._timeout_seconds, self._write(topic))
 
     def flush(self, timeout_seconds: float | None = None) -> None:
         """Wait until everything handed over was acknowledged or failed."""
         try:
             self._producer.flush(timeout_seconds)
         except kafka_errors.KafkaError as error:
-            raise translate(error, "(all)") from error
+            raise translate(error, "(all)", "WRITE") from error
 
     def close(self) -> None:
         """Give what is under way a moment to arrive, then hang up."""
@@ -104,19 +97,27 @@ class Publisher:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def _write(self, topic: str) -> str:
+        """The right that publishing takes. An idempotent writer needs no other: the log asks for this one only."""
+        return f"WRITE on topic {self._prefix}{topic}"
+
     def _why_blocked(self, topic: str, error: Exception) -> AdapterError:
         """A send blocks for want of the topic, or because the log has stopped taking records."""
-        if self._producer._metadata.partitions_for_topic(self._prefix + topic) is None:
-            return TopicMissing(topic=self._prefix + topic)
+        name = self._prefix + topic
+        if name in self._producer._metadata.unauthorized_topics:
+            return translate(kafka_errors.TopicAuthorizationFailedError(name), topic, self._write(topic))
+        if self._producer._metadata.partitions_for_topic(name) is None:
+            return TopicMissing(topic=name)
         return translate(error, topic)
 
 
 class _Delivery:
     """A record on its way."""
 
-    __slots__ = ("_future", "_timeout_seconds", "_topic")
+    __slots__ = ("_future", "_right", "_timeout_seconds", "_topic")
 
-    def __init__(self, topic: str, future: Any, timeout_seconds: float) -> None:
+    def __init__(self, topic: str, future: Any, timeout_seconds: float, right: str) -> None:
+        self._right = right
         self._topic = topic
         self._future = future
         self._timeout_seconds = timeout_seconds
@@ -126,28 +127,10 @@ class _Delivery:
         try:
             told = self._future.get(timeout=timeout_seconds or self._timeout_seconds)
         except kafka_errors.KafkaError as error:
-            raise translate(error, self._topic) from error
+            raise translate(error, self._topic, self._right) from error
         return Placed(self._topic, told.partition, told.offset, told.timestamp)
 
 
 def bootstrap_ms(timeout_seconds: float) -> int:
     """How long to look for a first answer: nobody should wait half a minute to hear that nothing is there."""
     return int(min(timeout_seconds, BOOTSTRAP_SECONDS_MAX) * 1000)
-
-
-def translate(error: Exception, topic: str) -> AdapterError:
-    """The error of the client library in words that say what to do next."""
-    if isinstance(error, _TOO_LARGE):
-        return RecordTooLarge(topic=topic)
-    if isinstance(error, kafka_errors.UnknownTopicOrPartitionError):
-        return TopicMissing(topic=topic)
-    if isinstance(error, kafka_errors.KafkaTimeoutError | kafka_errors.RetriableError):
-        return NotAcknowledged(topic=topic)
-    return LogRefused(cause=named(error))
-
-
-def named(error: BaseException) -> str:
-    """An error of the client library in one line."""
-    words = " ".join(str(error).split())
-    name = type(error).__name__
-    return words if words.startswith(name) else f"{name}: {words}".rstrip(": ")

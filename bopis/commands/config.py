@@ -28,7 +28,7 @@ def show(context: typer.Context, as_json: AsJson = False) -> None:
 
         grid = table("setting", "value", "source", "what it is")
         for it in rows:
-            grid.add_row(it["name"], str(it["value"]), it["source"], it["description"])
+            grid.add_row(it["name"], "" if it["value"] is None else str(it["value"]), it["source"], it["description"])
         out.print(grid)
 
     shell.answer({"settings": rows}, render)
@@ -36,13 +36,16 @@ def show(context: typer.Context, as_json: AsJson = False) -> None:
 
 def settings_told(shell: Shell) -> list[dict[str, Any]]:
     """Every setting with its value and its source; passwords are masked."""
+    from pydantic import SecretStr
+
     from bopis.settings import Settings
 
     settings = shell.settings
     rows: list[dict[str, Any]] = []
     for name, field in Settings.model_fields.items():
         value = getattr(settings, name)
-        told = str(value) if isinstance(value, Path) else value
+        # A secret is shown as masked when there is one, so that it can be seen whether it was set.
+        told = str(value) if isinstance(value, Path | SecretStr) else value
         rows.append(
             {
                 "name": name,

@@ -52,8 +52,11 @@ class Shell:
         except ValidationError as error:
             from bopis.commands.sources import source_of
 
-            told = [(".".join(map(str, it["loc"])), it["msg"]) for it in error.errors()]
-            problems = "; ".join(f"{name} (from {source_of(self.flags, name)}): {words}" for name, words in told)
+            told = [(".".join(map(str, it["loc"])), it["msg"].removeprefix("Value error, ")) for it in error.errors()]
+            # What does not go together has no one place: its words name the settings.
+            problems = "; ".join(
+                f"{name} (from {source_of(self.flags, name)}): {words}" if name else words for name, words in told
+            )
             raise SettingsBroken(problems=problems) from error
         except (ValueError, OSError) as error:  # a file that is no TOML, or may not be read
             raise SettingsBroken(problems=error) from error
@@ -125,7 +128,22 @@ class Shell:
         """The log's address."""
         from bopis.adapters.address import bootstrap_address
 
-        return bootstrap_address(self.settings)
+        address = bootstrap_address(self.settings)
+        if not self.settings.embedded:
+            from bopis.adapters.handshake import shut_out
+
+            self.hush()
+            # A client that is not let in tries for seconds before it says so, and then without the cause.
+            if refusal := shut_out(address, self._client_options):
+                raise refusal
+        return address
+
+    @cached_property
+    def _client_options(self) -> dict[str, Any]:
+        """Who this is to the log, as options of a client."""
+        from bopis.adapters.security import security_of
+
+        return security_of(self.settings).client_options()
 
     @contextmanager
     def reader(self) -> Iterator["LogReader"]:
@@ -134,8 +152,8 @@ class Shell:
         from bopis.adapters.log import LogReader
 
         settings = self.settings
-        timeout = settings.publish_timeout_seconds
-        with LogReader(self.bootstrap, settings.topic_prefix, timeout_seconds=timeout) as reader:
+        timeout, options = settings.publish_timeout_seconds, self._client_options
+        with LogReader(self.bootstrap, settings.topic_prefix, timeout_seconds=timeout, **options) as reader:
             yield reader
 
     @contextmanager
@@ -145,8 +163,8 @@ class Shell:
         from bopis.adapters.admin import LogAdmin
 
         settings = self.settings
-        timeout = settings.publish_timeout_seconds
-        with LogAdmin(self.bootstrap, settings.topic_prefix, timeout_seconds=timeout) as admin:
+        timeout, options = settings.publish_timeout_seconds, self._client_options
+        with LogAdmin(self.bootstrap, settings.topic_prefix, timeout_seconds=timeout, **options) as admin:
             yield admin
 
     @contextmanager
@@ -156,9 +174,9 @@ class Shell:
         from bopis.adapters.publisher import Publisher
 
         settings = self.settings
-        timeout = settings.publish_timeout_seconds
+        timeout, options = settings.publish_timeout_seconds, self._client_options
         with Publisher(
-            self.bootstrap, settings.topic_prefix, linger_ms=linger_ms, timeout_seconds=timeout
+            self.bootstrap, settings.topic_prefix, linger_ms=linger_ms, timeout_seconds=timeout, **options
         ) as publisher:
             yield publisher
 

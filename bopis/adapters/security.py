@@ -1,0 +1,123 @@
+"""Who this process is to the log, and whom it trusts there: the settings as options of a client."""
+
+import ssl
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from bopis.adapters.errors import SecurityFileBroken
+from bopis.settings import Settings
+
+SECRET_BYTES_MAX = 4_096
+
+
+class Security(msgspec.Struct, frozen=True, kw_only=True):
+    """How to speak to the log. The default is plain text, as on the loopback.
+
+    kafka-python and aiokafka take the same options by the same names, so one function serves both families; Faust
+    has types of its own (`streams/app.py`).
+    """
+
+    protocol: str = "PLAINTEXT"
+    mechanism: str = ""
+    username: str = ""
+    password: str = ""
+    ca_file: Path | None = None
+    cert_file: Path | None = None
+    key_file: Path | None = None
+    check_hostname: bool = True
+
+    @property
+    def tls(self) -> bool:
+        return self.protocol.endswith("SSL")
+
+    @property
+    def sasl(self) -> bool:
+        return self.protocol.startswith("SASL")
+
+    @property
+    def principal(self) -> str:
+        """Who this is in the log's access rules, as far as this side can know."""
+        return f"User:{self.username}" if self.sasl else "User:ANONYMOUS" if not self.tls else "the certificate's name"
+
+    def __repr__(self) -> str:
+        # Errors and logs show the values around them; a password may not be among those.
+        return f"Security({self.protocol} {self.mechanism} {self.username})".replace("  ", " ")
+
+    __str__ = __repr__
+
+    def client_options(self) -> dict[str, Any]:
+        """The options of an aiokafka or kafka-python client. Raises `SecurityFileBroken`."""
+        options: dict[str, Any] = {"security_protocol": self.protocol}
+        if self.tls:
+            options["ssl_context"] = self.tls_context()
+        if self.sasl:
+            options["sasl_mechanism"] = self.mechanism
+            options["sasl_plain_username"] = self.username
+            options["sasl_plain_password"] = self.password
+        return options
+
+    def tls_context(self) -> ssl.SSLContext:
+        """What to trust and what to show; TLS 1.2 at least. Raises `SecurityFileBroken`."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.check_hostname = self.check_hostname
+        if self.ca_file is None:
+            context.load_default_certs()
+        else:
+            _loaded("broker_ca_file", self.ca_file, lambda: context.load_verify_locations(cafile=self.ca_file))
+        if self.cert_file is not None:
+            cert, key = self.cert_file, self.key_file
+            _loaded("broker_cert_file", cert, lambda: context.load_cert_chain(cert, key, password=_no_passphrase))
+        return context
+
+
+def security_of(settings: Settings) -> Security:
+    """The settings about security, with the password read from its file. Raises `SecurityFileBroken`."""
+    protocol = settings.broker_security.upper()
+    password = settings.broker_password.get_secret_value()
+    if settings.broker_password_file is not None:
+        password = _secret("broker_password_file", settings.broker_password_file)
+    return Security(
+        protocol=protocol,
+        mechanism=settings.broker_sasl_mechanism if protocol.startswith("SASL") else "",
+        username=settings.broker_username,
+        password=password,
+        ca_file=settings.broker_ca_file,
+        cert_file=settings.broker_cert_file,
+        key_file=settings.broker_key_file,
+        check_hostname=settings.broker_check_hostname,
+    )
+
+
+def _secret(setting: str, file: Path) -> str:
+    """What a file of one secret holds; editors end it with a line end, which is no part of it."""
+    try:
+        with file.open("rb") as opened:
+            read = opened.read(SECRET_BYTES_MAX + 1)
+        secret = read.decode().rstrip("\r\n")
+    except OSError as error:
+        raise SecurityFileBroken(setting=setting, file=file, cause=error.strerror or error) from error
+    except UnicodeDecodeError as error:
+        # Without its cause, which would show the bytes.
+        raise SecurityFileBroken(setting=setting, file=file, cause=f"not UTF-8 at byte {error.start}") from None
+    if not secret or len(read) > SECRET_BYTES_MAX:
+        cause = "it is empty" if not secret else f"it is larger than {SECRET_BYTES_MAX} bytes"
+        raise SecurityFileBroken(setting=setting, file=file, cause=cause)
+    return secret
+
+
+def _loaded(setting: str, file: Path, load: Any) -> None:
+    try:
+        load()
+    except ssl.SSLError as error:
+        cause = f"not what it should be in PEM: {error.reason or error}"
+        raise SecurityFileBroken(setting=setting, file=file, cause=cause) from error
+    except OSError as error:
+        raise SecurityFileBroken(setting=setting, file=file, cause=error.strerror or error) from error
+
+
+def _no_passphrase() -> str:
+    """OpenSSL would ask at the keyboard, where a service has nobody."""
+    raise OSError("the key is locked with a passphrase; give one without, readable for this user alone")
