@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bopis.settings import Settings
+from bopis.topics.known import plans
 from streams.connection import Connection
 from streams.errors import LogNotRunning
 from streams.limits import StreamLimits
@@ -35,6 +36,7 @@ def connection(settings: Settings, name: str) -> Connection:
         prefix=settings.topic_prefix,
         partitions=settings.partitions,
         data_dir=Path(settings.data_dir),
+        plans=plans(settings),
         instance=settings.instance or (f"{name}-1" if settings.embedded else ""),
     )
 

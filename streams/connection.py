@@ -5,6 +5,8 @@ from typing import Any
 
 import msgspec
 
+from bopis.topics.plans import TopicPlan
+
 
 class Security(msgspec.Struct, frozen=True, kw_only=True):
     """How to speak to a log that is not on this machine. The default is plain text on the loopback."""
@@ -19,6 +21,7 @@ class Security(msgspec.Struct, frozen=True, kw_only=True):
 class Connection(msgspec.Struct, frozen=True, kw_only=True):
     """One worker's way to the log. `prefix` opens every topic and group name.
 
+    `plans` say how topics must be, by full name; one that is not named there is planned by what a processor says.
     `instance` names this worker among those of its group. A named worker that dies and comes back gets its
     partitions at once; an unnamed one waits until the session of its predecessor has timed out.
     """
@@ -28,6 +31,7 @@ class Connection(msgspec.Struct, frozen=True, kw_only=True):
     partitions: int
     data_dir: Path
     instance: str = ""
+    plans: tuple[TopicPlan, ...] = ()
     security: Security = Security()
 
     def topic(self, name: str) -> str:

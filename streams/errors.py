@@ -59,7 +59,7 @@ class CommitTooLarge(StreamError):
 
 
 class TopicMismatch(StreamError):
-    """A topic exists, but not as this worker needs it. Alter the topic as told, or choose another prefix."""
+    """A topic exists, but not as this worker needs it. Mend it as told, or choose another prefix."""
 
     exit_code = 78
 

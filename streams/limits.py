@@ -41,7 +41,6 @@ class StreamLimits(msgspec.Struct, frozen=True, kw_only=True):
     # Topics that a worker declares.
     source_bytes_max: int = 8 << 20
     dead_letter_bytes_max: int = 9 << 20
-    replication_factor: int = 1
 
     # How long one thread of a worker may keep the interpreter from another that waits for it. Python's own five
     # milliseconds are longer than most transactions.

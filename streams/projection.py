@@ -13,13 +13,14 @@ from typing import Any
 import structlog
 
 from bopis.readside.errors import SchemaAbsent
+from bopis.topics.plans import TopicPlan
 from streams.app import StreamApp, app_settings
 from streams.client import LogClient
 from streams.connection import Connection
 from streams.limits import StreamLimits
 from streams.loops import loop_factory
 from streams.projection_reading import LEVELS, STOCK, STORES, Database, Feeds, Reading
-from streams.topics import TopicPlan
+from streams.topics import COMPACT, KEEP, planned
 from streams.worker import EXIT_CLEAN, Ready, Worker, prepare_process
 
 log = structlog.get_logger("streams.projection")
@@ -58,20 +59,11 @@ def run(
 def plans(connection: Connection, limits: StreamLimits) -> tuple[TopicPlan, ...]:
     """Every topic that the projection reads, as its writers declare it."""
     shapes = (
-        (STOCK, "delete", limits.source_bytes_max, True),
-        (LEVELS, "compact", limits.commit_bytes_max, True),
-        (STORES, "compact", 0, False),
+        (STOCK, KEEP, limits.source_bytes_max, True),
+        (LEVELS, COMPACT, limits.commit_bytes_max, True),
+        (STORES, COMPACT, limits.record_bytes_max, False),
     )
-    return tuple(
-        TopicPlan(
-            name=connection.topic(name),
-            partitions=connection.partitions,
-            cleanup=cleanup,
-            bytes_max=bytes_max or limits.record_bytes_max,
-            exact_partitions=exact,
-        )
-        for name, cleanup, bytes_max, exact in shapes
-    )
+    return planned(connection, shapes)
 
 
 def build_app(connection: Connection, limits: StreamLimits, reading: Reading) -> StreamApp:

@@ -1,13 +1,14 @@
 """The topics of a processor: declared if absent, checked if there."""
 
+from collections.abc import Iterable
 from typing import Any
 
-import msgspec
 import structlog
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 
+from bopis.topics.plans import LOG_APPEND_TIME, TIMESTAMP_TYPE, Rule, TopicPlan, TopicState, Wanted, misfits
 from streams.client import LogClient, Retry
 from streams.connection import Connection
 from streams.dead_letters import DEAD_LETTERS
@@ -17,47 +18,44 @@ from streams.processor import Processor
 
 log = structlog.get_logger("streams.topics")
 
-LOG_APPEND_TIME = "LogAppendTime"
-
-
-class TopicPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """How a topic must be. `exact_partitions`: rows and source share partition numbers, so counts must agree."""
-
-    name: str
-    partitions: int
-    cleanup: str
-    bytes_max: int
-    exact_partitions: bool
-
-    def config(self) -> dict[str, str]:
-        kept = {"retention.ms": "-1"} if self.cleanup == "delete" else {}
-        return {
-            "cleanup.policy": self.cleanup,
-            "message.timestamp.type": LOG_APPEND_TIME,
-            "max.message.bytes": str(self.bytes_max),
-            **kept,
-        }
+KEEP, COMPACT = "delete", "compact"
 
 
 def topic_plans(processor: Processor, connection: Connection, limits: StreamLimits) -> tuple[TopicPlan, ...]:
-    """Every topic that the processor reads or writes."""
-
-    def plan(name: str, cleanup: str, bytes_max: int, exact: bool) -> TopicPlan:
-        return TopicPlan(
-            name=connection.topic(name),
-            partitions=connection.partitions,
-            cleanup=cleanup,
-            bytes_max=bytes_max,
-            exact_partitions=exact,
-        )
-
+    """Every topic that the processor reads or writes: as the connection plans it, else as a processor needs it."""
     # A processor may write to its own source, for another key: the stricter plan comes first and stays.
     others = dict.fromkeys(name for name in processor.outputs if name != processor.source)
-    return (
-        plan(processor.source, "delete", limits.source_bytes_max, True),
-        plan(processor.changelog, "compact", limits.commit_bytes_max, True),
-        *(plan(name, "delete", limits.source_bytes_max, False) for name in others),
-        plan(DEAD_LETTERS, "delete", limits.dead_letter_bytes_max, False),
+    shapes = (
+        (processor.source, KEEP, limits.source_bytes_max, True),
+        (processor.changelog, COMPACT, limits.commit_bytes_max, True),
+        *((name, KEEP, limits.source_bytes_max, False) for name in others),
+        (DEAD_LETTERS, KEEP, limits.dead_letter_bytes_max, False),
+    )
+    return planned(connection, shapes)
+
+
+def planned(connection: Connection, shapes: Iterable[tuple[str, str, int, bool]]) -> tuple[TopicPlan, ...]:
+    """The plans of topics (name, cleanup, bytes of the largest batch, exact number of partitions)."""
+    known = {plan.name: plan for plan in connection.plans}
+    return tuple(
+        known.get(connection.topic(name)) or _plan(connection, name, (cleanup, bytes_max), exact)
+        for name, cleanup, bytes_max, exact in shapes
+    )
+
+
+def _plan(connection: Connection, name: str, kept: tuple[str, int], exact: bool) -> TopicPlan:
+    cleanup, bytes_max = kept
+    for_ever = (Wanted("retention.ms", "-1", Rule.KEPT_AT_LEAST),) if cleanup == KEEP else ()
+    return TopicPlan(
+        name=connection.topic(name),
+        partitions=connection.partitions,
+        wanted=(
+            Wanted("cleanup.policy", cleanup),
+            Wanted(TIMESTAMP_TYPE, LOG_APPEND_TIME),
+            Wanted("max.message.bytes", str(bytes_max), Rule.AT_LEAST),
+            *for_ever,
+        ),
+        exact_partitions=exact,
     )
 
 
@@ -68,19 +66,20 @@ async def ensure_topics(
     admin = AIOKafkaAdminClient(request_timeout_ms=limits.request_timeout_ms, **connection.client_options())
     await client.patiently("topics", admin.start)
     try:
-        await client.patiently("topics", lambda: _create(admin, plans, limits))
-        counts = await client.patiently("topics", lambda: _partition_counts(admin, plans))
+        await client.patiently("topics", lambda: _create(admin, plans))
+        counts = await client.patiently("topics", lambda: _counts(admin, plans))
         configs = await client.patiently("topics", lambda: _configs(admin, plans))
     finally:
         await admin.close()
     for plan in plans:
-        _check(plan, counts[plan.name], configs.get(plan.name, {}))
+        partitions, copies = counts[plan.name]
+        _check(plan, TopicState(partitions=partitions, replication_factor=copies, settings=configs.get(plan.name, {})))
 
 
-async def _create(admin: Any, plans: tuple[TopicPlan, ...], limits: StreamLimits) -> None:
+async def _create(admin: Any, plans: tuple[TopicPlan, ...]) -> None:
     present = set(await admin.list_topics())
     absent = [
-        NewTopic(plan.name, plan.partitions, limits.replication_factor, topic_configs=plan.config())
+        NewTopic(plan.name, plan.partitions, plan.replication_factor, topic_configs=plan.config())
         for plan in plans
         if plan.name not in present
     ]
@@ -94,12 +93,16 @@ async def _create(admin: Any, plans: tuple[TopicPlan, ...], limits: StreamLimits
         log.info("topic.created", topic=name)
 
 
-async def _partition_counts(admin: Any, plans: tuple[TopicPlan, ...]) -> dict[str, int]:
+async def _counts(admin: Any, plans: tuple[TopicPlan, ...]) -> dict[str, tuple[int, int]]:
+    """Partitions and copies of each topic."""
     described = await admin.describe_topics([plan.name for plan in plans])
     for topic in described:
         if topic["error_code"]:
             raise Retry(f"topic {topic['topic']}: error {topic['error_code']}")
-    return {topic["topic"]: len(topic["partitions"]) for topic in described}
+    return {
+        topic["topic"]: (len(topic["partitions"]), min(len(it["replicas"]) for it in topic["partitions"]))
+        for topic in described
+    }
 
 
 async def _configs(admin: Any, plans: tuple[TopicPlan, ...]) -> dict[str, dict[str, str]]:
@@ -113,13 +116,9 @@ async def _configs(admin: Any, plans: tuple[TopicPlan, ...]) -> dict[str, dict[s
     return found
 
 
-def _check(plan: TopicPlan, partitions: int, config: dict[str, str]) -> None:
-    if plan.exact_partitions and partitions != plan.partitions:
-        raise TopicMismatch(topic=plan.name, partitions=partitions, needed=plan.partitions)
-    if config.get("message.timestamp.type") != LOG_APPEND_TIME:
-        raise TopicMismatch(topic=plan.name, setting="message.timestamp.type", needed=LOG_APPEND_TIME)
-    compacted = "compact" in config.get("cleanup.policy", "")
-    if compacted != (plan.cleanup == "compact"):
-        raise TopicMismatch(topic=plan.name, setting="cleanup.policy", needed=plan.cleanup)
-    if plan.cleanup == "compact" and int(config.get("max.message.bytes", "0")) < plan.bytes_max:
-        raise TopicMismatch(topic=plan.name, setting="max.message.bytes", needed=plan.bytes_max)
+def _check(plan: TopicPlan, state: TopicState) -> None:
+    for misfit in misfits(plan, state):
+        if misfit.required:
+            facts = {"topic": misfit.topic, "setting": misfit.setting, "found": misfit.found, "needed": misfit.needed}
+            raise TopicMismatch(**facts, mend=misfit.mend)
+        log.warning("topic.differs", setting=misfit.setting, found=misfit.found, needed=misfit.needed, topic=plan.name)
