@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bopis.commands import access
 from bopis.commands.errors import TopicUnknown
 from bopis.commands.interrupts import interruptible
 from bopis.commands.shell import AsJson, Shell, open_shell
@@ -179,4 +180,5 @@ def _known(shell: Shell, reader: "LogReader", topic: str) -> str:
 
 
 def register(root: typer.Typer) -> None:
+    app.command()(access.acls)
     root.add_typer(app, name="topics")
