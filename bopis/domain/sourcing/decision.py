@@ -81,8 +81,8 @@ class Transfer(Struct, frozen=True, kw_only=True):
 class Assignment(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What one store does for the order: which units, ready by when, accepted by when.
 
-    ``closings`` are the store's next closings after the promise, one per store day, from which a pickup window is
-    counted. ``stock_from_ms`` is set on a later promise: units on the way count from then on.
+    ``closings`` are the store's closings from when the work begins, one per store day; a pickup window is counted
+    from them. ``stock_from_ms`` is set when units on the way are counted: from then on they are expected there.
     """
 
     store: str

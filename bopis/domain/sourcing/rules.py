@@ -55,6 +55,7 @@ class RuleSet(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     distance_metres_max: Annotated[int, Meta(ge=0, le=25_000_000)] = 50_000
     data_age_minutes_max: Minutes = 240
     trust_permille_min: Permille = 0
+    queue_minutes_max: Minutes = 480
     transfer_hours: Annotated[int, Meta(ge=0, le=1_000)] = 0
     later_days_max: Annotated[int, Meta(ge=0, le=60)] = 7
     candidates_max: Annotated[int, Meta(ge=1, le=200)] = 25

@@ -1,0 +1,58 @@
+"""Rankers: each gives a rank per store or abstains; ties go on to the next; the store's id breaks the last one."""
+
+from collections.abc import Iterable, Sequence
+from typing import assert_never
+
+from bopis.domain.sourcing.candidates import Candidate
+from bopis.domain.sourcing.decision import Score
+from bopis.domain.sourcing.rules import Ranker, Ranking
+from bopis.domain.sourcing.stock import available
+from bopis.domain.sourcing.timing import Clock
+from bopis.domain.values import MINUTE_MS
+
+Ranked = tuple[list[Candidate], list[Score]]
+Key = tuple[tuple[tuple[int, int], ...], str]
+
+
+def ranked(candidates: Iterable[Candidate], wanted: dict[str, int], clock: Clock) -> Ranked:
+    """The candidates from the best to the last, and the ranks that say so."""
+    scored = []
+    for it in candidates:
+        ranks = tuple(rank(it, ranking, wanted, clock.now_ms) for ranking in clock.rules.rankers)
+        scored.append((it, Score(store=it.store, ranks=ranks)))
+    scored.sort(key=lambda pair: order_key(pair[1].ranks, pair[0].store))
+    return [it for it, _ in scored], [score for _, score in scored]
+
+
+def order_key(ranks: Sequence[int | None], store: str) -> Key:
+    """What stores are ordered by: rank after rank, who abstains behind who has one, then the store's id."""
+    return tuple((1, 0) if it is None else (0, it) for it in ranks), store
+
+
+def rank(candidate: Candidate, ranking: Ranking, wanted: dict[str, int], now_ms: int) -> int | None:
+    """The rank of a store by one ranker, in its steps; None abstains. Lower is better."""
+    value = _measure(candidate, ranking.by, wanted, now_ms)
+    return None if value is None else value // ranking.step
+
+
+def _measure(candidate: Candidate, by: Ranker, wanted: dict[str, int], now_ms: int) -> int | None:
+    store = candidate.facts
+    match by:
+        case Ranker.FEWEST_STORES:
+            return len(candidate.missing)
+        case Ranker.DISTANCE:
+            return store.distance_m
+        case Ranker.READY_TIME:
+            return (candidate.timing.ready_by_ms - now_ms) // MINUTE_MS
+        case Ranker.BALANCE:
+            stock = available(store)
+            return -min(max(0, stock.get(sku, 0) - units) for sku, units in wanted.items())
+        case Ranker.CAPACITY:
+            return -candidate.timing.spare_minutes
+        case Ranker.TRUST:
+            known = [it.trust for it in store.skus if it.sku in wanted and it.trust is not None]
+            return -min(known) if known else None
+        case Ranker.COST:
+            return store.cost
+        case _:
+            assert_never(by)
