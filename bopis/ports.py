@@ -6,6 +6,9 @@ Topics are named here without the prefix that an installation may put before the
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
+from bopis.domain.calendar.hours import Calendar
+from bopis.domain.calendar.stated import StatedHours
+
 Headers = Sequence[tuple[str, bytes]]
 
 
@@ -87,4 +90,65 @@ class Log(Protocol):
 
     def read(self, first: Offsets, end: Offsets) -> Iterator[Record]:
         """Every record from `first` up to, not with, `end`; in order within a partition."""
+        ...
+
+
+class Codes(Protocol):
+    """Pickup codes, derived from the installation's key; the log keeps keyed hashes of them only."""
+
+    def code(self, order: str, version: int) -> str:
+        """Six digits to speak."""
+        ...
+
+    def token(self, order: str, version: int) -> str:
+        """128 bits to scan."""
+        ...
+
+    def hashes(self, order: str, version: int) -> tuple[str, str]:
+        """The keyed hashes of both, for the log."""
+        ...
+
+    def hash_of_code(self, order: str, presented: str) -> str: ...
+
+    def hash_of_token(self, order: str, presented: str) -> str: ...
+
+
+class Finding(Protocol):
+    """Keyed hashes of how customers are reached."""
+
+    def email(self, address: str) -> str: ...
+
+    def phone(self, number: str) -> str: ...
+
+
+class Secrets(Protocol):
+    """Customers' data, sealed under a key per customer."""
+
+    @property
+    def codes(self) -> Codes: ...
+    @property
+    def lookups(self) -> Finding: ...
+
+    def seal(self, customer: str, fields: Mapping[str, str]) -> str:
+        """Named texts as one sealed value; the first call makes the customer's key."""
+        ...
+
+    def open(self, customer: str, sealed: str) -> dict[str, str] | None:
+        """The named texts again; None once the customer was erased."""
+        ...
+
+    def erase(self, customer: str) -> bool:
+        """Make everything sealed for a customer unreadable. True if there was a key."""
+        ...
+
+
+class OpeningHours(Protocol):
+    """Reads what stores state about their hours."""
+
+    def problems(self, stated: StatedHours) -> list[str]:
+        """Everything that is wrong with stated hours, each with what to write instead."""
+        ...
+
+    def calendar(self, stated: StatedHours, at_ms: int, days: int) -> Calendar:
+        """The store's calendar from the day before an instant's day on, over so many days."""
         ...

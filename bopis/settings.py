@@ -79,6 +79,17 @@ class Settings(BaseSettings):
     publish_timeout_seconds: float = Field(30.0, gt=0, description="How long a command waits for the log.")
     read_wait_seconds: float = Field(10.0, gt=0, description="How long a command waits for its effect to be seen.")
 
+    master_key: SecretStr = Field(
+        SecretStr(""), description="32 bytes in base64 that open customers' data; never shown."
+    )
+    master_key_file: Path | None = Field(
+        None, description="A file that holds the master key; empty is master.key in the data directory."
+    )
+    keys_database: str = Field(
+        "", description="SQLAlchemy URL of the table of customers' keys; empty is SQLite in the data directory."
+    )
+    keys_backup_days: int = Field(7, ge=0, le=3_650, description="How long back-ups of customers' keys are kept.")
+
     log_level: str = Field(
         "", pattern="^(|debug|info|warning|error)$", description="What processes say; empty: warning on a terminal."
     )
