@@ -204,3 +204,11 @@ def test_a_phone_number_is_found_however_it_is_written() -> None:
 
     assert lookups.phone("+49 (30) 123-4567") == lookups.phone("0049301234567")
     assert lookups.phone("+49 30 1234567") != lookups.phone("+49 30 1234568")
+
+
+def test_a_value_cannot_be_moved_to_somebody_else_even_under_one_key() -> None:
+    key = new_key()
+    sealed = seal(key, "C1", ANNA)
+
+    with pytest.raises(SealBroken):
+        unseal(key, "C2", sealed)
