@@ -45,7 +45,7 @@ def planned(connection: Connection, shapes: Iterable[tuple[str, str, int, bool]]
 
 def _plan(connection: Connection, name: str, kept: tuple[str, int], exact: bool) -> TopicPlan:
     cleanup, bytes_max = kept
-    for_ever = (Wanted("retention.ms", "-1", Rule.KEPT_AT_LEAST),) if cleanup == KEEP else ()
+    for_ever = (Wanted("retention.ms", "-1"),) if cleanup == KEEP else ()
     return TopicPlan(
         name=connection.topic(name),
         partitions=connection.partitions,

@@ -1,4 +1,4 @@
-"""Looking at the log's topics and groups, and creating topics, with kafka-python."""
+"""Looking at the log's topics and groups with kafka-python."""
 
 from typing import Any
 
@@ -82,16 +82,6 @@ class LogAdmin:
             if "AuthorizationFailed" in (told.get("error") or ""):
                 raise RightMissing(right=f"DESCRIBE (READ includes it) on group {name}")
         return {name: _group(name, described.get(self._prefix + name) or {}) for name in names}
-
-    def create_topic(self, topic: str, partitions: int, settings: dict[str, str]) -> None:
-        """Create a topic; one that is there already stays as it is."""
-        wanted = {self._prefix + topic: {"num_partitions": partitions, "replication_factor": -1, "configs": settings}}
-        try:
-            self._client.create_topics(wanted)
-        except kafka_errors.TopicAlreadyExistsError:
-            return
-        except kafka_errors.KafkaError as error:
-            raise translate(error, topic, f"CREATE on topic {self._prefix}{topic}") from error
 
     def close(self) -> None:
         self._client.close()

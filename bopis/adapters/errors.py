@@ -7,6 +7,7 @@ AdapterError
 +-- RecordTooLarge      the log takes no record of this size
 +-- NotAcknowledged     whether the record is in the log is not known
 +-- LogRefused          the log answered with an error
++-- SettingRefused      a topic cannot be as asked
 +-- ReadStalled         the log stopped sending records
 +-- BrokerAddressBroken the setting `broker` is no address
 +-- SecurityFileBroken  a file of a password, certificate or key cannot be used
@@ -71,6 +72,12 @@ class NotAcknowledged(AdapterError):
 
 class LogRefused(AdapterError):
     """The log refused: {cause}. Look at the log's own messages, then try again."""
+
+
+class SettingRefused(AdapterError):
+    """Topic {topic} cannot be as asked: {cause}. Correct the setting."""
+
+    exit_code = 5
 
 
 class ReadStalled(AdapterError):

@@ -17,9 +17,6 @@ if TYPE_CHECKING:
 
 CAUSE_CHARACTERS = 100
 POLL_SECONDS = 0.1
-# One partition: marks are few, and one order over all of them is worth more than speed.
-MARKS_PARTITIONS = 1
-MARKS_SETTINGS = {"cleanup.policy": "compact", "message.timestamp.type": "LogAppendTime"}
 NAMES = Annotated[list[str], typer.Argument(metavar="TOPIC/PARTITION/OFFSET...", help="Which ones, as listed.")]
 EVERY_OPEN = Annotated[bool, typer.Option("--all", help="Every open one.")]
 
@@ -171,13 +168,15 @@ def _pick(found: list["DeadLetter"], names: list[str]) -> list["DeadLetter"]:
 
 def _make_marks(shell: Shell) -> None:
     """The topic of marks is made when the first mark is."""
+    from bopis.adapters.topics import TopicKeeper
     from bopis.services.dead_letters import MARKS_TOPIC
+    from bopis.topics.known import plans
 
     with shell.reader() as reader:
         there = bool(reader.end_offsets([MARKS_TOPIC]))
     if not there:
         with shell.admin() as admin:
-            admin.create_topic(MARKS_TOPIC, MARKS_PARTITIONS, MARKS_SETTINGS)
+            TopicKeeper(admin).create(plans(shell.settings, [MARKS_TOPIC]))
 
 
 def _parked_again(shell: Shell, sent_as: set[str]) -> dict[str, str]:

@@ -97,6 +97,14 @@ class Parked(Conflict):
     """Not taken: {cause}. The message waits in `bopis dead-letters show {name}`."""
 
 
+class TopicsDoNotFit(Conflict):
+    """{count} of the topics cannot be used as they are, nothing was created. What is wrong and what mends it:"""
+
+
+class SettingBarred(Conflict):
+    """{topic} needs {setting} {needed}, not {found}. Nothing was set."""
+
+
 class PortTaken(Conflict):
     """Port {port} cannot be used ({cause}). Stop who has it, or give --port 0 for a free one."""
 

@@ -72,6 +72,7 @@ TOPICS: tuple[Topic, ...] = (
           written_by="imports, operators", read_by="projection"),
     Topic(name="dead-letters", key="key of the source", kept=Kept.LETTERS, moved=Moved.LETTERS,
           bytes_max=LETTER_BYTES_MAX, exact_partitions=False, written_by="any processor", read_by="operators"),
+    # One partition: marks are few, and one order over all of them is worth more than speed.
     Topic(name="dead-letter-marks", key="dead letter", kept=Kept.NEWEST, moved=Moved.MARKS, partitions=1,
           exact_partitions=False, written_by="operators", read_by="operators"),
     Topic(name="workers", key="worker", kept=Kept.NEWEST, moved=Moved.NOTHING, partitions=1,
@@ -135,6 +136,6 @@ def _keeping(topic: Topic, settings: Installation) -> tuple[Wanted, ...]:
     retention_ms = days * DAY_MS or FOR_EVER
     required = topic.kept is Kept.FOR_EVER
     return (
-        Wanted("retention.ms", str(retention_ms), Rule.KEPT_AT_LEAST, required),
-        Wanted("retention.bytes", str(FOR_EVER), Rule.KEPT_AT_LEAST, required),
+        Wanted("retention.ms", str(retention_ms), required=required),
+        Wanted("retention.bytes", str(FOR_EVER), required=required),
     )

@@ -13,11 +13,10 @@ FOR_EVER = -1
 
 
 class Rule(Enum):
-    """How a setting is compared with what is wanted; for retention, ``-1`` is more than any number."""
+    """How a setting is compared with what is wanted."""
 
     EQUAL = "equal"
     AT_LEAST = "at least"
-    KEPT_AT_LEAST = "kept at least"
 
 
 class Wanted(msgspec.Struct, frozen=True):
@@ -32,11 +31,7 @@ class Wanted(msgspec.Struct, frozen=True):
         """Whether a topic with this value is as wanted."""
         if self.rule is Rule.EQUAL:
             return {it.strip() for it in found.split(",")} == set(self.value.split(","))
-        if not found.lstrip("-").isdigit():
-            return False
-        if self.rule is Rule.KEPT_AT_LEAST and FOR_EVER in (int(found), int(self.value)):
-            return int(found) == FOR_EVER
-        return int(found) >= int(self.value)
+        return found.isdigit() and int(found) >= int(self.value)
 
 
 class TopicPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,13 +95,9 @@ def _partitions(plan: TopicPlan, state: TopicState) -> Misfit:
 
 
 def _setting(plan: TopicPlan, wanted: Wanted, found: str) -> Misfit:
-    if wanted.setting == TIMESTAMP_TYPE and found == CREATE_TIME:
-        mend = (
-            "If `bopis topics migrate` into this prefix was interrupted, run it again; otherwise "
-            f"`bopis topics set {plan.name} {wanted.setting}={wanted.value}`."
-        )
-    else:
-        mend = f"`bopis topics set {plan.name} {wanted.setting}={wanted.value}` mends it."
+    mend = f"`bopis topics set {plan.name} {wanted.setting}={wanted.value}` mends it."
+    if wanted.setting == TIMESTAMP_TYPE:
+        mend = f"If `bopis topics migrate` into this prefix has not finished, run it again. Otherwise {mend}"
     needed = wanted.value if wanted.rule is Rule.EQUAL else f"at least {wanted.value}"
     if wanted.value == str(FOR_EVER):
         needed = f"{FOR_EVER} (kept for ever)"

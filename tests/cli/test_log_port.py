@@ -12,12 +12,19 @@ from bopis.adapters.admin import LogAdmin
 from bopis.adapters.errors import LogUnavailable, RecordTooLarge, TopicMissing
 from bopis.adapters.log import LogReader
 from bopis.adapters.publisher import REQUEST_BYTES_MAX, Publisher
+from bopis.adapters.topics import TopicKeeper
 from bopis.ports import Placed
+from bopis.topics.plans import LOG_APPEND_TIME, TIMESTAMP_TYPE, TopicPlan, Wanted
 from tests.cli.fakes import PARTITIONS, FakeLog
 from tests.cli.program import Installation
 
 _numbers = itertools.count(1)
 Pair = tuple[Any, Any]
+
+
+def plan_of(name: str, partitions: int) -> TopicPlan:
+    wanted = (Wanted(TIMESTAMP_TYPE, LOG_APPEND_TIME),)
+    return TopicPlan(name=name, partitions=partitions, wanted=wanted, exact_partitions=True)
 
 
 @pytest.fixture(params=["memory", "embedded"])
@@ -33,7 +40,7 @@ def make(request: pytest.FixtureRequest) -> Iterator[Callable[..., Pair]]:
             prefix = f"port{next(_numbers)}."
             admin = stack.enter_context(LogAdmin(address, prefix))
             for topic in topics:
-                admin.create_topic(topic, PARTITIONS, {"message.timestamp.type": "LogAppendTime"})
+                TopicKeeper(admin).create([plan_of(prefix + topic, PARTITIONS)])
             publisher = stack.enter_context(Publisher(address, prefix))
             return publisher, stack.enter_context(LogReader(address, prefix))
 
@@ -145,6 +152,6 @@ def test_topics_groups_and_settings_are_told_without_the_prefix(bopis: Installat
 
 def test_a_topic_that_is_there_stays_as_it_is(bopis: Installation) -> None:
     with LogAdmin(bopis.ready["bootstrap"], "bopis.") as admin:
-        admin.create_topic("stock", 9, {})
+        TopicKeeper(admin).create([plan_of("bopis.stock", 9)])
 
         assert {it.name: it.partitions for it in admin.topics()}["stock"] == 4
