@@ -9,6 +9,7 @@ AdapterError
 +-- LogRefused          the log answered with an error
 +-- SettingRefused      a topic cannot be as asked
 +-- ReadStalled         the log stopped sending records
++-- HoursUnreadable     a store's opening hours cannot be read
 +-- BrokerAddressBroken the setting `broker` is no address
 +-- SecurityFileBroken  a file of a password, certificate or key cannot be used
 +-- RightMissing        the log's access rules do not allow it
@@ -76,6 +77,12 @@ class LogRefused(AdapterError):
 
 class SettingRefused(AdapterError):
     """Topic {topic} cannot be as asked: {cause}. Correct the setting."""
+
+    exit_code = 5
+
+
+class HoursUnreadable(AdapterError):
+    """The opening hours {hours!r} in zone {zone!r} cannot be read. Import the store again: bopis stores import FILE."""
 
     exit_code = 5
 

@@ -92,13 +92,15 @@ def multiple(speed: str) -> float:
 
 def read_stores(file: Path) -> "list[StoreRecord]":
     """The stores of a file. Raises `StoresUnreadable` for the first row that is not sound."""
+    from bopis.adapters.opening_hours import OsmHours
     from bopis.commands.rowfiles import read_rows
     from bopis.services.directory import read_store
     from bopis.services.replay.errors import StoresUnreadable
 
+    hours = OsmHours()
     stores: dict[str, StoreRecord] = {}
     for row in read_rows(file):
-        read = read_store(row.cells)
+        read = read_store(row.cells, hours)
         if isinstance(read, list):
             raise StoresUnreadable(name=file, line=row.line, cause="; ".join(read))
         stores[read.store_id] = read

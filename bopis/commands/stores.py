@@ -31,11 +31,15 @@ def import_(
     no_wait: NoWait = False,
     as_json: AsJson = False,
 ) -> None:
-    """Import stores: store_id, name, city, state, postal_code, latitude, longitude, time_zone.
+    """Import stores: store_id, name, city, state, postal_code, latitude, longitude, time_zone, opening_hours, holidays,
+    cutoff, capacity_minutes, pick_seconds, cost, closed.
 
-    A store that is there already takes the new values. Rows that are not sound are named with their line; nothing is
-    sent then, unless --skip-bad is given.
+    Opening hours are written as in OpenStreetMap (Mo-Sa 08:00-20:00; PH off); without any the store never closes.
+    Holidays are dates and the country whose public holidays PH means (US 2026-12-24). A store that is there already
+    takes the new values. Rows that are not sound are named with their line; nothing is sent then, unless --skip-bad
+    is given.
     """
+    from bopis.adapters.opening_hours import OsmHours
     from bopis.commands.rowfiles import read_rows
     from bopis.services.directory import read_store
 
@@ -43,8 +47,9 @@ def import_(
     shell.bootstrap  # noqa: B018  (says at once that no log runs)
     stores: dict[str, StoreRecord] = {}
     rejected: list[dict[str, Any]] = []
+    hours = OsmHours()
     for row in read_rows(file):
-        read = read_store(row.cells)
+        read = read_store(row.cells, hours)
         problems = read if isinstance(read, list) else []
         if not isinstance(read, list):
             if read.store_id in stores:

@@ -5,15 +5,28 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
+from bopis.domain.calendar.stated import StatedHours
 from bopis.domain.values import STORE_LENGTH_MAX
-from bopis.ports import Publisher
+from bopis.ports import OpeningHours, Publisher
 
 STORES_TOPIC = "stores"
-COLUMNS = ("store_id", "name", "city", "state", "postal_code", "latitude", "longitude", "time_zone")
+ALWAYS_OPEN = "24/7"
+CAPACITY_MINUTES_MAX = 6_000
+PICK_SECONDS_MAX = 36_000
+COST_MAX = 1_000_000
+PLACE_COLUMNS = ("store_id", "name", "city", "state", "postal_code", "latitude", "longitude", "time_zone")
+WORK_COLUMNS = ("opening_hours", "holidays", "cutoff", "capacity_minutes", "pick_seconds", "cost", "closed")
+COLUMNS = PLACE_COLUMNS + WORK_COLUMNS
+YES, NO = ("yes", "true", "1"), ("", "no", "false", "0")
 
 
 class StoreRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """A store as the log has it."""
+    """A store as the log has it.
+
+    ``capacity_minutes`` is the picking work that its staff do in one open hour, ``pick_seconds`` what one line takes
+    them, ``cost`` what an order there costs in minor units; None leaves both to the rule set. ``closed`` says that
+    it is closed for good.
+    """
 
     store_id: str
     name: str
@@ -23,21 +36,34 @@ class StoreRecord(msgspec.Struct, frozen=True, kw_only=True):
     latitude: float | None = None
     longitude: float | None = None
     time_zone: str = "UTC"
+    opening_hours: str = ALWAYS_OPEN
+    holidays: str = ""
+    cutoff: str = ""
+    capacity_minutes: int = 60
+    pick_seconds: int | None = None
+    cost: int | None = None
+    closed: bool = False
+
+    @property
+    def hours(self) -> StatedHours:
+        """What the store states about its hours."""
+        return StatedHours(
+            opening_hours=self.opening_hours, time_zone=self.time_zone, holidays=self.holidays, cutoff=self.cutoff
+        )
 
 
-def read_store(cells: Mapping[str, str]) -> StoreRecord | list[str]:
+def read_store(cells: Mapping[str, str], opening_hours: OpeningHours) -> StoreRecord | list[str]:
     """The store that a row tells of, or everything that is wrong with the row."""
     told = {name: cells.get(name, "").strip() for name in COLUMNS}
     problems = [*_id_problems(told["store_id"]), *_zone_problems(told["time_zone"])]
-    point: dict[str, float | None] = {}
-    for name, bound in (("latitude", 90.0), ("longitude", 180.0)):
-        point[name], problem = _degrees(name, told[name], bound)
-        problems += problem
-    if not problems and (point["latitude"] is None) != (point["longitude"] is None):
-        problems.append("latitude and longitude go together")
+    point, nowhere = _point(told)
+    work, unsound = _work(told)
+    problems += nowhere + unsound
+    if told["closed"].lower() not in (*YES, *NO):
+        problems.append(f"closed {told['closed']!r} is neither yes nor no")
     if problems:
         return problems
-    return StoreRecord(
+    record = StoreRecord(
         store_id=told["store_id"],
         name=told["name"] or told["store_id"],
         city=told["city"],
@@ -46,7 +72,13 @@ def read_store(cells: Mapping[str, str]) -> StoreRecord | list[str]:
         latitude=point["latitude"],
         longitude=point["longitude"],
         time_zone=told["time_zone"] or "UTC",
+        opening_hours=told["opening_hours"] or ALWAYS_OPEN,
+        holidays=told["holidays"],
+        cutoff=told["cutoff"],
+        closed=told["closed"].lower() in YES,
+        **work,
     )
+    return opening_hours.problems(record.hours) or record
 
 
 def publish_store(publisher: Publisher, record: StoreRecord) -> object:
@@ -73,6 +105,17 @@ def _zone_problems(zone: str) -> list[str]:
     return []
 
 
+def _point(told: Mapping[str, str]) -> tuple[dict[str, float | None], list[str]]:
+    point: dict[str, float | None] = {}
+    problems = []
+    for name, bound in (("latitude", 90.0), ("longitude", 180.0)):
+        point[name], problem = _degrees(name, told[name], bound)
+        problems += problem
+    if not problems and (point["latitude"] is None) != (point["longitude"] is None):
+        problems.append("latitude and longitude go together")
+    return point, problems
+
+
 def _degrees(name: str, text: str, bound: float) -> tuple[float | None, list[str]]:
     if not text:
         return None, []
@@ -83,3 +126,17 @@ def _degrees(name: str, text: str, bound: float) -> tuple[float | None, list[str
     if not -bound <= degrees <= bound:
         return None, [f"{name} {text} lies outside -{bound:g} to {bound:g}"]
     return degrees, []
+
+
+def _work(told: Mapping[str, str]) -> tuple[dict[str, int], list[str]]:
+    """What a row says of a store's picking work; a column that is empty leaves its default."""
+    bounds = {"capacity_minutes": CAPACITY_MINUTES_MAX, "pick_seconds": PICK_SECONDS_MAX, "cost": COST_MAX}
+    work, problems = {}, []
+    for name, most in bounds.items():
+        if not told[name]:
+            continue
+        if told[name].isascii() and told[name].isdigit() and int(told[name]) <= most:
+            work[name] = int(told[name])
+        else:
+            problems.append(f"{name} {told[name]!r} is not a whole number from 0 to {most}")
+    return work, problems

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from bopis.adapters.errors import TopicMissing
+from bopis.adapters.opening_hours import OsmHours
 from bopis.domain.inventory.events import StockReserved, StorePolicySet
 from bopis.domain.inventory.messages import OrderLine, SetStockRule, StockLine, StockReceived
 from bopis.domain.inventory.rows import Level
@@ -205,7 +206,7 @@ def test_lag_counts_what_was_not_taken(log: FakeLog) -> None:
 
 
 def test_stores_are_read_and_placed_under_their_id(log: FakeLog) -> None:
-    read = read_store({"store_id": " 319 ", "name": "", "latitude": "38.7", "longitude": "-88.1"})
+    read = read_store({"store_id": " 319 ", "name": "", "latitude": "38.7", "longitude": "-88.1"}, OsmHours())
 
     assert isinstance(read, StoreRecord)
     publish_store(log, read)
@@ -216,7 +217,7 @@ def test_stores_are_read_and_placed_under_their_id(log: FakeLog) -> None:
 
 @pytest.mark.parametrize("zone", ["Mars/Olympus", "../etc/passwd", "/etc/localtime"])
 def test_a_zone_that_is_none_is_refused(zone: str) -> None:
-    problems = read_store({"store_id": "1", "time_zone": zone})
+    problems = read_store({"store_id": "1", "time_zone": zone}, OsmHours())
 
     assert isinstance(problems, list)
     assert "time_zone" in problems[0]
@@ -224,7 +225,7 @@ def test_a_zone_that_is_none_is_refused(zone: str) -> None:
 
 @pytest.mark.parametrize("latitude", ["nan", "inf", "90.1", "x"])
 def test_a_place_that_is_nowhere_is_refused(latitude: str) -> None:
-    assert isinstance(read_store({"store_id": "1", "latitude": latitude, "longitude": "0"}), list)
+    assert isinstance(read_store({"store_id": "1", "latitude": latitude, "longitude": "0"}, OsmHours()), list)
 
 
 def told(log: FakeLog, desk: Desk, units: int) -> str:

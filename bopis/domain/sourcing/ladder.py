@@ -132,7 +132,7 @@ def _elsewhere(field: _Field) -> Answer | None:
     if field.request.allows.alternatives or field.request.store is None:
         return Answer(rung=Rung.ALTERNATIVE, outcome=Outcome.ROUTED, assignments=(field.whole(alternatives[0]),))
     offers = tuple(field.whole(it) for it in alternatives[: field.clock.rules.offers_max])
-    if not offers:
+    if not offers or not field.request.allows.offers:
         return None
     return Answer(rung=Rung.ALTERNATIVE, outcome=Outcome.OFFERED, offers=offers, needs=_needs(field))
 

@@ -49,13 +49,15 @@ class Allowances(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What the order allows without asking the customer again.
 
     ``later`` accepts a later promise at the chosen store, ``alternatives`` another store, ``split`` several
-    stores, ``wait`` waiting until stock appears.
+    stores, ``wait`` waiting until stock appears. Without ``offers`` the customer is not even asked about another
+    store.
     """
 
     later: bool = False
     alternatives: bool = False
     split: bool = False
     wait: bool = False
+    offers: bool = True
 
 
 class Exclusion(Struct, frozen=True, kw_only=True):
