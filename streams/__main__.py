@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 import structlog
 
+from bopis.adapters.errors import AdapterError
 from bopis.settings import Settings, load
 from streams.compose import SHORT_NAMES, bootstrap, run_processor
 from streams.errors import StreamError
@@ -39,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if given.verb == "worker" and len(names) == 1:
             return run_processor(names[0], settings, lambda ready: _tell_worker(ready, given.json))
         return _supervise(settings, names, with_log=given.verb == "up" and settings.embedded, as_json=given.json)
-    except StreamError as error:
+    except (StreamError, AdapterError) as error:
         print(error, file=sys.stderr)
         return error.exit_code
 

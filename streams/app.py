@@ -67,7 +67,7 @@ def app_settings(processor: Processor, connection: Connection, limits: StreamLim
 
 
 def _security(connection: Connection) -> dict[str, Any]:
-    """SASL and TLS as Faust wants them."""
+    """SASL and TLS as Faust wants them, in types of its own."""
     options = connection.client_options()
     context = options.get("ssl_context")
     if "sasl_mechanism" in options:

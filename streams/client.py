@@ -7,12 +7,13 @@ from typing import Any, TypeVar
 
 import structlog
 from aiokafka.client import AIOKafkaClient, ConnectionGroup, CoordinationType
-from aiokafka.errors import ConcurrentTransactions, KafkaError, UnknownError, for_code
+from aiokafka.errors import ConcurrentTransactions, KafkaError, TransactionalIdAuthorizationFailed, UnknownError
 from aiokafka.protocol.offset import OffsetRequest
 from aiokafka.structs import TopicPartition
 
+from streams.access import REFUSALS, SEE, Door, check, named
 from streams.connection import Connection
-from streams.errors import LogAbsent, LogRefused
+from streams.errors import LogAbsent, LogRefused, RightMissing
 from streams.limits import StreamLimits
 
 log = structlog.get_logger("streams.client")
@@ -35,6 +36,7 @@ class LogClient:
         self._options = connection.client_options()
         self._limits = limits
         self._client: Any = None
+        self._door = Door(self._options)
 
     async def start(self) -> None:
         self._client = AIOKafkaClient(
@@ -60,10 +62,13 @@ class LogClient:
             try:
                 answer = await attempt()
             except (TimeoutError, KafkaError, OSError, Retry) as error:
+                if isinstance(error, REFUSALS):
+                    raise named(error) or error from error
                 if isinstance(error, KafkaError) and not (error.retriable or isinstance(error, PASSING)):
                     raise LogRefused(request=what, error=repr(error)) from error
                 if time.monotonic() - began > self._limits.absence_s_max:
                     raise LogAbsent(request=what, error=repr(error)) from error
+                self._door.look()
                 failures += 1
                 if failures == 1:
                     log.warning("log.absent", request=what, error=repr(error))
@@ -80,13 +85,22 @@ class LogClient:
         """Send once to the partition's leader."""
         node = self._client.cluster.leader_for_partition(tp)
         if node is None or node == -1:
-            self._client.add_topic(tp.topic)
+            self._add(tp.topic)
             raise Retry(f"no leader of {tp.topic}/{tp.partition} known yet")
         return await self._client.send(node, request)
 
+    def _add(self, topic: str) -> None:
+        """Ask for a topic from now on. Raises `RightMissing` when the log has said that this user may not see it."""
+        if topic in self._client.cluster.unauthorized_topics:
+            raise RightMissing(right=f"{SEE} on topic {topic}")
+        self._client.add_topic(topic)
+
     async def to_coordinator(self, transactional_id: str, request: Any) -> Any:
         """Send once to the coordinator of a writer's identity."""
-        node = await self._client.coordinator_lookup(CoordinationType.TRANSACTION, transactional_id)
+        try:
+            node = await self._client.coordinator_lookup(CoordinationType.TRANSACTION, transactional_id)
+        except TransactionalIdAuthorizationFailed:
+            raise RightMissing(right=f"WRITE on transactional id {transactional_id}") from None
         if not await self._client.ready(node, group=ConnectionGroup.COORDINATION):
             raise Retry("the coordinator is not ready")
         return await self._client.send(node, request, group=ConnectionGroup.COORDINATION)
@@ -95,7 +109,7 @@ class LogClient:
         async def attempt() -> int:
             found = self._client.cluster.partitions_for_topic(topic)
             if not found:
-                self._client.add_topic(topic)
+                self._add(topic)
                 raise Retry(f"topic {topic} is not known yet")
             return len(found)
 
@@ -108,8 +122,7 @@ class LogClient:
             request = OffsetRequest(-1, 0, [(tp.topic, [(tp.partition, which)])])
             answer = await self.to_leader(tp, request)
             [(_, [(_, code, *found)])] = answer.topics
-            if code:
-                raise for_code(code)()
+            check(code, f"{SEE} on topic {tp.topic}")
             return int(found[-1])
 
         return await self.patiently("offset", attempt)

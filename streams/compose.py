@@ -1,9 +1,10 @@
 """Settings to a connection, and names to processors: the one place where streams meet the product."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
+from bopis.adapters.address import embedded_log, remote_address
+from bopis.adapters.security import security_of
 from bopis.settings import Settings
 from bopis.topics.known import plans
 from streams.connection import Connection
@@ -11,21 +12,22 @@ from streams.errors import LogNotRunning
 from streams.limits import StreamLimits
 from streams.worker import Ready, run
 
-BROKER_FILE = "broker.json"
 SHORT_NAMES = ("inventory", "projection")
 
 Told = Callable[[Ready], None]
 
 
 def bootstrap(settings: Settings) -> str:
-    """HOST:PORT of the log: of the embedded one as it tells in the data directory, else as set."""
+    """HOST:PORT of the log: of the embedded one as it tells in the data directory, else as set.
+
+    It need not answer yet: a worker waits for its log.
+    """
     if not settings.embedded:
-        return settings.broker.removeprefix("kafka://")
-    try:
-        told = json.loads((settings.data_dir / BROKER_FILE).read_text())
-        return f"{told['host']}:{told['port']}"
-    except (OSError, ValueError, KeyError):
-        raise LogNotRunning(data_dir=settings.data_dir) from None
+        return remote_address(settings.broker)
+    told = embedded_log(settings.data_dir)
+    if told is None:
+        raise LogNotRunning(data_dir=settings.data_dir)
+    return told.address
 
 
 def connection(settings: Settings, name: str) -> Connection:
@@ -37,6 +39,7 @@ def connection(settings: Settings, name: str) -> Connection:
         partitions=settings.partitions,
         data_dir=Path(settings.data_dir),
         plans=plans(settings),
+        security=security_of(settings),
         instance=settings.instance or (f"{name}-1" if settings.embedded else ""),
     )
 

@@ -5,17 +5,8 @@ from typing import Any
 
 import msgspec
 
+from bopis.adapters.security import Security
 from bopis.topics.plans import TopicPlan
-
-
-class Security(msgspec.Struct, frozen=True, kw_only=True):
-    """How to speak to a log that is not on this machine. The default is plain text on the loopback."""
-
-    protocol: str = "PLAINTEXT"
-    sasl_mechanism: str = ""
-    sasl_username: str = ""
-    sasl_password: str = ""
-    ca_file: Path | None = None
 
 
 class Connection(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,18 +32,5 @@ class Connection(msgspec.Struct, frozen=True, kw_only=True):
         return self.prefix + name
 
     def client_options(self) -> dict[str, Any]:
-        """The connection as keyword arguments of an aiokafka client."""
-        from aiokafka.helpers import create_ssl_context
-
-        options: dict[str, Any] = {
-            "bootstrap_servers": self.bootstrap,
-            "security_protocol": self.security.protocol,
-        }
-        if self.security.protocol.endswith("SSL"):
-            ca_file = None if self.security.ca_file is None else str(self.security.ca_file)
-            options["ssl_context"] = create_ssl_context(cafile=ca_file)
-        if self.security.sasl_mechanism:
-            options["sasl_mechanism"] = self.security.sasl_mechanism
-            options["sasl_plain_username"] = self.security.sasl_username
-            options["sasl_plain_password"] = self.security.sasl_password
-        return options
+        """The connection as keyword arguments of an aiokafka client. Raises `SecurityFileBroken`."""
+        return {"bootstrap_servers": self.bootstrap, **self.security.client_options()}

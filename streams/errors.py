@@ -5,11 +5,14 @@ StreamError
 +-- LogAbsent           the log did not answer for too long
 +-- LogNotRunning       the data directory has no running log
 +-- LogRefused          the log gave an error that retrying does not mend
+|   +-- RightMissing    the log's access rules do not allow it
+|   +-- LogShut         the log does not let this worker in
 +-- CommitTooLarge      one commit does not fit into one batch
 +-- TopicMismatch       a topic exists, but not as needed
 +-- SourceTruncated     records were removed before they were decided
 +-- SourceReplaced      the source is younger than the changelog
 +-- ChangelogBroken     the changelog contradicts itself
++-- ChangelogMoved      the changelog's beginning moved under a recovery
 +-- PartitionStuck      seeking back does not close a gap
 +-- ProcessorBroken     a bug in a processor
 """
@@ -53,6 +56,20 @@ class LogRefused(StreamError):
     the log, then start this worker again."""
 
 
+class RightMissing(LogRefused):
+    """The log's access rules do not give this worker's user a right that it needs. Grant it (`bopis topics acls`
+    shows what each part needs, with --commands how to say it), then start this worker again."""
+
+    exit_code = 78
+
+
+class LogShut(LogRefused):
+    """The log does not let this worker in, and trying again would not change that. Mend what the cause names, then
+    start this worker again."""
+
+    exit_code = 78
+
+
 class CommitTooLarge(StreamError):
     """One commit does not fit into one batch of the changelog. Lower `commit_rows_max` or `slice_records_max`, or
     raise `commit_bytes_max` and the changelog's `max.message.bytes`."""
@@ -83,6 +100,11 @@ class ChangelogBroken(StreamError):
     then made anew from the source."""
 
     exit_code = 78
+
+
+class ChangelogMoved(StreamError):
+    """Records of the changelog were removed while they were read. Nothing is lost: start this worker again, and it
+    reads the changelog from its new beginning."""
 
 
 class PartitionStuck(StreamError):

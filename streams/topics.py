@@ -9,6 +9,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 
 from bopis.topics.plans import LOG_APPEND_TIME, TIMESTAMP_TYPE, Rule, TopicPlan, TopicState, Wanted, misfits
+from streams.access import REFUSALS, SEE, check
 from streams.client import LogClient, Retry
 from streams.connection import Connection
 from streams.dead_letters import DEAD_LETTERS
@@ -87,9 +88,8 @@ async def _create(admin: Any, plans: tuple[TopicPlan, ...]) -> None:
         return
     answer = await admin.create_topics(absent)
     for name, code, *_ in answer.topic_errors:
-        error = for_code(code)
-        if code and error is not TopicAlreadyExistsError:
-            raise error(name)
+        if for_code(code) is not TopicAlreadyExistsError:
+            check(code, f"{SEE}, or CREATE while it is absent, on topic {name}")
         log.info("topic.created", topic=name)
 
 
@@ -98,6 +98,8 @@ async def _counts(admin: Any, plans: tuple[TopicPlan, ...]) -> dict[str, tuple[i
     described = await admin.describe_topics([plan.name for plan in plans])
     for topic in described:
         if topic["error_code"]:
+            if for_code(topic["error_code"]) in REFUSALS:
+                check(topic["error_code"], f"{SEE} on topic {topic['topic']}")
             raise Retry(f"topic {topic['topic']}: error {topic['error_code']}")
     return {
         topic["topic"]: (len(topic["partitions"]), min(len(it["replicas"]) for it in topic["partitions"]))
@@ -110,8 +112,7 @@ async def _configs(admin: Any, plans: tuple[TopicPlan, ...]) -> dict[str, dict[s
     found: dict[str, dict[str, str]] = {}
     for answer in await admin.describe_configs(resources):
         for code, _, _, name, entries in answer.resources:
-            if code:
-                raise for_code(code)(name)
+            check(code, f"DESCRIBE_CONFIGS on topic {name}")
             found[name] = {entry[0]: entry[1] for entry in entries}
     return found
 

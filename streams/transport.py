@@ -16,6 +16,7 @@ from aiokafka.errors import ConsumerStoppedError, IllegalStateError, KafkaError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
+from streams.access import REFUSALS
 from streams.batches import Chunk, fetched_chunks
 from streams.loops import loop_factory
 
@@ -66,9 +67,16 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]  # Fa
         fetcher = consumer._fetcher
         if consumer._closed or fetcher._closed:
             raise ConsumerStoppedError
+        self.check_group()
         with fetcher._subscriptions.fetch_context():
             chunks = await fetched_chunks(fetcher, active_partitions, timeout or 0.0)
         return {tp: [chunk] for tp, chunk in chunks.items()}
+
+    def check_group(self) -> None:
+        """The library keeps what the group's coordinator refused for whoever polls next; raises it."""
+        coordinator = self._consumer._coordinator if self._consumer is not None else None
+        if coordinator is not None and isinstance(coordinator._pending_exception, REFUSALS):
+            raise coordinator._pending_exception
 
     async def _commit(self, offsets: Any) -> bool:
         """The group's offsets are for watching its lag; failing to write them is no reason to stop."""
@@ -121,6 +129,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]  # Faust ships no types
         """With no partition to read, Faust sleeps for a second; here the first one placed ends the wait."""
         while self.flow_active and not self.should_stop and not self._get_active_partitions():
             self._placed.clear()
+            self._thread.check_group()
             with suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._placed.wait(), timeout)
         return await super()._wait_next_records(timeout)

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 import structlog
 
+from streams.access import named
 from streams.app import build_app
 from streams.client import LogClient
 from streams.connection import Connection
@@ -143,6 +144,7 @@ class Worker:
 
     def _finish(self, cause: BaseException | None) -> None:
         if not self._end.done():
+            cause = named(cause)
             self._end.set_result(cause)
             self._leave_by_force(cause)
 

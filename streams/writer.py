@@ -10,12 +10,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from aiokafka.errors import NoError, for_code
 from aiokafka.partitioner import murmur2
 from aiokafka.protocol.produce import ProduceRequest
 from aiokafka.protocol.transaction import InitProducerIdRequest
 from aiokafka.structs import TopicPartition
 
+from streams.access import check
 from streams.batches import NO_HEADERS, Batches, FullEntry
 from streams.client import LATEST, LogClient
 from streams.errors import CommitTooLarge, Fenced, LogRefused
@@ -49,8 +49,7 @@ class PartitionWriter:
         async def attempt() -> Any:
             request = InitProducerIdRequest(self._identity, TRANSACTION_TIMEOUT_MS)
             answer = await self._client.to_coordinator(self._identity, request)
-            if answer.error_code:
-                raise for_code(answer.error_code)()
+            check(answer.error_code, f"WRITE on transactional id {self._identity}")
             return answer
 
         answer = await self._client.patiently("writer identity", attempt)
@@ -109,8 +108,7 @@ class PartitionWriter:
                 raise Fenced(topic=tp.topic, partition=tp.partition, epoch=self.epoch)
             if code == DUPLICATE_SEQUENCE:
                 return -1
-            if for_code(code) is not NoError:
-                raise for_code(code)(f"{tp.topic}/{tp.partition}")
+            check(code, f"WRITE on topic {tp.topic}")
             return int(offset)
 
         offset = await self._client.patiently(f"append to {tp.topic}/{tp.partition}", attempt)

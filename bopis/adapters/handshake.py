@@ -176,7 +176,11 @@ class _Talk:
         (length,) = struct.unpack(">i", self._read(4))
         if not 0 < length <= FRAME_BYTES_MAX:
             raise ValueError("no answer of this protocol")
-        return answer.decode(self._read(length), version=question.API_VERSION, header=True)
+        frame = self._read(length)
+        try:
+            return answer.decode(frame, version=question.API_VERSION, header=True)
+        except Exception as error:
+            raise ValueError("no answer of this protocol") from error
 
     def _read(self, count: int) -> bytes:
         read = b""

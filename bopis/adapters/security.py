@@ -1,6 +1,7 @@
 """Who this process is to the log, and whom it trusts there: the settings as options of a client."""
 
 import ssl
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from bopis.adapters.errors import SecurityFileBroken
 from bopis.settings import Settings
 
 SECRET_BYTES_MAX = 4_096
+CONTEXTS_KEPT = 8
 
 
 class Security(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,17 +62,22 @@ class Security(msgspec.Struct, frozen=True, kw_only=True):
 
     def tls_context(self) -> ssl.SSLContext:
         """What to trust and what to show; TLS 1.2 at least. Raises `SecurityFileBroken`."""
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        context.check_hostname = self.check_hostname
-        if self.ca_file is None:
-            context.load_default_certs()
-        else:
-            _loaded("broker_ca_file", self.ca_file, lambda: context.load_verify_locations(cafile=self.ca_file))
-        if self.cert_file is not None:
-            cert, key = self.cert_file, self.key_file
-            _loaded("broker_cert_file", cert, lambda: context.load_cert_chain(cert, key, password=_no_passphrase))
-        return context
+        return _context(self.ca_file, self.cert_file, self.key_file, self.check_hostname)
+
+
+@lru_cache(CONTEXTS_KEPT)
+def _context(ca: Path | None, cert: Path | None, key: Path | None, check_hostname: bool) -> ssl.SSLContext:
+    """One context for all clients of a process: reading the authorities of a machine takes long."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.check_hostname = check_hostname
+    if ca is None:
+        context.load_default_certs()
+    else:
+        _loaded("broker_ca_file", ca, lambda: context.load_verify_locations(cafile=ca))
+    if cert is not None:
+        _loaded("broker_cert_file", cert, lambda: context.load_cert_chain(cert, key, password=_no_passphrase))
+    return context
 
 
 def security_of(settings: Settings) -> Security:
