@@ -1,5 +1,6 @@
 """Looking at the log's topics and groups with kafka-python."""
 
+import time
 from typing import Any
 
 import msgspec
@@ -10,6 +11,10 @@ from kafka.admin import ConfigResource, ConfigResourceType
 from bopis.adapters.errors import RightMissing
 from bopis.adapters.publisher import bootstrap_ms
 from bopis.adapters.refusals import no_way_in, translate
+
+ASK_ATTEMPTS_MAX = 10
+ASK_PAUSE_SECONDS = 0.3
+_PASSING = (kafka_errors.CoordinatorNotAvailableError, kafka_errors.CoordinatorLoadInProgressError)
 
 
 class TopicFacts(msgspec.Struct, frozen=True):
@@ -93,10 +98,15 @@ class LogAdmin:
         self.close()
 
     def _ask(self, question: Any, *args: Any) -> Any:
-        try:
-            return question(*args)
-        except kafka_errors.KafkaError as error:
-            raise translate(error, "(all)", "DESCRIBE") from error
+        for left in reversed(range(ASK_ATTEMPTS_MAX)):
+            try:
+                return question(*args)
+            except kafka_errors.KafkaError as error:
+                # The first question about groups makes the topic that they are kept in, which takes a moment.
+                if not left or not isinstance(error, _PASSING):
+                    raise translate(error, "(all)", "DESCRIBE") from error
+                time.sleep(ASK_PAUSE_SECONDS)
+        raise AssertionError("the last attempt returns or raises")
 
 
 def _setting(name: str, told: dict[str, Any]) -> Setting:

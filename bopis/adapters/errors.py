@@ -6,6 +6,7 @@ AdapterError
 +-- TopicMissing        the topic is not there
 +-- RecordTooLarge      the log takes no record of this size
 +-- NotAcknowledged     whether the record is in the log is not known
++-- NotAnswered         the log did not answer a question in time
 +-- LogRefused          the log answered with an error
 +-- SettingRefused      a topic cannot be as asked
 +-- ReadStalled         the log stopped sending records
@@ -67,6 +68,12 @@ class RecordTooLarge(AdapterError):
 class NotAcknowledged(AdapterError):
     """The log did not acknowledge the record on topic {topic} in time, so it may or may not be there. Repeat the
     command with the same --id: what arrived already is not taken twice."""
+
+    exit_code = 75
+
+
+class NotAnswered(AdapterError):
+    """The log did not answer in time ({cause}). Try again; `bopis doctor` checks the log."""
 
     exit_code = 75
 

@@ -10,6 +10,7 @@ from bopis.adapters.errors import (
     LogRefused,
     LogUnavailable,
     NotAcknowledged,
+    NotAnswered,
     RecordTooLarge,
     RightMissing,
     TopicMissing,
@@ -34,7 +35,8 @@ def translate(error: Exception, topic: str, right: str = "") -> AdapterError:
     if isinstance(error, kafka_errors.AuthorizationError):
         return RightMissing(right=_right(error, right))
     if isinstance(error, kafka_errors.KafkaTimeoutError | kafka_errors.RetriableError):
-        return NotAcknowledged(topic=topic)
+        is_question = bool(right) and not right.startswith("WRITE")
+        return NotAnswered(cause=named(error)) if is_question else NotAcknowledged(topic=topic)
     return LogRefused(cause=named(error))
 
 

@@ -7,6 +7,7 @@
     ├── JarsUnavailable         Maven could not fetch the server
     ├── LayoutUnfit             what was asked for cannot be built
     ├── FormatFailed            the data directory could not be prepared
+    ├── RulesRefused            the cluster did not take access rules
     └── NodeFailed              a node ended, or did not become ready in time
 """
 
@@ -54,3 +55,10 @@ class NodeFailed(ClusterError):
     def __init__(self, what: str, log: Path) -> None:
         tail = log.read_text(errors="replace")[-2000:] if log.exists() else ""
         super().__init__(f"{what}. The end of {log}:\n{tail}")
+
+
+class RulesRefused(ClusterError):
+    """The cluster did not take access rules. Connect as its administrator, and check that it has an authorizer."""
+
+    def __init__(self, errors: list[str]) -> None:
+        super().__init__(f"Apache Kafka did not take the access rules ({', '.join(errors)}). Connect as the admin.")
