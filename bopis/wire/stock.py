@@ -22,6 +22,18 @@ def _adjusted_from_v1(body: StockAdjustedV1) -> StockAdjusted:
     return StockAdjusted(reason=body.reason, lines=(line,), note=body.note)
 
 
+class HoldCommandRefusedV1(Struct, frozen=True, kw_only=True):
+    """The first version did not name the order."""
+
+    hold: str
+    command: str
+    reason: events.Refusal
+
+
+def _refused_from_v1(body: HoldCommandRefusedV1) -> events.HoldCommandRefused:
+    return events.HoldCommandRefused(hold=body.hold, command=body.command, reason=body.reason)
+
+
 STOCK = Family(
     {
         "bopis.pos.sale.v1": messages.PosSale,
@@ -52,9 +64,10 @@ INVENTORY_EVENTS = Family(
         "bopis.inventory.reservation_refused.v1": events.ReservationRefused,
         "bopis.inventory.hold_changed.v1": events.HoldChanged,
         "bopis.inventory.hold_extended.v1": events.HoldExtended,
-        "bopis.inventory.hold_command_refused.v1": events.HoldCommandRefused,
+        "bopis.inventory.hold_command_refused.v2": events.HoldCommandRefused,
         "bopis.inventory.shortfall_found.v1": events.ShortfallFound,
         "bopis.inventory.short_pick_found.v1": events.ShortPickFound,
+        "bopis.inventory.doubt_settled.v1": events.DoubtSettled,
         "bopis.inventory.gap_found.v1": events.GapFound,
         "bopis.inventory.gap_filled.v1": events.GapFilled,
         "bopis.inventory.gap_closed.v1": events.GapClosed,
@@ -64,5 +77,5 @@ INVENTORY_EVENTS = Family(
         "bopis.inventory.stock_rule_set.v1": events.StockRuleSet,
         "bopis.inventory.store_policy_set.v1": events.StorePolicySet,
     },
-    old={},
+    old={"bopis.inventory.hold_command_refused.v1": (HoldCommandRefusedV1, _refused_from_v1)},
 )

@@ -216,7 +216,7 @@ def test_release_after_collection_is_refused_and_gives_nothing_back() -> None:
 
     events = shop.say(ReleaseStock(hold="h1"))
 
-    assert events == [HoldCommandRefused(hold="h1", command="ReleaseStock", reason=Refusal.HOLD_ENDED)]
+    assert events == [HoldCommandRefused(hold="h1", order="order-h1", command="ReleaseStock", reason=Refusal.HOLD_ENDED)]
     assert (shop.on_hand(), shop.level().held) == (7, 0)
 
 
@@ -419,7 +419,7 @@ def test_a_line_of_which_nothing_was_found_ends_lost() -> None:
 
     assert (shop.level().held, shop.level().holds) == (0, ())
     assert shop.say(CollectStock(hold="h1")) == [
-        HoldCommandRefused(hold="h1", command="CollectStock", reason=Refusal.HOLD_ENDED)
+        HoldCommandRefused(hold="h1", order="order-h1", command="CollectStock", reason=Refusal.HOLD_ENDED)
     ]
 
 

@@ -7,16 +7,18 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 import msgspec
 import pytest
+from msgspec.structs import fields
 
 from bopis.domain.inventory.messages import StockAdjusted
 from bopis.domain.message import Message
 from bopis.wire.envelope import Family
+from bopis.wire.orders import ORDER_EVENTS, ORDERS
 from bopis.wire.schema import schemas
 from bopis.wire.stock import INVENTORY_EVENTS, STOCK
 
 SCHEMA_DIR = Path(__file__).parents[2] / "docs" / "schemas"
 GOLDEN = Path(__file__).parent / "golden"
-FAMILIES = {"stock": STOCK, "inventory": INVENTORY_EVENTS}
+FAMILIES = {"stock": STOCK, "inventory": INVENTORY_EVENTS, "orders": ORDERS, "order-events": ORDER_EVENTS}
 TYPES = [(family, name) for family in FAMILIES.values() for name in family.envelopes]
 
 
@@ -98,17 +100,25 @@ def example(kind: Any, field: str) -> Any:
     if hasattr(kind, "__metadata__"):
         return example(args[0], field)
     if origin is tuple:
-        return [example(args[0], field)]
+        return [example(it, field) for it in args if it is not Ellipsis]
     if args and type(None) in args:
         return example(next(it for it in args if it is not type(None)), field)
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
         hints = get_type_hints(kind, include_extras=True)
-        return {name: example(hints[name], name) for name in kind.__struct_fields__}
+        return {it.name: unlike(it.default, example(hints[it.name], it.name), hints[it.name]) for it in fields(kind)}
     if kind is datetime:
         return "2026-11-22T09:30:00Z"
     if isinstance(kind, type) and hasattr(kind, "__members__"):
         return next(iter(kind)).value
-    return {str: "4011" if field == "sku" else field, int: 2, bool: True}[kind]
+    known = {"sku": "4011", "currency": "EUR"}
+    return {str: known.get(field, field), int: 2, bool: True}[kind]
+
+
+def unlike(default: Any, value: Any, kind: Any) -> Any:
+    """The value, or another one where a type that leaves its defaults out would not write it."""
+    if default is msgspec.NODEFAULT or default != value:
+        return value
+    return not value if isinstance(value, bool) else list(kind)[-1].value
 
 
 def golden(family: Family, name: str) -> dict[str, Any]:

@@ -83,7 +83,10 @@ class HoldExtended(Struct, frozen=True, kw_only=True):
 
 
 class HoldCommandRefused(Struct, frozen=True, kw_only=True):
+    """A message about a hold did not fit it. ``order`` is empty where the hold is not known."""
+
     hold: str
+    order: str = ""
     command: str
     reason: Refusal
 
@@ -106,6 +109,15 @@ class ShortPickFound(Struct, frozen=True, kw_only=True):
     line: int
     sku: str
     missing: int
+
+
+class DoubtSettled(Struct, frozen=True, kw_only=True):
+    """A count told what became of units that a pick of this hold had not found."""
+
+    sku: str
+    hold: str
+    order: str
+    on_hand: int
 
 
 class GapFound(Struct, frozen=True, kw_only=True):
@@ -169,6 +181,7 @@ Event = (
     | HoldCommandRefused
     | ShortfallFound
     | ShortPickFound
+    | DoubtSettled
     | GapFound
     | GapFilled
     | GapClosed

@@ -91,9 +91,9 @@ def extend(rows: Rows, store: str, command: ExtendHold) -> tuple[Event, ...]:
     key = hold_key(store, command.hold)
     hold = cast(Hold | None, rows.get(key))
     if hold is None:
-        return refused(command.hold, "ExtendHold", Refusal.UNKNOWN_HOLD)
+        return refused(command.hold, None, "ExtendHold", Refusal.UNKNOWN_HOLD)
     if not hold.active:
-        return refused(command.hold, "ExtendHold", Refusal.HOLD_ENDED)
+        return refused(command.hold, hold, "ExtendHold", Refusal.HOLD_ENDED)
     until_ms = epoch_ms(command.hold_until)
     if until_ms <= hold.until_ms:
         return ()
@@ -153,9 +153,10 @@ def _refusal(
     return (Refusal.NOT_ENOUGH_STOCK, tuple(shortages)) if shortages else (None, ())
 
 
-def refused(hold: str, command: str, reason: Refusal) -> tuple[Event, ...]:
+def refused(hold_id: str, hold: Hold | None, command: str, reason: Refusal) -> tuple[Event, ...]:
     """A message about a hold that does not fit it, refused by name."""
-    return (HoldCommandRefused(hold=hold, command=command, reason=reason),)
+    order = "" if hold is None else hold.order
+    return (HoldCommandRefused(hold=hold_id, order=order, command=command, reason=reason),)
 
 
 def _end(
@@ -165,18 +166,18 @@ def _end(
     end = HoldEnd.RELEASED if isinstance(command, ReleaseStock) else HoldEnd.COLLECTED
     hold = cast(Hold | None, rows.get(hold_key(store, command.hold)))
     if hold is None:
-        return refused(command.hold, name, Refusal.UNKNOWN_HOLD)
+        return refused(command.hold, None, name, Refusal.UNKNOWN_HOLD)
     numbers = set(command.lines)
     lines = [line for line in hold.lines if not numbers or line.line in numbers]
     if numbers - {line.line for line in lines}:
-        return refused(command.hold, name, Refusal.UNKNOWN_LINE)
+        return refused(command.hold, hold, name, Refusal.UNKNOWN_LINE)
     ending = [line for line in lines if line.state is LineState.HELD]
     if ending:
         reason = command.reason if isinstance(command, ReleaseStock) else ""
         return (_end_lines(rows, Held(store, command.hold, hold, clocks), ending, (end, reason), trace),)
     if any(line.state == end.value for line in lines):
         return ()
-    return refused(command.hold, name, Refusal.HOLD_ENDED)
+    return refused(command.hold, hold, name, Refusal.HOLD_ENDED)
 
 
 def _end_lines(

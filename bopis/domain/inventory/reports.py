@@ -28,7 +28,7 @@ from bopis.domain.inventory.movements import (
     window_start,
 )
 from bopis.domain.inventory.rows import Level, Row, Rows, level_key
-from bopis.domain.inventory.shortfalls import find_shortfall
+from bopis.domain.inventory.shortfalls import find_shortfall, settle_doubt
 from bopis.domain.inventory.trace import Kind, Trace
 from bopis.domain.message import Message
 from bopis.domain.values import Clocks
@@ -167,6 +167,7 @@ def count_shelf(
             continue
         if level.held and level.held > level.on_hand:
             short.append(sku)
+        events += settle_doubt(rows, store, sku, level)
         rows.put(level_key(store, sku), level)
         if trace is not None:
             trace(sku, Kind.COUNT, units, change, level.on_hand)

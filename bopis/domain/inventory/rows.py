@@ -73,6 +73,7 @@ class Level(Struct, omit_defaults=True, gc=False):
     staged_floor_ms: int = -1
     staged_moves: bytes = b""
     holds: tuple[str, ...] = ()
+    doubted_by: tuple[str, ...] = ()
 
 
 class Rule(Struct, frozen=True, omit_defaults=True):

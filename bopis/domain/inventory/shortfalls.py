@@ -3,6 +3,7 @@
 from typing import cast
 
 from bopis.domain.inventory.events import (
+    DoubtSettled,
     Event,
     Refusal,
     ShortfallFound,
@@ -12,11 +13,12 @@ from bopis.domain.inventory.events import (
 from bopis.domain.inventory.holds import Held, free_units, keep_hold, level_of, refused
 from bopis.domain.inventory.messages import PickLine, StockPicked
 from bopis.domain.inventory.movements import move_staged
-from bopis.domain.inventory.rows import Hold, HoldLine, LineState, Rows, hold_key, level_key
+from bopis.domain.inventory.rows import Hold, HoldLine, Level, LineState, Rows, hold_key, level_key
 from bopis.domain.inventory.trace import Kind, Trace
 from bopis.domain.values import Clocks
 
 PICK = StockPicked.__name__
+DOUBTS_MAX = 64  # holds whose orders are told when a count settles what they did not find
 
 
 def find_shortfall(rows: Rows, store: str, sku: str, recorded_at_ms: int) -> tuple[Event, ...]:
@@ -47,14 +49,14 @@ def pick(rows: Rows, store: str, report: StockPicked, clocks: Clocks, trace: Tra
     """Set picked units aside; units not found leave the hold and are in doubt until a count settles them."""
     hold = cast(Hold | None, rows.get(hold_key(store, report.hold)))
     if hold is None:
-        return refused(report.hold, PICK, Refusal.UNKNOWN_HOLD)
+        return refused(report.hold, None, PICK, Refusal.UNKNOWN_HOLD)
     if not hold.active:
-        return refused(report.hold, PICK, Refusal.HOLD_ENDED)
+        return refused(report.hold, hold, PICK, Refusal.HOLD_ENDED)
     still_held = {line.line: line for line in hold.lines if line.state is LineState.HELD}
     for found in report.lines:
         line = still_held.pop(found.line, None)
         if line is None or found.picked + found.missing > line.quantity - line.picked:
-            return refused(report.hold, PICK, Refusal.UNKNOWN_LINE)
+            return refused(report.hold, hold, PICK, Refusal.UNKNOWN_LINE)
     lines = {line.line: line for line in hold.lines}
     held = Held(store, report.hold, hold, clocks)
     events: list[Event] = []
@@ -66,8 +68,30 @@ def pick(rows: Rows, store: str, report: StockPicked, clocks: Clocks, trace: Tra
             events.append(
                 ShortPickFound(hold=report.hold, order=hold.order, line=line.line, sku=line.sku, missing=found.missing)
             )
+            events += _counted_since(rows, held, line.sku)
     keep_hold(rows, held)
     return tuple(events)
+
+
+def settle_doubt(rows: Rows, store: str, sku: str, level: Level) -> tuple[Event, ...]:
+    """Tell the orders whose units were in doubt that a count has settled it; the caller puts the level back."""
+    if not level.doubted_by or level.in_doubt:
+        return ()
+    doubted, level.doubted_by = level.doubted_by, ()
+    holds = [(hold_id, cast(Hold | None, rows.get(hold_key(store, hold_id)))) for hold_id in doubted]
+    return tuple(
+        DoubtSettled(sku=sku, hold=hold_id, order=hold.order, on_hand=level.on_hand)
+        for hold_id, hold in holds
+        if hold is not None
+    )
+
+
+def _counted_since(rows: Rows, held: Held, sku: str) -> tuple[Event, ...]:
+    """A count newer than the pick has seen what is missing: there is nothing left to doubt."""
+    level = level_of(rows, held.store, sku)
+    if held.clocks.at_ms > level.counted_ms:
+        return ()
+    return (DoubtSettled(sku=sku, hold=held.hold_id, order=held.hold.order, on_hand=level.on_hand),)
 
 
 def _set_aside(rows: Rows, held: Held, line: HoldLine, found: PickLine, trace: Trace | None) -> None:
@@ -80,6 +104,8 @@ def _set_aside(rows: Rows, held: Held, line: HoldLine, found: PickLine, trace: T
     if found.missing and at_ms > level.counted_ms:
         level.in_doubt += found.missing
         level.doubted_ms = max(level.doubted_ms, at_ms)
+        if held.hold_id not in level.doubted_by:
+            level.doubted_by = (*level.doubted_by, held.hold_id)[-DOUBTS_MAX:]
     rows.put(level_key(held.store, line.sku), level)
 
 

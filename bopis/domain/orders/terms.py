@@ -1,0 +1,212 @@
+"""Words that messages, events and the state of an order share."""
+
+from enum import StrEnum
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from bopis.domain.values import AmountCents, Id
+
+ORDER_LINES_MAX = 200
+SEALED_LENGTH_MAX = 8_192
+HASH_LENGTH_MAX = 64
+
+OrderId = Annotated[str, Meta(min_length=8, max_length=8)]
+LineNumber = Annotated[int, Meta(ge=1)]
+LineNumbers = Annotated[tuple[LineNumber, ...], Meta(max_length=ORDER_LINES_MAX)]
+Sealed = Annotated[str, Meta(max_length=SEALED_LENGTH_MAX)]  # sealed under the customer's key before it enters
+Hash = Annotated[str, Meta(max_length=HASH_LENGTH_MAX)]
+Place = Annotated[str, Meta(min_length=1, max_length=64)]
+
+
+class By(StrEnum):
+    """Who wanted something of an order."""
+
+    CUSTOMER = "customer"
+    STAFF = "staff"
+    SYSTEM = "system"
+
+
+class Channel(StrEnum):
+    """How a customer wants to be told."""
+
+    EMAIL = "email"
+    SMS = "sms"
+    WEBHOOK = "webhook"
+    CONSOLE = "console"
+
+
+class Consent(StrEnum):
+    """Whether a change needs the customer's word: never made, offered first, or made without asking."""
+
+    NEVER = "never"
+    OFFER = "offer"
+    AUTOMATIC = "automatic"
+
+
+class ShortPolicy(StrEnum):
+    """What becomes of units that are missing on the shelf."""
+
+    RESOURCE = "resource"
+    SUBSTITUTE = "substitute"
+    PARTIAL = "partial"
+    CANCEL_LINE = "cancel_line"
+
+
+class ShortCause(StrEnum):
+    """How units of a line came to be missing."""
+
+    PICK = "pick"
+    TILL = "till"
+    STAGING = "staging"
+
+
+class Arrival(StrEnum):
+    """Where the customer waits."""
+
+    COUNTER = "counter"
+    BAY = "bay"
+    LOCKER = "locker"
+
+
+class Proof(StrEnum):
+    """How it was made sure that the goods go to the right person."""
+
+    CODE = "code"
+    TOKEN = "token"
+    IDENTITY = "identity"
+
+
+class Document(StrEnum):
+    """Kind of identity document that was shown; its number is never noted."""
+
+    NONE = "none"
+    IDENTITY_CARD = "identity_card"
+    PASSPORT = "passport"
+    DRIVING_LICENCE = "driving_licence"
+    OTHER = "other"
+
+
+class TaskKind(StrEnum):
+    """Work in a store that an order leaves behind."""
+
+    PUT_BACK = "put_back"
+    COUNT = "count"
+
+
+class PaymentState(StrEnum):
+    """Where the payment stands, as far as the order needs to know."""
+
+    PAY_IN_STORE = "pay_in_store"
+    AUTHORISING = "authorising"
+    DECLINED = "declined"
+    AUTHORISED = "authorised"
+    EXHAUSTED = "exhausted"
+
+
+class EndReason(StrEnum):
+    """Why lines ended without being handed over."""
+
+    CUSTOMER_WISH = "customer_wish"
+    STORE_WISH = "store_wish"
+    FRAUD_SUSPECTED = "fraud_suspected"
+    NO_STORE = "no_store"
+    NOT_ACCEPTED = "not_accepted"
+    OFFER_REFUSED = "offer_refused"
+    OFFER_UNANSWERED = "offer_unanswered"
+    WAITED_TOO_LONG = "waited_too_long"
+    SHORT = "short"
+    PAYMENT_EXHAUSTED = "payment_exhausted"
+    PAYMENT_LATE = "payment_late"
+    STORE_CLOSED = "store_closed"
+    OTHER = "other"
+
+
+class RejectReason(StrEnum):
+    """Why a store does not prepare what was promised there."""
+
+    NOT_FOUND = "not_found"
+    DAMAGED = "damaged"
+    TOO_BUSY = "too_busy"
+    CLOSING = "closing"
+    NOT_ACCEPTED = "not_accepted"
+    STORE_WITHDRAWN = "store_withdrawn"
+    OTHER = "other"
+
+
+class Milestone(StrEnum):
+    """What a customer is told about."""
+
+    PLACED = "placed"
+    PROMISE_CHANGED = "promise_changed"
+    READY = "ready"
+    REMINDER = "reminder"
+    ARRIVAL = "arrival"
+    SUBSTITUTE_OFFERED = "substitute_offered"
+    ALTERNATIVE_OFFERED = "alternative_offered"
+    WAITING = "waiting"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+    NOT_READY = "not_ready"
+    CODE_REISSUED = "code_reissued"
+
+
+class Refusal(StrEnum):
+    """Why a command was refused, in the order in which it is checked."""
+
+    UNKNOWN_ORDER = "unknown_order"
+    NUMBER_TAKEN = "number_taken"
+    REPEATED_LINE = "repeated_line"
+    TOO_MANY_PARTS = "too_many_parts"
+    UNKNOWN_LINE = "unknown_line"
+    UNKNOWN_STORE = "unknown_store"
+    UNKNOWN_OFFER = "unknown_offer"
+    UNKNOWN_TASK = "unknown_task"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+    HANDED_OVER = "handed_over"
+    MOVED = "moved"
+    TOO_LATE = "too_late"
+    TOO_EARLY = "too_early"
+    NOT_ALLOWED = "not_allowed"
+    TOO_MANY_UNITS = "too_many_units"
+    CODE_LOCKED = "code_locked"
+    CODE_USED = "code_used"
+    WRONG_CODE = "wrong_code"
+    NO_DOCUMENT = "no_document"
+
+
+class CustomerRef(Struct, frozen=True, kw_only=True):
+    """A customer by id, how they want to be told, and who they are: sealed, opened only where shown or sent."""
+
+    id: Id
+    language: Annotated[str, Meta(max_length=16)] = ""
+    channels: Annotated[tuple[Channel, ...], Meta(max_length=8)] = ()
+    sealed: Sealed = ""
+
+
+class Allows(Struct, frozen=True, kw_only=True):
+    """What the order allows. ``wait_hours`` of 0 does not wait for stock."""
+
+    later: bool = False
+    alternatives: Consent = Consent.OFFER
+    split: bool = False
+    substitutes: Consent = Consent.OFFER
+    partial: bool = True
+    on_short: ShortPolicy = ShortPolicy.RESOURCE
+    wait_hours: Annotated[int, Meta(ge=0, le=24 * 90)] = 0
+
+
+class LineSum(Struct, frozen=True, kw_only=True):
+    """Units of one line that something happened to."""
+
+    line: int
+    sku: str
+    quantity: int
+
+
+class Amount(Struct, frozen=True, kw_only=True):
+    """Money in minor units."""
+
+    cents: AmountCents
+    currency: Annotated[str, Meta(max_length=3)]

@@ -1,0 +1,110 @@
+"""The types spoken on the ``orders`` topic, and those that the saga of an order answers with.
+
+Answers of the inventory stand in both families' topics under their own names.
+"""
+
+from hashlib import blake2b
+
+from bopis.domain.inventory import events as inventory
+from bopis.domain.message import Message
+from bopis.domain.orders import events, messages, outcomes
+from bopis.wire.envelope import Family
+
+IDENTITY_BYTES = 8
+
+ORDERS = Family(
+    {
+        "bopis.order.place.v1": messages.PlaceOrder,
+        "bopis.order.cancel.v1": messages.CancelOrder,
+        "bopis.order.accept_alternative.v1": messages.AcceptAlternative,
+        "bopis.order.refuse_alternative.v1": messages.RefuseAlternative,
+        "bopis.order.accept_substitute.v1": messages.AcceptSubstitute,
+        "bopis.order.refuse_substitute.v1": messages.RefuseSubstitute,
+        "bopis.order.accept_pick.v1": messages.AcceptPick,
+        "bopis.order.reject_pick.v1": messages.RejectPick,
+        "bopis.order.assign_picker.v1": messages.AssignPicker,
+        "bopis.order.start_picking.v1": messages.StartPicking,
+        "bopis.order.record_pick.v1": messages.RecordPick,
+        "bopis.order.offer_substitute.v1": messages.OfferSubstitute,
+        "bopis.order.stage.v1": messages.StageOrder,
+        "bopis.order.withdraw_ready.v1": messages.WithdrawReady,
+        "bopis.order.hand_over.v1": messages.HandOver,
+        "bopis.order.extend_pickup.v1": messages.ExtendPickup,
+        "bopis.order.reissue_code.v1": messages.ReissueCode,
+        "bopis.order.return.v1": messages.ReturnInStore,
+        "bopis.order.confirm_put_back.v1": messages.ConfirmPutBack,
+        "bopis.order.customer_arrived.v1": messages.CustomerArrived,
+        "bopis.order.stock_appeared.v1": messages.StockAppeared,
+        "bopis.order.store_withdrawn.v1": messages.StoreWithdrawn,
+        "bopis.order.routed.v1": messages.OrderRouted,
+        "bopis.order.routing_failed.v1": messages.RoutingFailed,
+        "bopis.payment.authorised.v1": messages.PaymentAuthorised,
+        "bopis.payment.declined.v1": messages.PaymentDeclined,
+        "bopis.payment.exhausted.v1": messages.PaymentExhausted,
+        "bopis.order.tick.v1": messages.Tick,
+        "bopis.inventory.stock_reserved.v1": inventory.StockReserved,
+        "bopis.inventory.reservation_refused.v1": inventory.ReservationRefused,
+        "bopis.inventory.hold_changed.v1": inventory.HoldChanged,
+        "bopis.inventory.hold_extended.v1": inventory.HoldExtended,
+        "bopis.inventory.hold_command_refused.v2": inventory.HoldCommandRefused,
+        "bopis.inventory.short_pick_found.v1": inventory.ShortPickFound,
+        "bopis.inventory.shortfall_found.v1": inventory.ShortfallFound,
+        "bopis.inventory.doubt_settled.v1": inventory.DoubtSettled,
+    },
+    old={},
+)
+
+ORDER_EVENTS = Family(
+    {
+        "bopis.orders.order_placed.v1": events.OrderPlaced,
+        "bopis.orders.command_refused.v1": events.CommandRefused,
+        "bopis.orders.routing_requested.v1": events.RoutingRequested,
+        "bopis.orders.route_taken.v1": events.RouteTaken,
+        "bopis.orders.alternative_offered.v1": events.AlternativeOffered,
+        "bopis.orders.alternative_answered.v1": events.AlternativeAnswered,
+        "bopis.orders.hold_requested.v1": events.HoldRequested,
+        "bopis.orders.lines_held.v1": events.LinesHeld,
+        "bopis.orders.hold_refused.v1": events.HoldRefused,
+        "bopis.orders.order_promised.v1": events.OrderPromised,
+        "bopis.orders.lines_waiting.v1": events.LinesWaiting,
+        "bopis.orders.pick_accepted.v1": events.PickAccepted,
+        "bopis.orders.accept_overdue.v1": events.AcceptOverdue,
+        "bopis.orders.lines_rejected.v1": events.LinesRejected,
+        "bopis.orders.lines_freed.v1": events.LinesFreed,
+        "bopis.orders.picker_assigned.v1": events.PickerAssigned,
+        "bopis.orders.picking_started.v1": events.PickingStarted,
+        "bopis.orders.pick_recorded.v1": events.PickRecorded,
+        "bopis.orders.line_picked.v1": events.LinePicked,
+        "bopis.orders.line_short.v1": events.LineShort,
+        "bopis.orders.cover_lost.v1": events.CoverLost,
+        "bopis.orders.substitute_offered.v1": events.SubstituteOffered,
+        "bopis.orders.substitute_answered.v1": events.SubstituteAnswered,
+        "bopis.orders.order_staged.v1": events.OrderStaged,
+        "bopis.orders.task_raised.v1": events.TaskRaised,
+        "bopis.orders.task_closed.v1": events.TaskClosed,
+        "bopis.orders.order_ready.v1": outcomes.OrderReady,
+        "bopis.orders.ready_withdrawn.v1": outcomes.ReadyWithdrawn,
+        "bopis.orders.arrival_recorded.v1": outcomes.ArrivalRecorded,
+        "bopis.orders.code_failed.v1": outcomes.CodeFailed,
+        "bopis.orders.code_reissued.v1": outcomes.CodeReissued,
+        "bopis.orders.order_handed_over.v1": outcomes.OrderHandedOver,
+        "bopis.orders.books_corrected.v1": outcomes.BooksCorrected,
+        "bopis.orders.collection_answered.v1": outcomes.CollectionAnswered,
+        "bopis.orders.window_extended.v1": outcomes.WindowExtended,
+        "bopis.orders.order_cancelled.v1": outcomes.OrderCancelled,
+        "bopis.orders.order_expired.v1": outcomes.OrderExpired,
+        "bopis.orders.order_returned.v1": outcomes.OrderReturned,
+        "bopis.orders.payment_requested.v1": outcomes.PaymentRequested,
+        "bopis.orders.payment_answered.v1": outcomes.PaymentAnswered,
+        "bopis.orders.capture_requested.v1": outcomes.CaptureRequested,
+        "bopis.orders.void_requested.v1": outcomes.VoidRequested,
+        "bopis.orders.refund_requested.v1": outcomes.RefundRequested,
+        "bopis.orders.notice_due.v1": outcomes.NoticeDue,
+    },
+    old={},
+)
+
+
+def identity(message: Message) -> bytes:
+    """Eight bytes that stand for who sent a message under which id; the row of an order remembers them."""
+    return blake2b(message.cause.encode(), digest_size=IDENTITY_BYTES).digest()
