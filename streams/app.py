@@ -18,6 +18,7 @@ class StreamApp(faust.App):  # type: ignore[misc]  # Faust ships no types
     ownership: Ownership
     chunks_ahead_max: int = StreamLimits().chunks_ahead_max
     absence_s_max: float = StreamLimits().absence_s_max
+    leave_on_stop: bool = StreamLimits().leave_on_stop
 
 
 def build_app(processor: Processor, connection: Connection, limits: StreamLimits, ownership: Ownership) -> StreamApp:
@@ -26,6 +27,7 @@ def build_app(processor: Processor, connection: Connection, limits: StreamLimits
     app.ownership = ownership
     app.chunks_ahead_max = limits.chunks_ahead_max
     app.absence_s_max = limits.absence_s_max
+    app.leave_on_stop = limits.leave_on_stop
     source = app.topic(connection.topic(processor.source), key_serializer="raw", value_serializer="raw", acks=False)
 
     @app.agent(source, concurrency=1, name=processor.name)  # type: ignore[untyped-decorator]  # Faust ships no types
@@ -58,6 +60,8 @@ def app_settings(processor: Processor, connection: Connection, limits: StreamLim
         # A chunk is one message, so this many is never reached: the transport bounds what is ahead.
         "stream_buffer_maxsize": 4096,
         "stream_wait_empty": False,
+        # The group's assignment also says who keeps a warm copy of what, and makes the keeper the next owner.
+        "table_standby_replicas": limits.standby,
         "topic_allow_declare": False,
         "topic_disable_leader": True,
         "worker_redirect_stdouts": False,

@@ -42,6 +42,8 @@ class GroupCommit:
         self._turned = asyncio.Event()
         self.durable = NO_POSITION
         self.commits = 0
+        # The first offset of the changelog that is not in the table.
+        self.following = 0
 
     def stage(self, position: int, outputs: list[Output]) -> None:
         """Hand over what a step decided. The changed rows are in the table already."""
@@ -49,6 +51,11 @@ class GroupCommit:
         self._outputs += outputs
         if self._runner is None:
             self._runner = asyncio.get_running_loop().create_task(self._run())
+
+    @property
+    def busy(self) -> bool:
+        """Whether something is on its way to the log."""
+        return self._runner is not None
 
     async def room(self) -> None:
         """Wait until a step may stage more: what is staged must fit into one batch of the changelog."""
@@ -95,7 +102,8 @@ class GroupCommit:
         self._learn_row_size(changes)
         self._turned.set()
         await self._writer.publish(outputs)
-        await self._writer.atomically(self._changelog, [(key, value, NO_HEADERS) for key, value in changes])
+        entries = [(key, value, NO_HEADERS) for key, value in changes]
+        self.following = await self._writer.atomically(self._changelog, entries) + len(entries)
         self.durable = position
         self.commits += 1
 

@@ -18,6 +18,8 @@ class StreamLimits(msgspec.Struct, frozen=True, kw_only=True):
     absence_s_max: int = 300
     drain_s_max: float = 8.0
     stop_s_max: float = 5.0
+    # True: a clean stop gives a named worker's partitions away at once. False: they wait for it to come back.
+    leave_on_stop: bool = True
 
     # Reading. A chunk is what one fetch brought for one partition.
     fetch_bytes_max: int = 1 << 20
@@ -37,6 +39,15 @@ class StreamLimits(msgspec.Struct, frozen=True, kw_only=True):
     staged_outputs_max: int = 20_000
     output_batch_bytes_max: int = 900_000
     group_offsets_s: float = 3.0
+
+    # Standby copies: how many of each partition the group keeps, and how gently they are fed. A copy that was behind
+    # for longer than the changelog keeps its tombstones could miss that a row is gone.
+    standby: int = 0
+    standby_slice_records: int = 500
+    standby_fetch_bytes_min: int = 1 << 16
+    standby_fetch_wait_ms: int = 500
+    standby_retry_s: float = 5.0
+    tombstones_kept_s: float = 12 * 3600
 
     # Topics that a worker declares.
     source_bytes_max: int = 8 << 20

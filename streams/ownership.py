@@ -8,6 +8,8 @@ import structlog
 
 from streams.batches import Chunk
 from streams.partition import Partition, Reach
+from streams.standby import Copy, Standbys
+from streams.standing import Standing
 
 log = structlog.get_logger("streams.ownership")
 
@@ -20,6 +22,9 @@ class Reader(Protocol):
     async def place(self, offsets: dict[Any, int]) -> None:
         """Read these partitions from these offsets on."""
 
+    def standbys(self) -> list[int]:
+        """The partitions that this worker shall keep copies of."""
+
 
 class Ownership:
     """The partitions of one worker, from claim to farewell."""
@@ -30,8 +35,10 @@ class Ownership:
         self._topic = reach.connection.topic(reach.processor.source)
         self._partitions: dict[int, Partition] = {}
         self._resting: dict[int, Partition] = {}
+        self._begun: dict[int, Copy] = {}
         self._openings: dict[int, asyncio.Task[None]] = {}
         self._reader: Reader | None = None
+        self._standbys = Standbys(reach.processor, reach.connection, reach.limits, reach.client)
         self._told_ready = False
         self.closed = False
 
@@ -41,6 +48,9 @@ class Ownership:
             opening.cancel()
         self._openings.clear()
         partitions, self._partitions = self._partitions, {}
+        # What a recovery has read is not read again, or rebalances in quick succession would never let it end.
+        begun = {number: it.hand_back() for number, it in partitions.items() if not it.ready}
+        self._begun |= {number: copy for number, copy in begun.items() if copy is not None}
         for number, settled in (await self._rest(partitions)).items():
             if settled:
                 self._resting[number] = partitions[number]
@@ -60,17 +70,34 @@ class Ownership:
         self._reader = reader
         numbers = sorted(tp.partition for tp in tps if tp.topic == self._topic)
         resting, self._resting = self._resting, {}
-        for number, partition in resting.items():
-            if number not in numbers:
-                partition.close()
-        log.info("partitions.assigned", processor=self._reach.processor.name, partitions=numbers)
+        copied = [number for number in reader.standbys() if number not in numbers]
+        self._hand_on(resting, numbers, copied)
+        log.info("partitions.assigned", processor=self._reach.processor.name, partitions=numbers, standby=copied)
         for number in numbers:
-            kept = resting.get(number)
-            partition = kept or Partition(number, self._reach)
+            kept, copy = resting.get(number), self._begun.pop(number, None) or self._standbys.take(number)
+            partition = kept or Partition(number, self._reach, copy)
             self._partitions[number] = partition
             task = asyncio.get_running_loop().create_task(self._open(partition, kept is not None))
             self._openings[number] = task
+        for number, copy in self._begun.items():
+            self._standbys.adopt(number, copy)
+        self._begun.clear()
+        self._standbys.follow(copied)
         self._tell_ready()
+
+    def _hand_on(self, resting: dict[int, Partition], numbers: list[int], copied: list[int]) -> None:
+        """What was owned until now and is not any more ends here, or stays as a copy, without being read again."""
+        for number, partition in resting.items():
+            if number in numbers:
+                continue
+            copy = partition.hand_on()
+            if copy is not None and number in copied:
+                self._standbys.adopt(number, copy)
+
+    def standings(self) -> list[Standing]:
+        """How each partition and each copy stands."""
+        owned = [partition.standing() for _, partition in sorted(self._partitions.items())]
+        return [*owned, *self._standbys.standings()]
 
     async def _open(self, partition: Partition, kept: bool) -> None:
         try:
@@ -115,6 +142,7 @@ class Ownership:
         for opening in self._openings.values():
             opening.cancel()
         settled = await self._rest(self._partitions)
+        await self._standbys.close()
         return all(settled.values())
 
     def abandon(self) -> None:
@@ -124,3 +152,4 @@ class Ownership:
             opening.cancel()
         for partition in (*self._partitions.values(), *self._resting.values()):
             partition.close()
+        self._standbys.abandon()

@@ -17,8 +17,10 @@ from streams.dead_letters import dead_letter
 from streams.errors import PartitionStuck, SourceReplaced, SourceTruncated
 from streams.limits import StreamLimits
 from streams.processor import Output, Processor
-from streams.recovery import recover
+from streams.recovery import Recovery
 from streams.rules import NO_POSITION, Step, step
+from streams.standby import Copy
+from streams.standing import OPENING, OWNER, READY, Standing
 from streams.table import Table
 from streams.ticks import Ticker
 from streams.writer import PartitionWriter
@@ -41,19 +43,21 @@ class Reach(msgspec.Struct, frozen=True):
 class Partition:
     """Claim, recover, decide, commit: the exact step around one partition of the source."""
 
-    def __init__(self, number: int, reach: Reach) -> None:
+    def __init__(self, number: int, reach: Reach, copy: Copy | None = None) -> None:
         processor, connection = reach.processor, reach.connection
         self.source = TopicPartition(connection.topic(processor.source), number)
         self._changelog = TopicPartition(connection.topic(processor.changelog), number)
         self._reach = reach
-        self._table = Table(processor)
+        self._warm_from = None if copy is None else copy.following
+        self._table = Table(processor) if copy is None else copy.table
+        self._recovery = Recovery(self._table, self._changelog, reach.client)
         identity = f"{connection.group(processor.name)}-{number}"
         self._writer = PartitionWriter(reach.client, identity, reach.limits)
         self._commits = GroupCommit(self._table, self._writer, self._changelog, reach.limits, reach.failed)
         self._ticker = Ticker(self._table.rows, self._writer, self.source, reach.processor, reach.limits)
         self._ticking: asyncio.Task[None] | None = None
         self._gap_seeks = 0
-        self.ready = False
+        self.ready = self._was_ready = False
 
     @property
     def next_offset(self) -> int:
@@ -75,7 +79,7 @@ class Partition:
         await self._writer.open()
         claim = await self._claim()
         table, reach = self._table, self._reach
-        records = await recover(table, self._changelog, claim, reach.client, (reach.connection, reach.limits))
+        await self._recovery.run(claim, self._warm_from, (reach.connection, reach.limits))
         await self._check_source()
         self._start()
         log.info(
@@ -85,7 +89,8 @@ class Partition:
             epoch=self._writer.epoch,
             position=table.position,
             rows=self.rows,
-            records=records,
+            records=self._recovery.records,
+            warm=self._warm_from is not None,
             stale=table.stale,
             seconds=round(time.monotonic() - began, 3),
         )
@@ -103,7 +108,9 @@ class Partition:
 
     async def _claim(self) -> int:
         claim = Claim(self._reach.connection.instance, self._writer.epoch, int(time.time() * 1000))
-        return await self._writer.atomically(self._changelog, [(CLAIM_KEY, encode_note(claim), NO_HEADERS)])
+        offset = await self._writer.atomically(self._changelog, [(CLAIM_KEY, encode_note(claim), NO_HEADERS)])
+        self._commits.following = offset + 1
+        return offset
 
     async def _check_source(self) -> None:
         """Does the source go on where the rows stop?"""
@@ -125,7 +132,7 @@ class Partition:
         self._ticker.wait_for(end - 1)
 
     def _start(self) -> None:
-        self.ready = True
+        self.ready = self._was_ready = True
         self._ticking = asyncio.get_running_loop().create_task(self._tick())
 
     async def _tick(self) -> None:
@@ -197,6 +204,35 @@ class Partition:
         except TimeoutError:
             log.warning("partition.not_drained", partition=self.source.partition, seconds=drain_s_max)
         return self.settled
+
+    def hand_on(self) -> Copy | None:
+        """After `rest`: the table as a copy for whoever owns the partition next. None when it holds more, or other
+        things, than the log does."""
+        exact = self.settled and self._writer.exact and self._commits.following > 0
+        self.close()
+        return Copy(self._table, self._commits.following) if exact else None
+
+    def hand_back(self) -> Copy | None:
+        """While the partition is not ready: what of the changelog is in the table by now."""
+        if self._was_ready:
+            return self.hand_on()
+        following = self._recovery.following or self._warm_from
+        return Copy(self._table, following) if following else None
+
+    def standing(self) -> Standing:
+        """How the partition stands just now."""
+        return Standing(
+            topic=self.source.topic,
+            partition=self.source.partition,
+            role=OWNER,
+            state=READY if self.ready else OPENING,
+            epoch=self._writer.epoch,
+            position=self._table.position,
+            rows=self.rows,
+            recovered=self._recovery.following,
+            commits=self._commits.commits,
+            committing=self._commits.busy,
+        )
 
     def close(self) -> None:
         self.ready = False

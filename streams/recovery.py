@@ -46,7 +46,8 @@ class Recovery:
             warm_from = None
         self.following, self.claim = earliest if warm_from is None else warm_from, claim
         if self.following <= claim:
-            async with reader(self._tp, self._client, reach) as consumer:
+            fetching = {"max_partition_fetch_bytes": reach[1].recovery_fetch_bytes_max}
+            async with reader(self._client, reach, fetching) as consumer:
                 consumer.assign([self._tp])
                 consumer.seek(self._tp, self.following)
                 await self._load(consumer, reach[1])
@@ -69,22 +70,23 @@ class Recovery:
 
 @asynccontextmanager
 async def reader(
-    tp: TopicPartition, client: LogClient, reach: tuple[Connection, StreamLimits]
+    client: LogClient, reach: tuple[Connection, StreamLimits], fetching: dict[str, int]
 ) -> AsyncIterator[AIOKafkaConsumer]:
-    """A consumer outside any group, started; large fetches, because much is read at once."""
+    """A consumer outside any group, started; stopped at the end."""
     connection, limits = reach
     consumer = AIOKafkaConsumer(
         group_id=None,
         enable_auto_commit=False,
         auto_offset_reset="earliest",
-        max_partition_fetch_bytes=limits.recovery_fetch_bytes_max,
         request_timeout_ms=limits.request_timeout_ms,
+        **fetching,
         **connection.client_options(),
     )
     await client.patiently("recovery", consumer.start)
     try:
         yield consumer
-    except TopicAuthorizationFailedError:
-        raise RightMissing(right=f"READ on topic {tp.topic}") from None
+    except TopicAuthorizationFailedError as error:
+        [topics] = error.args or ("the changelog",)
+        raise RightMissing(right=f"READ on topic {topics}") from None
     finally:
         await consumer.stop()

@@ -123,6 +123,22 @@ class Rows:
         else:
             self._raw[key] = value
 
+    def reload(self, key: str, value: bytes | None) -> None:
+        """`load` for a table that was in use: what stands in the changelog replaces what was decided here."""
+        self._rows.pop(key, None)
+        self._deadlines.pop(key, None)
+        self.load(key, value)
+
+    @property
+    def used(self) -> bool:
+        """Whether rows were decoded or given deadlines, so that loading has to replace them."""
+        return bool(self._rows or self._deadlines)
+
+    def clear(self) -> None:
+        """Forget everything, in place: others hold on to this table."""
+        for kept in (self._rows, self._raw, self._touched, self._deadlines, self._agenda):
+            kept.clear()
+
     def load_agenda(self, deadline: Callable[[str, bytes], int | None]) -> None:
         """After the last `load`: find the deadlines of the rows that came as bytes."""
         for key, value in self._raw.items():

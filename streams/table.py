@@ -32,7 +32,7 @@ class Table:
         A batch of somebody who had lost the partition is left out. The log's own fence keeps such batches away;
         this is the second lock on the same door.
         """
-        load_row = self.rows.load
+        load_row = self.rows.reload if self.rows.used else self.rows.load
         for record in records:
             key = record.key
             if not key:
@@ -62,6 +62,13 @@ class Table:
         """Everything before the owner's claim has been loaded."""
         self.claim = claim
         self.rows.load_agenda(self._processor.deadline)
+
+    def clear(self) -> None:
+        """Begin anew, as if nothing had ever been loaded."""
+        self.rows.clear()
+        self.position = self.claim = NO_POSITION
+        self.stale = 0
+        self._in_stale_batch = False
 
     def commit(self, position: int) -> list[Entry]:
         """What one atomic batch must hold so that the rows are true at `position`: the position first, because a

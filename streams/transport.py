@@ -105,7 +105,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]  # Fa
 
     async def on_thread_stop(self) -> None:
         # A named member that leaves for good says so; aiokafka would let its session time out.
-        if self._consumer is not None and self._consumer._coordinator is not None:
+        if self.app.leave_on_stop and self._consumer is not None and self._consumer._coordinator is not None:
             self._consumer._coordinator._group_instance_id = None
         await super().on_thread_stop()
 
@@ -175,6 +175,10 @@ class Consumer(driver.Consumer):  # type: ignore[misc]  # Faust ships no types
         self._room.set()
         self.app.ownership.assigned(assigned, self)
         await super().on_partitions_assigned(assigned, generation_id)
+
+    def standbys(self) -> list[int]:
+        """The partitions that this worker shall keep copies of, by the group's assignment."""
+        return sorted({tp.partition for tp in self.app.assignor.assigned_standbys()})
 
     async def perform_seek(self) -> None:
         """Read each partition from its position on; one that is still recovering is not read at all."""

@@ -39,6 +39,8 @@ class PartitionWriter:
         self._limits = limits
         self._producer_id = -1
         self.epoch = -1
+        # Whether every offset that was answered is known, not reckoned from the end of a partition.
+        self.exact = True
         self._sequences: dict[TopicPartition, int] = defaultdict(int)
         self._locks: dict[TopicPartition, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._partitions_of_key: dict[tuple[str, bytes], int] = {}
@@ -116,6 +118,7 @@ class PartitionWriter:
         if offset < 0:
             # The batch was there already and the log no longer knows where; the end is at or beyond it.
             offset = await self._client.offset(tp, LATEST) - count
+            self.exact = False
         if offset < 0:
             raise LogRefused(request="append", topic=tp.topic, partition=tp.partition)
         return offset
