@@ -1,3 +1,1 @@
 """The embedded log from the inside: storage, sockets, and what happens when the world breaks."""
-
-import tests.contract  # noqa: F401

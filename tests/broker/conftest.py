@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.engines import QUICK, EmbeddedEngine
+from tests.engines.embedded import QUICK, EmbeddedEngine
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from bopis.broker.producers import (
     unpack_state,
 )
 from bopis.broker.records import Opaque, first_at_or_after, walk, with_records
-from tests.contract.wire import batch
+from tests.engines.wire import batch
 
 pairs = st.lists(
     st.tuples(st.none() | st.binary(max_size=300), st.none() | st.binary(max_size=300)), min_size=1, max_size=20

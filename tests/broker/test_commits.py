@@ -16,7 +16,7 @@ from bopis.broker.errors import StorageFailed
 from bopis.broker.limits import BrokerLimits
 from bopis.broker.server import EmbeddedBroker
 from tests.contract.reading import read_all
-from tests.contract.wire import LATEST, Wire, batch
+from tests.engines.wire import LATEST, Wire, batch
 
 STORAGE_ERROR, TOPIC_EXISTS = 56, 36
 IDENTITY = (4_000, 0)

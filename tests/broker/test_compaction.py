@@ -11,7 +11,7 @@ from bopis.broker import compaction
 from bopis.broker.batch import stamp
 from bopis.broker.database import OFFSET_MAX, SCHEMA, offset_of, row_id
 from bopis.broker.records import walk
-from tests.contract.wire import batch
+from tests.engines.wire import batch
 
 PARTITION = 3
 keys = st.sampled_from([None, b"", b"a", b"b", b"c", b"a-key-that-is-longer-than-its-digest", b"sixteen-byte-key"])

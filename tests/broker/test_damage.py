@@ -9,9 +9,9 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.contract.engines import EmbeddedEngine
 from tests.contract.reading import read_all
-from tests.contract.wire import Wire, batch
+from tests.engines import EmbeddedEngine
+from tests.engines.wire import Wire, batch
 
 OwnLog = Callable[..., EmbeddedEngine]
 

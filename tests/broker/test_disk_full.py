@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.engines import EmbeddedEngine
 from tests.contract.reading import read_all, until
-from tests.contract.wire import Wire, batch
+from tests.engines import EmbeddedEngine
+from tests.engines.wire import Wire, batch
 
 STORAGE_ERROR = 56
 SMALL_MIB = 12

@@ -8,9 +8,9 @@ from collections.abc import Callable
 import psutil
 import pytest
 
-from tests.contract.engines import EmbeddedEngine
 from tests.contract.reading import parse
-from tests.contract.wire import Wire, batch
+from tests.engines import EmbeddedEngine
+from tests.engines.wire import Wire, batch
 
 MIB = 1024 * 1024
 RESIDENT_BYTES_MAX = 150 * MIB

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.contract.engines import EmbeddedEngine
+from tests.engines import EmbeddedEngine
 
 OwnLog = Callable[..., EmbeddedEngine]
 

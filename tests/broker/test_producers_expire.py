@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests.contract.engines import EmbeddedEngine
 from tests.contract.reading import until
-from tests.contract.wire import Wire, batch
+from tests.engines import EmbeddedEngine
+from tests.engines.wire import Wire, batch
 
 FENCED, OUT_OF_ORDER = 47, 45
 

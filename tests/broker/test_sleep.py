@@ -6,8 +6,8 @@ import signal
 import time
 from collections.abc import Callable
 
-from tests.contract.engines import EmbeddedEngine
 from tests.contract.members import MemberWire
+from tests.engines import EmbeddedEngine
 
 
 def test_members_survive_a_pause_of_the_whole_process(own_log: Callable[..., EmbeddedEngine]) -> None:

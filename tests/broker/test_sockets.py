@@ -13,9 +13,9 @@ import psutil
 import pytest
 
 from bopis.broker.apis import served
-from tests.contract.engines import EmbeddedEngine
 from tests.contract.reading import read_all, until
-from tests.contract.wire import Wire, batch
+from tests.engines import EmbeddedEngine
+from tests.engines.wire import Wire, batch
 
 GROWTH_BYTES_MAX = 40 * 1024 * 1024
 SEED = 20_260_217

@@ -1,4 +1,4 @@
-"""One log for all tests of the contract, and topics of their own for each."""
+"""Topics, groups and clients of their own for each test of the contract."""
 
 from __future__ import annotations
 
@@ -12,44 +12,46 @@ from typing import Any
 import pytest
 from kafka import KafkaAdminClient
 
-from tests.contract.engines import EmbeddedEngine
-from tests.contract.wire import Wire
+from tests.contract.reading import until
+from tests.engines import Engine
+from tests.engines.wire import Wire
 
 KCAT_SECONDS = 30
-
-
-@pytest.fixture(scope="session", params=["embedded"])
-def log_engine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedEngine]:
-    engine = EmbeddedEngine(tmp_path_factory.mktemp(request.param))
-    engine.start()
-    yield engine
-    engine.stop()
+KEEPING = {"cleanup.policy", "retention.ms", "retention.bytes"}
 
 
 @pytest.fixture
-def admin(log_engine: EmbeddedEngine) -> Iterator[KafkaAdminClient]:
-    client = KafkaAdminClient(bootstrap_servers=log_engine.bootstrap)
+def admin(engine: Engine) -> Iterator[KafkaAdminClient]:
+    client = KafkaAdminClient(bootstrap_servers=engine.bootstrap)
     yield client
     client.close()
 
 
 @pytest.fixture
-def make_topic(log_engine: EmbeddedEngine) -> Callable[..., str]:
-    """Make a topic with a name that nobody had before."""
+def make_topic(engine: Engine) -> Iterator[Callable[..., str]]:
+    """Make a topic with a name that nobody had before, and wait until it can be written and read."""
+    made: list[str] = []
 
     def make(partitions: int = 1, **settings: Any) -> str:
         name = f"topic-{uuid.uuid4().hex[:12]}"
         configs = {key.replace("_", "."): str(value) for key, value in settings.items()}
-        with Wire(log_engine.address) as wire:
+        if KEEPING & set(configs):
+            configs = dict(engine.small_steps) | configs
+        with Wire(engine.address) as wire:
             assert wire.create_topic(name, partitions, configs) == 0
+            made.append(name)
+            assert until(lambda: wire.is_ready(name, partitions))
         return name
 
-    return make
+    yield make
+    engine.start()
+    with Wire(engine.address) as wire:
+        wire.delete_topics(made)
 
 
 @pytest.fixture
-def wire(log_engine: EmbeddedEngine) -> Iterator[Wire]:
-    with Wire(log_engine.address) as client:
+def wire(engine: Engine) -> Iterator[Wire]:
+    with Wire(engine.address) as client:
         yield client
 
 
@@ -59,7 +61,7 @@ def group() -> str:
 
 
 @pytest.fixture
-def kcat(log_engine: EmbeddedEngine) -> Callable[..., subprocess.CompletedProcess[bytes]]:
+def kcat(engine: Engine) -> Callable[..., subprocess.CompletedProcess[bytes]]:
     """Run kcat against the log. Where it is not installed the test is skipped, except in CI."""
     if shutil.which("kcat") is None:
         if os.environ.get("CI") == "true":
@@ -67,7 +69,7 @@ def kcat(log_engine: EmbeddedEngine) -> Callable[..., subprocess.CompletedProces
         pytest.skip("kcat is not installed: apt-get install kcat")
 
     def run(*arguments: str, given: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-        command = ["kcat", "-b", log_engine.bootstrap, *arguments]
+        command = ["kcat", "-b", engine.bootstrap, *arguments]
         return subprocess.run(command, input=given, capture_output=True, timeout=KCAT_SECONDS, check=True)
 
     return run

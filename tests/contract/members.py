@@ -20,7 +20,7 @@ from kafka.protocol.consumer import (
 )
 
 from tests.contract.reading import until
-from tests.contract.wire import Wire
+from tests.engines.wire import Wire
 
 MEMBER_ID_REQUIRED = 79
 REBALANCING = 27

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from aiokafka.record.memory_records import MemoryRecords
 
-from tests.contract.wire import EARLIEST, LATEST, Wire
+from tests.engines.wire import EARLIEST, LATEST, Wire
 
 
 class Row(NamedTuple):

@@ -9,19 +9,19 @@ from collections.abc import Callable
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.protocol.consumer import FetchResponse
 
-from tests.contract.engines import EmbeddedEngine
 from tests.contract.reading import parse
-from tests.contract.wire import EARLIEST, LATEST, Wire, batch
+from tests.engines import Engine
+from tests.engines.wire import EARLIEST, LATEST, Wire, batch
 
 OUT_OF_RANGE, UNKNOWN_TOPIC = 1, 3
 SOON_SECONDS = 0.5
 
 
-def later(log_engine: EmbeddedEngine, topic: str, seconds: float, *sizes: int) -> threading.Thread:
+def later(engine: Engine, topic: str, seconds: float, *sizes: int) -> threading.Thread:
     """Write records of these sizes, one after another, each so much later."""
 
     def write() -> None:
-        with Wire(log_engine.address) as wire:
+        with Wire(engine.address) as wire:
             for size in sizes:
                 time.sleep(seconds)
                 assert wire.produce(topic, batch((b"k", b"x" * size))).error_code == 0
@@ -32,11 +32,11 @@ def later(log_engine: EmbeddedEngine, topic: str, seconds: float, *sizes: int) -
 
 
 def test_a_waiting_fetch_is_answered_as_soon_as_something_arrives(
-    log_engine: EmbeddedEngine, wire: Wire, make_topic: Callable[..., str]
+    engine: Engine, wire: Wire, make_topic: Callable[..., str]
 ) -> None:
     topic = make_topic()
     started = time.monotonic()
-    writer = later(log_engine, topic, 0.3, 10)
+    writer = later(engine, topic, 0.3, 10)
 
     answer = wire.fetch(topic, 0, max_wait_ms=10_000)
     waited = time.monotonic() - started
@@ -57,11 +57,11 @@ def test_an_idle_fetch_is_answered_when_its_time_is_up(wire: Wire, make_topic: C
 
 
 def test_a_fetch_waits_for_as_many_bytes_as_it_asked_for(
-    log_engine: EmbeddedEngine, wire: Wire, make_topic: Callable[..., str]
+    engine: Engine, wire: Wire, make_topic: Callable[..., str]
 ) -> None:
     topic = make_topic()
     started = time.monotonic()
-    writer = later(log_engine, topic, 0.2, 400, 400, 400)
+    writer = later(engine, topic, 0.2, 400, 400, 400)
 
     answer = wire.fetch(topic, 0, max_wait_ms=10_000, min_bytes=1_000)
     waited = time.monotonic() - started
@@ -72,12 +72,12 @@ def test_a_fetch_waits_for_as_many_bytes_as_it_asked_for(
 
 
 def test_what_is_there_already_counts_but_does_not_suffice(
-    log_engine: EmbeddedEngine, wire: Wire, make_topic: Callable[..., str]
+    engine: Engine, wire: Wire, make_topic: Callable[..., str]
 ) -> None:
     topic = make_topic()
     wire.produce(topic, batch((b"k", b"x" * 400)))
     started = time.monotonic()
-    writer = later(log_engine, topic, 0.3, 700)
+    writer = later(engine, topic, 0.3, 700)
 
     answer = wire.fetch(topic, 0, max_wait_ms=10_000, min_bytes=1_000)
     waited = time.monotonic() - started
@@ -88,13 +88,13 @@ def test_what_is_there_already_counts_but_does_not_suffice(
 
 
 def test_a_fetch_of_many_partitions_wakes_for_any_of_them(
-    log_engine: EmbeddedEngine, wire: Wire, make_topic: Callable[..., str]
+    engine: Engine, wire: Wire, make_topic: Callable[..., str]
 ) -> None:
     busy = make_topic()
     idle = make_topic(50)
     wire.send(wire.fetch_request([(idle, number, 0) for number in range(50)] + [(busy, 0, 0)], max_wait_ms=10_000))
     started = time.monotonic()
-    later(log_engine, busy, 0.1, 10).join()
+    later(engine, busy, 0.1, 10).join()
 
     answer = wire.receive(FetchResponse, 11)
 
@@ -158,15 +158,15 @@ def test_reading_from_the_middle_of_a_batch_gives_the_whole_batch(wire: Wire, ma
     assert [row.offset for row in parse(records, 4)] == list(range(4, 10))
 
 
-def test_everything_is_readable_after_a_restart(log_engine: EmbeddedEngine, make_topic: Callable[..., str]) -> None:
+def test_everything_is_readable_after_a_restart(engine: Engine, make_topic: Callable[..., str]) -> None:
     topic = make_topic()
-    with Wire(log_engine.address) as wire:
+    with Wire(engine.address) as wire:
         for number in range(300):
             wire.produce(topic, batch((b"k", b"%d" % number), (b"k", b"and")))
 
-    log_engine.restart()
+    engine.restart()
 
-    with Wire(log_engine.address) as wire:
+    with Wire(engine.address) as wire:
         assert (wire.offset(topic, EARLIEST), wire.offset(topic, LATEST)) == (0, 600)
         for offset in (0, 1, 299, 598, 599):
             rows = parse(wire.fetch(topic, offset).records, offset)
@@ -175,15 +175,15 @@ def test_everything_is_readable_after_a_restart(log_engine: EmbeddedEngine, make
         assert wire.fetch(topic, 601).error_code == OUT_OF_RANGE
 
 
-def test_a_consumer_seeks_where_it_likes(log_engine: EmbeddedEngine, make_topic: Callable[..., str]) -> None:
+def test_a_consumer_seeks_where_it_likes(engine: Engine, make_topic: Callable[..., str]) -> None:
     topic = make_topic()
-    producer = KafkaProducer(bootstrap_servers=log_engine.bootstrap, linger_ms=0)
+    producer = KafkaProducer(bootstrap_servers=engine.bootstrap, linger_ms=0)
     for number in range(100):
         producer.send(topic, b"%d" % number)
     producer.flush()
     producer.close()
 
-    consumer = KafkaConsumer(bootstrap_servers=log_engine.bootstrap)
+    consumer = KafkaConsumer(bootstrap_servers=engine.bootstrap)
     place = TopicPartition(topic, 0)
     consumer.assign([place])
     seen = []

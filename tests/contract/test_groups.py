@@ -11,20 +11,20 @@ from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.protocol.consumer.metadata import ConsumerProtocolAssignment, ConsumerProtocolSubscription
 from kafka.structs import OffsetAndMetadata
 
-from tests.contract.engines import EmbeddedEngine
 from tests.contract.members import MemberWire, stable_pair
 from tests.contract.reading import until
+from tests.engines import Engine
 
 ILLEGAL_GENERATION, UNKNOWN_MEMBER, REBALANCING, INCONSISTENT, FENCED_INSTANCE = 22, 25, 27, 23, 82
 GROUP_NOT_FOUND, NON_EMPTY = 69, 68
 
 
 @pytest.fixture
-def new_member(log_engine: EmbeddedEngine, group: str) -> Iterator[Callable[..., MemberWire]]:
+def new_member(engine: Engine, group: str) -> Iterator[Callable[..., MemberWire]]:
     members: list[MemberWire] = []
 
     def make(instance_id: str | None = None) -> MemberWire:
-        members.append(MemberWire(log_engine.address, group, instance_id))
+        members.append(MemberWire(engine.address, group, instance_id))
         return members[-1]
 
     yield make
@@ -173,10 +173,10 @@ def test_the_older_of_two_processes_with_one_instance_id_is_fenced(
 
 
 def test_kafka_python_goes_on_where_its_group_stopped(
-    log_engine: EmbeddedEngine, make_topic: Callable[..., str], group: str
+    engine: Engine, make_topic: Callable[..., str], group: str
 ) -> None:
     topic = make_topic(2)
-    producer = KafkaProducer(bootstrap_servers=log_engine.bootstrap)
+    producer = KafkaProducer(bootstrap_servers=engine.bootstrap)
     for number in range(100):
         producer.send(topic, b"%d" % number)
     producer.flush()
@@ -185,7 +185,7 @@ def test_kafka_python_goes_on_where_its_group_stopped(
     def read(count: int) -> list[bytes]:
         consumer = KafkaConsumer(
             topic,
-            bootstrap_servers=log_engine.bootstrap,
+            bootstrap_servers=engine.bootstrap,
             group_id=group,
             auto_offset_reset="earliest",
             enable_auto_commit=False,
@@ -206,14 +206,14 @@ def test_kafka_python_goes_on_where_its_group_stopped(
 
 
 async def test_two_aiokafka_consumers_share_the_partitions_and_take_over(
-    log_engine: EmbeddedEngine, make_topic: Callable[..., str], group: str
+    engine: Engine, make_topic: Callable[..., str], group: str
 ) -> None:
     topic = make_topic(4)
 
     async def start() -> AIOKafkaConsumer:
         consumer = AIOKafkaConsumer(
             topic,
-            bootstrap_servers=log_engine.bootstrap,
+            bootstrap_servers=engine.bootstrap,
             group_id=group,
             heartbeat_interval_ms=200,
             auto_offset_reset="earliest",
@@ -237,7 +237,7 @@ async def test_two_aiokafka_consumers_share_the_partitions_and_take_over(
     await first.stop()
     assert await settle(second) == [4]
 
-    producer = AIOKafkaProducer(bootstrap_servers=log_engine.bootstrap)
+    producer = AIOKafkaProducer(bootstrap_servers=engine.bootstrap)
     await producer.start()
     for number in range(4):
         await producer.send_and_wait(topic, b"%d" % number, partition=number)
@@ -251,15 +251,15 @@ async def test_two_aiokafka_consumers_share_the_partitions_and_take_over(
 
 
 def test_positions_survive_a_crash_and_members_join_again(
-    log_engine: EmbeddedEngine, make_topic: Callable[..., str], new_member: Callable[..., MemberWire]
+    engine: Engine, make_topic: Callable[..., str], new_member: Callable[..., MemberWire]
 ) -> None:
     topic, member = make_topic(), new_member()
     member.join()
     member.sync({member.member_id: b"all"})
     assert member.commit(topic, 42) == 0
 
-    log_engine.kill()
-    log_engine.start()
+    engine.kill()
+    engine.start()
 
     again = new_member()
     assert again.committed(topic) == 42

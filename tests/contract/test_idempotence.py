@@ -5,9 +5,9 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 
-from tests.contract.engines import EmbeddedEngine
 from tests.contract.reading import read_all
-from tests.contract.wire import Wire, batch
+from tests.engines import Engine
+from tests.engines.wire import Wire, batch
 
 OUT_OF_ORDER, FENCED = 45, {47, 90}
 
@@ -33,15 +33,15 @@ def test_a_named_producer_keeps_its_id_and_gets_a_higher_epoch_each_time(wire: W
     assert epochs == sorted(set(epochs))
 
 
-def test_epochs_and_ids_are_not_given_twice_after_a_crash(log_engine: EmbeddedEngine) -> None:
+def test_epochs_and_ids_are_not_given_twice_after_a_crash(engine: Engine) -> None:
     name = f"writer-{uuid.uuid4().hex}"
-    with Wire(log_engine.address) as wire:
+    with Wire(engine.address) as wire:
         named, unnamed = wire.producer_id(name), wire.producer_id()
 
-    log_engine.kill()
-    log_engine.start()
+    engine.kill()
+    engine.start()
 
-    with Wire(log_engine.address) as wire:
+    with Wire(engine.address) as wire:
         again, other = wire.producer_id(name), wire.producer_id()
     assert again[0] == named[0]
     assert again[1] > named[1]
@@ -59,13 +59,11 @@ def test_a_repeated_batch_is_answered_with_its_first_offset(wire: Wire, make_top
     assert [row.value for row in read_all(wire, topic)] == [b"%d" % number for number in range(7)]
 
 
-def test_repeats_sent_together_with_their_first_are_told_apart(
-    log_engine: EmbeddedEngine, make_topic: Callable[..., str]
-) -> None:
+def test_repeats_sent_together_with_their_first_are_told_apart(engine: Engine, make_topic: Callable[..., str]) -> None:
     from kafka.protocol.producer import ProduceRequest, ProduceResponse
 
     topic = make_topic()
-    with Wire(log_engine.address) as wire:
+    with Wire(engine.address) as wire:
         producer = wire.producer_id()
         data = ProduceRequest.TopicProduceData
         for _ in range(3):
@@ -154,21 +152,19 @@ def test_a_new_epoch_has_to_begin_at_zero(wire: Wire, make_topic: Callable[..., 
     assert wire.produce(topic, one(new, 0)).error_code == 0
 
 
-def test_fencing_repeats_and_gaps_hold_after_a_crash(
-    log_engine: EmbeddedEngine, make_topic: Callable[..., str]
-) -> None:
+def test_fencing_repeats_and_gaps_hold_after_a_crash(engine: Engine, make_topic: Callable[..., str]) -> None:
     topic, name = make_topic(), f"writer-{uuid.uuid4().hex}"
-    with Wire(log_engine.address) as wire:
+    with Wire(engine.address) as wire:
         old = wire.producer_id(name)
         assert wire.produce(topic, one(old, 0)).error_code == 0
         new = wire.producer_id(name)
         assert wire.produce(topic, one(new, 0)).base_offset == 1
         assert wire.produce(topic, one(new, 1)).base_offset == 2
 
-    log_engine.kill()
-    log_engine.start()
+    engine.kill()
+    engine.start()
 
-    with Wire(log_engine.address) as wire:
+    with Wire(engine.address) as wire:
         assert wire.produce(topic, one(old, 1)).error_code in FENCED
         assert wire.produce(topic, one(new, 3)).error_code == OUT_OF_ORDER
         again = wire.produce(topic, one(new, 0))

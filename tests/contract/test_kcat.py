@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.contract.reading import read_all
-from tests.contract.wire import Wire
+from tests.engines.wire import Wire
 
 Kcat = Callable[..., "subprocess.CompletedProcess[bytes]"]
 

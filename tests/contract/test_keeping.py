@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 
-from tests.contract.engines import EmbeddedEngine
 from tests.contract.reading import parse, read_all, until
-from tests.contract.wire import EARLIEST, LATEST, Wire, batch
+from tests.engines import Engine
+from tests.engines.wire import EARLIEST, LATEST, Wire, batch
 
 OUT_OF_RANGE = 1
 HOUR_MS = 3_600_000
@@ -21,7 +21,7 @@ def now_ms() -> int:
 
 
 def test_records_leave_when_they_are_older_than_the_topic_keeps_them(
-    log_engine: EmbeddedEngine, wire: Wire, make_topic: Callable[..., str]
+    engine: Engine, wire: Wire, make_topic: Callable[..., str]
 ) -> None:
     topic = make_topic(1, retention_ms=HOUR_MS)
     for age in (3, 2):
@@ -33,18 +33,16 @@ def test_records_leave_when_they_are_older_than_the_topic_keeps_them(
     assert wire.fetch(topic, 0).error_code == OUT_OF_RANGE
 
 
-def test_an_emptied_partition_goes_on_counting_after_a_restart(
-    log_engine: EmbeddedEngine, make_topic: Callable[..., str]
-) -> None:
+def test_an_emptied_partition_goes_on_counting_after_a_restart(engine: Engine, make_topic: Callable[..., str]) -> None:
     topic = make_topic(1, retention_ms=1)
-    with Wire(log_engine.address) as wire:
+    with Wire(engine.address) as wire:
         wire.produce(topic, batch((b"k", b"1"), (b"k", b"2"), timestamp_ms=now_ms() - HOUR_MS))
         assert until(lambda: wire.offset(topic, EARLIEST) == 2)
 
-    log_engine.kill()
-    log_engine.start()
+    engine.kill()
+    engine.start()
 
-    with Wire(log_engine.address) as wire:
+    with Wire(engine.address) as wire:
         assert (wire.offset(topic, EARLIEST), wire.offset(topic, LATEST)) == (2, 2)
         assert wire.produce(topic, batch((b"k", b"v"))).base_offset == 2
 
@@ -102,14 +100,14 @@ def test_the_first_record_at_a_time_is_found(wire: Wire, make_topic: Callable[..
 
 
 def test_a_time_is_found_among_many_batches_and_in_compressed_ones(
-    log_engine: EmbeddedEngine, wire: Wire, make_topic: Callable[..., str]
+    engine: Engine, wire: Wire, make_topic: Callable[..., str]
 ) -> None:
     topic = make_topic()
     for number in range(200):
         records = batch((b"k", b"1"), (b"k", b"2"), timestamp_ms=1_000_000 + number * 10, compression=number % 2)
         wire.produce(topic, records)
 
-    consumer = KafkaConsumer(bootstrap_servers=log_engine.bootstrap)
+    consumer = KafkaConsumer(bootstrap_servers=engine.bootstrap)
     place = TopicPartition(topic, 0)
     found = [
         consumer.offsets_for_times({place: 1_000_000 + number * 10 + 1})[place].offset for number in range(0, 200, 7)
@@ -185,20 +183,20 @@ def test_records_without_a_key_are_never_compacted_away(wire: Wire, make_topic: 
 
 
 def test_a_producer_goes_on_after_its_records_were_compacted_away(
-    log_engine: EmbeddedEngine, make_topic: Callable[..., str]
+    engine: Engine, make_topic: Callable[..., str]
 ) -> None:
     topic = make_topic(1, **EAGER)
-    with Wire(log_engine.address) as wire:
+    with Wire(engine.address) as wire:
         producer = wire.producer_id()
         for sequence in range(5):
             wire.produce(topic, batch((b"k", b"%d" % sequence), producer=(*producer, sequence)))
         wire.produce(topic, batch((b"k", b"other")))
         assert until(lambda: len(read_all(wire, topic)) == 1)
 
-    log_engine.kill()
-    log_engine.start()
+    engine.kill()
+    engine.start()
 
-    with Wire(log_engine.address) as wire:
+    with Wire(engine.address) as wire:
         assert wire.produce(topic, batch((b"k", b"6"), producer=(*producer, 6))).error_code == 45
         assert wire.produce(topic, batch((b"k", b"4"), producer=(*producer, 4))).base_offset == 4
         assert wire.produce(topic, batch((b"k", b"5"), producer=(*producer, 5))).base_offset == 6
@@ -215,7 +213,7 @@ def test_a_compacted_topic_may_also_forget_by_age(wire: Wire, make_topic: Callab
 
 
 def test_a_consumer_reads_across_the_gaps_that_compaction_leaves(
-    log_engine: EmbeddedEngine, wire: Wire, make_topic: Callable[..., str]
+    engine: Engine, wire: Wire, make_topic: Callable[..., str]
 ) -> None:
     topic = make_topic(1, **EAGER)
     for number in range(40):
@@ -223,7 +221,7 @@ def test_a_consumer_reads_across_the_gaps_that_compaction_leaves(
     assert until(lambda: len(read_all(wire, topic)) == 4)
 
     consumer = KafkaConsumer(
-        bootstrap_servers=log_engine.bootstrap, auto_offset_reset="earliest", consumer_timeout_ms=5_000
+        bootstrap_servers=engine.bootstrap, auto_offset_reset="earliest", consumer_timeout_ms=5_000
     )
     place = TopicPartition(topic, 0)
     consumer.assign([place])

@@ -10,9 +10,9 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
-from tests.contract.engines import EmbeddedEngine
 from tests.contract.reading import parse, read_all, until
-from tests.contract.wire import Wire, batch
+from tests.engines import Engine
+from tests.engines.wire import Wire, batch
 
 CORRUPT, UNKNOWN_TOPIC, TOO_LARGE, INVALID_ACKS = 2, 3, 10, 21
 INVALID_RECORDS = {2, 43, 87}
@@ -20,10 +20,10 @@ INVALID_RECORDS = {2, 43, 87}
 
 @pytest.mark.parametrize("acks", [0, 1, "all"])
 def test_records_are_readable_with_every_kind_of_acknowledgement(
-    log_engine: EmbeddedEngine, wire: Wire, make_topic: Callable[..., str], acks: int | str
+    engine: Engine, wire: Wire, make_topic: Callable[..., str], acks: int | str
 ) -> None:
     topic = make_topic()
-    producer = KafkaProducer(bootstrap_servers=log_engine.bootstrap, acks=acks, enable_idempotence=acks == "all")
+    producer = KafkaProducer(bootstrap_servers=engine.bootstrap, acks=acks, enable_idempotence=acks == "all")
     for number in range(20):
         producer.send(topic, key=b"k%d" % number, value=b"v%d" % number, headers=[("h", b"1")])
     producer.flush()
@@ -33,16 +33,14 @@ def test_records_are_readable_with_every_kind_of_acknowledgement(
     assert [row.key for row in read_all(wire, topic)] == [b"k%d" % number for number in range(20)]
 
 
-def test_headers_keys_and_nulls_come_back_as_they_were(
-    log_engine: EmbeddedEngine, make_topic: Callable[..., str]
-) -> None:
+def test_headers_keys_and_nulls_come_back_as_they_were(engine: Engine, make_topic: Callable[..., str]) -> None:
     topic = make_topic()
-    producer = KafkaProducer(bootstrap_servers=log_engine.bootstrap)
+    producer = KafkaProducer(bootstrap_servers=engine.bootstrap)
     producer.send(topic, key=b"k", value=None, headers=[("a", b"1"), ("b", b"")], timestamp_ms=1_234_567)
     producer.flush()
     producer.close()
 
-    consumer = KafkaConsumer(bootstrap_servers=log_engine.bootstrap, auto_offset_reset="earliest")
+    consumer = KafkaConsumer(bootstrap_servers=engine.bootstrap, auto_offset_reset="earliest")
     consumer.assign([TopicPartition(topic, 0)])
     (message,) = next(iter(consumer.poll(timeout_ms=5_000).values()))
     consumer.close()
@@ -51,15 +49,15 @@ def test_headers_keys_and_nulls_come_back_as_they_were(
     assert [tuple(header) for header in message.headers] == [("a", b"1"), ("b", b"")]
 
 
-async def test_aiokafka_writes_and_reads(log_engine: EmbeddedEngine, make_topic: Callable[..., str]) -> None:
+async def test_aiokafka_writes_and_reads(engine: Engine, make_topic: Callable[..., str]) -> None:
     topic = make_topic(3)
-    producer = AIOKafkaProducer(bootstrap_servers=log_engine.bootstrap, enable_idempotence=True)
+    producer = AIOKafkaProducer(bootstrap_servers=engine.bootstrap, enable_idempotence=True)
     await producer.start()
     for number in range(300):
         await producer.send(topic, b"%d" % number)
     await producer.stop()
 
-    consumer = AIOKafkaConsumer(topic, bootstrap_servers=log_engine.bootstrap, auto_offset_reset="earliest")
+    consumer = AIOKafkaConsumer(topic, bootstrap_servers=engine.bootstrap, auto_offset_reset="earliest")
     await consumer.start()
     values = set()
     while len(values) < 300:
@@ -133,16 +131,14 @@ def test_a_batch_above_the_topics_limit_is_refused(wire: Wire, make_topic: Calla
     assert wire.produce(topic, batch((b"k", b"x" * 500))).error_code == 0
 
 
-def test_large_messages_pass_when_the_topic_allows_them(
-    log_engine: EmbeddedEngine, make_topic: Callable[..., str]
-) -> None:
+def test_large_messages_pass_when_the_topic_allows_them(engine: Engine, make_topic: Callable[..., str]) -> None:
     topic = make_topic(1, max_message_bytes=12_000_000)
-    producer = KafkaProducer(bootstrap_servers=log_engine.bootstrap, max_request_size=12_000_000)
+    producer = KafkaProducer(bootstrap_servers=engine.bootstrap, max_request_size=12_000_000)
     value = bytes(range(256)) * 40_000
     producer.send(topic, value=value).get(20)
     producer.close()
 
-    consumer = KafkaConsumer(bootstrap_servers=log_engine.bootstrap, auto_offset_reset="earliest")
+    consumer = KafkaConsumer(bootstrap_servers=engine.bootstrap, auto_offset_reset="earliest")
     consumer.assign([TopicPartition(topic, 0)])
     (message,) = next(iter(consumer.poll(timeout_ms=10_000).values()))
     consumer.close()

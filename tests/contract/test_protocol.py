@@ -10,8 +10,8 @@ import pytest
 from kafka.protocol import admin, consumer, metadata, producer
 from kafka.protocol.metadata import ApiVersionsRequest, ApiVersionsResponse
 
-from tests.contract.engines import EmbeddedEngine
-from tests.contract.wire import Wire, batch
+from tests.engines import Engine
+from tests.engines.wire import Wire, batch
 
 UNSUPPORTED_VERSION = 35
 PRODUCE, FETCH, JOIN, SYNC = 0, 1, 11, 14
@@ -51,22 +51,22 @@ def minimal(request: Any, version: int, topic: str) -> Any:
     return request(version=version, **fields)
 
 
-def test_every_advertised_version_is_served(log_engine: EmbeddedEngine, make_topic: Callable[..., str]) -> None:
+def test_every_advertised_version_is_served(engine: Engine, make_topic: Callable[..., str]) -> None:
     topic = make_topic()
-    with Wire(log_engine.address) as wire:
+    with Wire(engine.address) as wire:
         served = advertised(wire)
     known = {request.API_KEY: (request, response) for request, response in messages()}
 
     for key, (lowest, highest) in served.items():
         request, response = known[key]
         for version in range(lowest, min(highest, request.max_version) + 1):
-            with Wire(log_engine.address) as wire:
+            with Wire(engine.address) as wire:
                 answer = wire.call(minimal(request, version, topic), response)
                 assert getattr(answer, "error_code", 0) != UNSUPPORTED_VERSION, (request.__name__, version)
 
 
-def test_no_transactions_are_advertised(wire: Wire, log_engine: EmbeddedEngine) -> None:
-    if log_engine.name != "embedded":
+def test_no_transactions_are_advertised(wire: Wire, engine: Engine) -> None:
+    if engine.name != "embedded":
         pytest.skip("only the embedded log does without transactions")
 
     assert not TRANSACTIONS & set(advertised(wire))
@@ -82,8 +82,8 @@ def test_an_unknown_version_of_api_versions_is_answered_in_the_oldest_form(wire:
     assert len(answer) == 10 + count * 6
 
 
-def test_what_is_not_served_is_answered_or_the_connection_is_closed(log_engine: EmbeddedEngine) -> None:
-    with Wire(log_engine.address) as wire:
+def test_what_is_not_served_is_answered_or_the_connection_is_closed(engine: Engine) -> None:
+    with Wire(engine.address) as wire:
         served = advertised(wire)
 
     for request, _ in messages():
@@ -91,7 +91,7 @@ def test_what_is_not_served_is_answered_or_the_connection_is_closed(log_engine: 
         for version in range(request.max_version + 1):
             if lowest <= version <= highest or request.API_KEY == 18:
                 continue
-            with Wire(log_engine.address, timeout=5.0) as wire:
+            with Wire(engine.address, timeout=5.0) as wire:
                 wire.send_raw(struct.pack(">ihhih", 11, request.API_KEY, version, 7, 0) + b"\x00")
                 try:
                     answer = wire.receive_raw()

@@ -8,9 +8,9 @@ from collections.abc import Callable
 
 from aiokafka import AIOKafkaProducer
 
-from tests.contract.engines import EmbeddedEngine
 from tests.contract.reading import read_all, until
-from tests.contract.wire import LATEST, Wire, batch
+from tests.engines import Engine
+from tests.engines.wire import LATEST, Wire, batch
 
 WRITERS = 4
 
@@ -43,22 +43,22 @@ class Writer(threading.Thread):
 
 
 def test_every_acknowledged_record_is_there_after_each_of_several_kills(
-    log_engine: EmbeddedEngine, make_topic: Callable[..., str]
+    engine: Engine, make_topic: Callable[..., str]
 ) -> None:
     topic = make_topic()
     acknowledged: list[bytes] = []
     for turn in range(3):
-        writers = [Writer(log_engine.address, topic, f"{turn}-{number}") for number in range(WRITERS)]
+        writers = [Writer(engine.address, topic, f"{turn}-{number}") for number in range(WRITERS)]
         for writer in writers:
             writer.start()
         assert all(until(writer.has_begun) for writer in writers)
-        log_engine.kill()
+        engine.kill()
         for writer in writers:
             writer.join()
         acknowledged += [value for writer in writers for value in writer.acknowledged]
-        log_engine.start()
+        engine.start()
 
-        with Wire(log_engine.address) as wire:
+        with Wire(engine.address) as wire:
             found = [row.value for row in read_all(wire, topic)]
         missing = set(acknowledged) - set(found)
         assert not missing
@@ -67,55 +67,53 @@ def test_every_acknowledged_record_is_there_after_each_of_several_kills(
 
 
 def test_an_idempotent_client_writes_each_record_once_across_a_kill(
-    log_engine: EmbeddedEngine, make_topic: Callable[..., str]
+    engine: Engine, make_topic: Callable[..., str]
 ) -> None:
     topic = make_topic()
 
     async def write() -> None:
         producer = AIOKafkaProducer(
-            bootstrap_servers=log_engine.bootstrap, enable_idempotence=True, request_timeout_ms=5_000
+            bootstrap_servers=engine.bootstrap, enable_idempotence=True, request_timeout_ms=5_000
         )
         await producer.start()
         sent = []
         for number in range(2_000):
             sent.append(await producer.send(topic, b"%d" % number))
             if number == 1_000:
-                await asyncio.to_thread(log_engine.kill)
-                await asyncio.to_thread(log_engine.start)
+                await asyncio.to_thread(engine.kill)
+                await asyncio.to_thread(engine.start)
         await asyncio.gather(*sent)
         await producer.stop()
 
     asyncio.run(write())
 
-    with Wire(log_engine.address) as wire:
+    with Wire(engine.address) as wire:
         values = [row.value for row in read_all(wire, topic)]
     assert values == [b"%d" % number for number in range(2_000)]
 
 
-def test_topics_and_settings_are_there_after_a_kill(log_engine: EmbeddedEngine, make_topic: Callable[..., str]) -> None:
+def test_topics_and_settings_are_there_after_a_kill(engine: Engine, make_topic: Callable[..., str]) -> None:
     topic = make_topic(3, max_message_bytes=500)
-    log_engine.kill()
-    log_engine.start()
+    engine.kill()
+    engine.start()
 
-    with Wire(log_engine.address) as wire:
+    with Wire(engine.address) as wire:
         assert wire.produce(topic, batch((b"k", b"v")), 2).error_code == 0
         assert wire.produce(topic, batch((b"k", b"x" * 1_000)), 2).error_code == 10
         assert wire.offset(topic, LATEST, 2) == 1
 
 
-def test_a_clean_stop_is_quick_even_with_clients_waiting(
-    log_engine: EmbeddedEngine, make_topic: Callable[..., str]
-) -> None:
+def test_a_clean_stop_is_quick_even_with_clients_waiting(engine: Engine, make_topic: Callable[..., str]) -> None:
     import time
 
     topic = make_topic()
-    with Wire(log_engine.address) as wire:
+    with Wire(engine.address) as wire:
         wire.send(wire.fetch_request([(topic, 0, 0)], max_wait_ms=30_000))
         time.sleep(0.1)
         started = time.monotonic()
-        code = log_engine.stop()
+        code = engine.stop()
         took = time.monotonic() - started
-    log_engine.start()
+    engine.start()
 
     assert code == 0
     assert took < 2.0

@@ -17,8 +17,8 @@ from kafka.protocol.admin import (
 )
 from kafka.protocol.metadata import MetadataRequest, MetadataResponse
 
-from tests.contract.engines import EmbeddedEngine
-from tests.contract.wire import Wire, batch
+from tests.engines import Engine
+from tests.engines.wire import Wire, batch
 
 UNKNOWN_TOPIC, TOPIC_EXISTS = 3, 36
 INVALID_TOPIC, INVALID_PARTITIONS, INVALID_REPLICATION, INVALID_CONFIG = 17, 37, 38, 40
@@ -158,23 +158,23 @@ def test_the_older_way_of_changing_settings_replaces_them_all(
     assert settings_of(wire, name)["retention.ms"] == "7000"
 
 
-def test_the_cluster_describes_itself(admin: KafkaAdminClient, log_engine: EmbeddedEngine) -> None:
+def test_the_cluster_describes_itself(admin: KafkaAdminClient, engine: Engine) -> None:
     cluster = admin.describe_cluster()
 
     assert cluster["cluster_id"]
     brokers = {(node["host"], node["port"]) for node in cluster["brokers"]}
-    assert log_engine.address in brokers
+    assert engine.address in brokers
 
 
 def test_many_partitions_are_listed_and_written_and_read(
-    log_engine: EmbeddedEngine, wire: Wire, make_topic: Callable[..., str]
+    engine: Engine, wire: Wire, make_topic: Callable[..., str]
 ) -> None:
     name = make_topic(200)
     for number in range(200):
         assert wire.produce(name, batch((b"k", b"%d" % number)), number).error_code == 0
 
     with_all = KafkaConsumer(
-        name, bootstrap_servers=log_engine.bootstrap, auto_offset_reset="earliest", consumer_timeout_ms=5_000
+        name, bootstrap_servers=engine.bootstrap, auto_offset_reset="earliest", consumer_timeout_ms=5_000
     )
     values = set()
     for message in with_all:

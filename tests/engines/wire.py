@@ -9,8 +9,14 @@ from types import TracebackType
 from typing import Any
 
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
-from kafka.protocol.admin import CreateTopicsRequest, CreateTopicsResponse
+from kafka.protocol.admin import (
+    CreateTopicsRequest,
+    CreateTopicsResponse,
+    DeleteTopicsRequest,
+    DeleteTopicsResponse,
+)
 from kafka.protocol.consumer import FetchRequest, FetchResponse, ListOffsetsRequest, ListOffsetsResponse
+from kafka.protocol.metadata import MetadataRequest, MetadataResponse
 from kafka.protocol.producer import (
     InitProducerIdRequest,
     InitProducerIdResponse,
@@ -100,6 +106,16 @@ class Wire:
         )
         request = CreateTopicsRequest(version=4, topics=[topic], timeout_ms=10_000, validate_only=False)
         return int(self.call(request, CreateTopicsResponse).topics[0].error_code)
+
+    def delete_topics(self, names: list[str]) -> None:
+        """Give up topics; one that is gone already is no matter."""
+        self.call(DeleteTopicsRequest(version=3, topic_names=names, timeout_ms=10_000), DeleteTopicsResponse)
+
+    def is_ready(self, name: str, partitions: int) -> bool:
+        """Whether every partition of the topic is led by somebody: Apache Kafka spreads the word after it answered."""
+        wanted = MetadataRequest.MetadataRequestTopic(name=name)
+        answer = self.call(MetadataRequest(version=8, topics=[wanted]), MetadataResponse).topics[0]
+        return sum(part.error_code == 0 for part in answer.partitions) == partitions
 
     def produce(self, topic: str, records: bytes, partition: int = 0, acks: int = -1) -> Any:
         """Send one batch; returns the answer for its partition."""

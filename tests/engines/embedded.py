@@ -1,4 +1,4 @@
-"""The engines that the contract is held against, each as a process of its own."""
+"""The embedded log as a process of its own."""
 
 from __future__ import annotations
 
@@ -7,23 +7,28 @@ import os
 import signal
 import subprocess
 import sys
+import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-READY_SECONDS = 10.0
 STOP_SECONDS = 10.0
 # Background work comes often, so that a test sees it within a second.
 QUICK = ("retention_interval_seconds=0.2", "compaction_interval_seconds=0.2")
+ROOT = Path(__file__).parents[2]
 
 
 class EmbeddedEngine:
     """`python -m bopis.broker` on a directory of its own."""
 
     name = "embedded"
+    processes = 1
+    small_steps: Mapping[str, str] = {}
 
-    def __init__(self, directory: Path, limits: tuple[str, ...] = QUICK) -> None:
+    def __init__(self, directory: Path, limits: tuple[str, ...] = QUICK, environment: Mapping[str, str] = {}) -> None:
         self.directory = directory
         self._limits = limits
+        self._environment = environment
         self._port = 0
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -46,7 +51,10 @@ class EmbeddedEngine:
 
     def start(self) -> dict[str, Any]:
         """Start it, on the port it had before if it had one, and wait until it listens."""
-        self._process = subprocess.Popen(self.command(), stdout=subprocess.PIPE, env=_environment())
+        if self._process is not None and self._process.poll() is None:
+            return {}
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", **self._environment}
+        self._process = subprocess.Popen(self.command(), stdout=subprocess.PIPE, env=environment)
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         assert line, f"the log did not start (exit code {self._process.wait()})"
@@ -58,23 +66,35 @@ class EmbeddedEngine:
         """Ask it to stop, and return its exit code."""
         return self._end(signal.SIGTERM)
 
-    def kill(self) -> None:
+    def kill(self, process: int = 0) -> None:
         """End it without any warning."""
+        assert process == 0
         self._end(signal.SIGKILL)
 
     def restart(self) -> None:
         """Stop it if it runs, and start it again where it was."""
-        if self._process is not None:
-            self.stop()
+        self.stop()
         self.start()
 
     def signal(self, number: int) -> None:
         os.kill(self.pid, number)
 
+    def suspend(self, process: int = 0) -> None:
+        self.signal(signal.SIGSTOP)
+
+    def resume(self, process: int = 0) -> None:
+        self.signal(signal.SIGCONT)
+
+    def freeze(self, seconds: float) -> None:
+        self.suspend()
+        time.sleep(seconds)
+        self.resume()
+
     def _end(self, number: int) -> int:
         process, self._process = self._process, None
         if process is None:
             return 0
+        process.send_signal(signal.SIGCONT)
         process.send_signal(number)
         try:
             return process.wait(STOP_SECONDS)
@@ -84,8 +104,3 @@ class EmbeddedEngine:
                 process.wait()
             if process.stdout is not None:
                 process.stdout.close()
-
-
-def _environment() -> dict[str, str]:
-    root = str(Path(__file__).parents[2])
-    return {**os.environ, "PYTHONPATH": root, "PYTHONUNBUFFERED": "1"}

@@ -1,0 +1,25 @@
+"""The log engines that several suites share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.engines import Engine, Engines, chosen
+
+
+@pytest.fixture(scope="session")
+def engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engines]:
+    """One engine of each kind for the whole run. Not a parameter itself: in a random order of tests an engine that
+    is a session's parameter would be stopped and started for almost every test."""
+    engines = Engines(tmp_path_factory.mktemp("engines"))
+    yield engines
+    engines.close()
+
+
+@pytest.fixture(params=chosen())
+def engine(request: pytest.FixtureRequest, engines: Engines) -> Engine:
+    """A running log, of each kind in turn. It is shared, so topics and groups need names of their own; a test may
+    kill it and must not leave it suspended."""
+    return engines.shared(request.param)
