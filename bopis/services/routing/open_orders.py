@@ -1,0 +1,143 @@
+"""The open orders as routing sees them: work in each store's queue, orders that wait, orders that a store serves."""
+
+import msgspec
+
+from bopis.domain.orders.state import Line, LineState, Order
+from bopis.domain.orders.terms import Consent
+from bopis.domain.sourcing.facts import Queue
+from bopis.domain.sourcing.request import Allowances, Exclusion, Place, Request, RequestLine, Slot
+from bopis.domain.sourcing.rules import RuleSet
+
+SECONDS_PER_MINUTE = 60
+# States in which a store still has the picking of a line before it.
+TO_PICK = frozenset(
+    {
+        LineState.PLACED,
+        LineState.REROUTED,
+        LineState.HELD,
+        LineState.PROMISED,
+        LineState.ACCEPTED,
+        LineState.PICKING,
+        LineState.SUBSTITUTED,
+    }
+)
+_decode = msgspec.json.Decoder(Order).decode
+
+
+class OpenOrders:
+    """Rows of ``order-state`` by order; an order without a live line is forgotten."""
+
+    def __init__(self, rules: RuleSet) -> None:
+        self._rules = rules
+        self._rows: dict[str, Order] = {}
+        self._partitions: dict[str, int] = {}
+        self._in_store: dict[str, set[str]] = {}
+        self._waiting: dict[str, set[str]] = {}
+
+    def take(self, key: bytes, value: bytes | None, partition: int) -> str | None:
+        """Take one record; the order's number, None when it is a note between writers."""
+        if not key or key[0] == 0:
+            return None
+        name = key.decode()
+        self._forget(name)
+        order = None if value is None else _decode(value)
+        if order is not None and order.live:
+            self._rows[name] = order
+            self._partitions[name] = partition
+            for line in order.live:
+                if line.store:
+                    self._in_store.setdefault(line.store, set()).add(name)
+                if line.state is LineState.WAITING:
+                    for part in line.parts:
+                        self._waiting.setdefault(part.sku, set()).add(name)
+        return name
+
+    def _forget(self, name: str) -> None:
+        known = self._rows.pop(name, None)
+        self._partitions.pop(name, None)
+        if known is None:
+            return
+        for line in known.lines:
+            self._in_store.get(line.store, set()).discard(name)
+            for part in line.parts:
+                self._waiting.get(part.sku, set()).discard(name)
+
+    def get(self, order: str) -> Order | None:
+        return self._rows.get(order)
+
+    def partition(self, order: str) -> int:
+        """The partition that the order's records stand in; the same number in every topic of orders."""
+        return self._partitions.get(order, -1)
+
+    def in_store(self, store: str) -> list[Order]:
+        """Open orders with a live line there, the oldest first."""
+        return self._oldest_first(self._in_store.get(store, set()))
+
+    def waiting_for(self, sku: str) -> set[str]:
+        """Orders with a line that waits for a SKU."""
+        return self._waiting.get(sku, set())
+
+    def waiting(self, names: set[str] | None = None) -> list[Order]:
+        """Orders with a line that waits, the oldest first; all, or those of the named that do."""
+        every = {name for orders in self._waiting.values() for name in orders}
+        return self._oldest_first(every if names is None else every & names)
+
+    def work(self, store: str) -> tuple[Queue, ...]:
+        """What stands in the store's queue, by due time."""
+        queue: dict[int, int] = {}
+        for name in self._in_store.get(store, ()):
+            order = self._rows[name]
+            lines = sum(it.state in TO_PICK for it in order.in_store(store))
+            if not lines:
+                continue
+            told = order.at(store)
+            due_ms = told.ready_by_ms if told is not None and told.ready_by_ms else order.placed_ms
+            seconds = self._rules.order_seconds + self._rules.line_seconds * lines
+            queue[due_ms] = queue.get(due_ms, 0) + max(1, -(-seconds // SECONDS_PER_MINUTE))
+        return tuple(Queue(due_ms=due_ms, minutes=minutes) for due_ms, minutes in sorted(queue.items()))
+
+    def _oldest_first(self, names: set[str]) -> list[Order]:
+        return sorted((self._rows[it] for it in names), key=lambda it: (it.placed_ms, it.order))
+
+
+def answered(order: Order, attempt: int) -> bool:
+    """Whether an attempt of the order has had its answer, as far as its row tells."""
+    return attempt <= order.attempt and all(it.attempt != attempt for it in order.asked)
+
+
+def waiting_lines(order: Order) -> tuple[Line, ...]:
+    return tuple(it for it in order.live if it.state is LineState.WAITING)
+
+
+def request_of(order: Order) -> Request:
+    """What a waiting order would ask for if it were woken now."""
+    lines = tuple(
+        RequestLine(line=it.line, sku=it.sku, quantity=it.quantity, components=it.components)
+        for it in waiting_lines(order)
+    )
+    return Request(
+        order=order.order,
+        attempt=order.attempt + 1,
+        lines=lines,
+        store=order.store,
+        slot=_slot(order),
+        place=_place(order),
+        allows=Allowances(
+            alternatives=order.allows.alternatives is Consent.AUTOMATIC,
+            offers=order.allows.alternatives is not Consent.NEVER,
+            split=order.allows.split,
+        ),
+        excluded=tuple(Exclusion(store=it.store, skus=(it.sku,) if it.sku else ()) for it in order.excluded),
+    )
+
+
+def _slot(order: Order) -> Slot | None:
+    if order.slot_from_ms is None or order.slot_to_ms is None:
+        return None
+    return Slot(from_ms=order.slot_from_ms, to_ms=order.slot_to_ms)
+
+
+def _place(order: Order) -> Place | None:
+    if order.place_latitude_e6 is None or order.place_longitude_e6 is None:
+        return None
+    return Place(latitude_e6=order.place_latitude_e6, longitude_e6=order.place_longitude_e6)

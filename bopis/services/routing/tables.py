@@ -1,0 +1,83 @@
+"""What routing knows at the moment: levels, policies and devices as the inventory keeps them, and the stores."""
+
+from typing import cast
+
+import msgspec
+
+from bopis.domain.inventory.availability import heard_ms, terms
+from bopis.domain.inventory.rows import Device, Level, Row, Rows, Store, Terms, level_key, row_type, store_key
+from bopis.services.directory import StoreRecord
+
+NOTE = 0  # A key that begins with a zero byte is a note between writers of a changelog, not a row.
+DOUBT_DAYS = 14  # So long a short pick is remembered against a SKU in a store after a count has settled it.
+
+
+class Tables:
+    """Rows by key, kept as the bytes they came as: most of them are never asked for."""
+
+    def __init__(self) -> None:
+        self._raw: dict[str, bytes] = {}
+        self._stores: dict[str, StoreRecord] = {}
+        self._carried: dict[str, set[str]] = {}
+        self._decoders: dict[type[Row], msgspec.json.Decoder[Row]] = {}
+
+    def take_level(self, key: bytes, value: bytes | None) -> str | None:
+        """Take one record of ``inventory-levels``; the row's key, None when it is a note."""
+        if not key or key[0] == NOTE:
+            return None
+        name = key.decode()
+        if value is None:
+            self._raw.pop(name, None)
+        else:
+            self._raw[name] = value
+            if name[0] != "@":
+                store, _, sku = name.partition("|")
+                self._carried.setdefault(sku, set()).add(store)
+        return name
+
+    def take_store(self, key: bytes, value: bytes | None) -> str:
+        """Take one record of ``stores``; raises msgspec's error for what is no store."""
+        name = key.decode()
+        if value is None:
+            self._stores.pop(name, None)
+        else:
+            self._stores[name] = msgspec.json.decode(value, type=StoreRecord)
+        return name
+
+    def get(self, key: str) -> Row | None:
+        """The row under a key, as the inventory's own functions ask for it."""
+        value = self._raw.get(key)
+        if value is None:
+            return None
+        kind = row_type(key)
+        decoder = self._decoders.get(kind)
+        if decoder is None:
+            decoder = self._decoders[kind] = msgspec.json.Decoder(kind)
+        return decoder.decode(value)
+
+    def level(self, store: str, sku: str) -> Level:
+        return cast(Level | None, self.get(level_key(store, sku))) or Level()
+
+    def policy(self, store: str) -> Store:
+        return cast(Store | None, self.get(store_key(store))) or Store()
+
+    def record(self, store: str) -> StoreRecord | None:
+        """The store as it was imported; None when it never was, or was taken out."""
+        return self._stores.get(store)
+
+    def stores(self) -> list[StoreRecord]:
+        return list(self._stores.values())
+
+    def carriers(self, sku: str) -> set[str]:
+        """Stores that ever had the SKU in their books."""
+        return self._carried.get(sku, set())
+
+    def heard(self, store: str, policy: Store) -> int | None:
+        """The newest instant that a device of the store reported about."""
+        if any(not isinstance(self.get(f"@device|{store}|{it}"), Device) for it in policy.devices):
+            return None  # The policy row came before its device's row: nothing is heard yet.
+        return heard_ms(cast(Rows, self), store, policy)
+
+    def terms(self, store: str, sku: str, policy: Store, at_ms: int) -> Terms:
+        """What may be promised of a SKU at an instant, term by term, by the inventory's own rule."""
+        return terms(self.level(store, sku), sku, policy, self.heard(store, policy), at_ms)
