@@ -9,6 +9,7 @@ AdapterError
 +-- NotAnswered         the log did not answer a question in time
 +-- LogRefused          the log answered with an error
 +-- SettingRefused      a topic cannot be as asked
++-- CopyMisplaced       somebody else writes where topics are copied to
 +-- ReadStalled         the log stopped sending records
 +-- HoursUnreadable     a store's opening hours cannot be read
 +-- BrokerAddressBroken the setting `broker` is no address
@@ -92,6 +93,13 @@ class HoursUnreadable(AdapterError):
     """The opening hours {hours!r} in zone {zone!r} cannot be read. Import the store again: bopis stores import FILE."""
 
     exit_code = 5
+
+
+class CopyMisplaced(AdapterError):
+    """A copied record got offset {offset} of {topic} partition {partition} instead of {expected}: somebody else writes
+    there, too. Stop that, then repeat with --anew."""
+
+    exit_code = 4
 
 
 class ReadStalled(AdapterError):

@@ -1,5 +1,6 @@
 """Looking at topics as a whole, creating and altering them, with kafka-python. Topics are named in full here."""
 
+import time
 from collections.abc import Iterable, Mapping
 
 from kafka import errors as kafka_errors
@@ -10,6 +11,8 @@ from bopis.adapters.errors import RightMissing, SettingRefused
 from bopis.adapters.refusals import named, translate
 from bopis.topics.plans import TopicPlan, TopicState
 
+GONE_SECONDS_MAX = 30.0
+GONE_LOOK_SECONDS = 0.2
 _UNFIT = (
     kafka_errors.InvalidConfigurationError,
     kafka_errors.InvalidReplicationFactorError,
@@ -57,6 +60,19 @@ class TopicKeeper:
                 if isinstance(error, _UNFIT):
                     raise SettingRefused(topic=plan.name, cause=named(error)) from error
                 raise translate(error, plan.name, f"CREATE on topic {plan.name}") from error
+
+    def delete(self, names: Iterable[str]) -> None:
+        """Delete topics with all that they hold, and wait until they are gone."""
+        wanted = list(names)
+        if not wanted:
+            return
+        try:
+            self._client.delete_topics(wanted)
+        except kafka_errors.KafkaError as error:
+            raise translate(error, wanted[0], "DELETE on the topics") from error
+        give_up = time.monotonic() + GONE_SECONDS_MAX
+        while self.states(wanted) and time.monotonic() < give_up:
+            time.sleep(GONE_LOOK_SECONDS)
 
     def alter(self, name: str, settings: Mapping[str, str]) -> None:
         """Give a topic these settings; its others stay as they are."""

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from bopis.adapters.admin import LogAdmin
+    from bopis.adapters.copying import CopyWriter
     from bopis.adapters.log import LogReader
     from bopis.adapters.publisher import Publisher
     from bopis.settings import Settings
@@ -179,6 +180,17 @@ class Shell:
             self.bootstrap, settings.topic_prefix, linger_ms=linger_ms, timeout_seconds=timeout, **options
         ) as publisher:
             yield publisher
+
+    @contextmanager
+    def copier(self) -> Iterator["CopyWriter"]:
+        """A way to write to known places of the log."""
+        self.hush()
+        from bopis.adapters.copying import CopyWriter
+
+        settings = self.settings
+        timeout, options = settings.publish_timeout_seconds, self._client_options
+        with CopyWriter(self.bootstrap, settings.topic_prefix, timeout_seconds=timeout, **options) as copier:
+            yield copier
 
     @contextmanager
     def engine(self, create: bool = False) -> Iterator["Engine"]:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bopis.commands import access, topics_create
+from bopis.commands import access, topics_create, topics_migrate
 from bopis.commands.errors import TopicUnknown
 from bopis.commands.interrupts import interruptible
 from bopis.commands.shell import AsJson, Shell, open_shell
@@ -182,5 +182,6 @@ def _known(shell: Shell, reader: "LogReader", topic: str) -> str:
 def register(root: typer.Typer) -> None:
     app.command()(topics_create.create)
     app.command("set")(topics_create.set_)
+    app.command()(topics_migrate.migrate)
     app.command()(access.acls)
     root.add_typer(app, name="topics")
