@@ -32,7 +32,8 @@ def translate(error: Exception, topic: str, right: str = "") -> AdapterError:
         return RecordTooLarge(topic=topic)
     if isinstance(error, kafka_errors.UnknownTopicOrPartitionError):
         return TopicMissing(topic=topic)
-    if isinstance(error, kafka_errors.AuthorizationError):
+    # The library wraps some refusals into its most general error, and leaves the name in the text.
+    if isinstance(error, kafka_errors.AuthorizationError) or "AuthorizationFailed" in str(error):
         return RightMissing(right=_right(error, right))
     if isinstance(error, kafka_errors.KafkaTimeoutError | kafka_errors.RetriableError):
         is_question = bool(right) and not right.startswith("WRITE")

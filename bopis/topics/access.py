@@ -92,14 +92,13 @@ PARTS: tuple[Part, ...] = (
     Part("till", "a till or a store agent: says what happened in a store", (
         Right(_TOPIC, "stock", (_W,), "sales, returns, counts, heartbeats"),
     )),
-    Part("desk", "staff at the keyboard: `bopis stock`, `bopis stores`, `bopis replay`", (
-        Right(_TOPIC, "stock", (_R, _W), "what staff say; what was said"),
-        Right(_TOPIC, "stores", (_R, _W), "`bopis stores import`"),
-        Right(_TOPIC, "inventory-levels", (_R,), "`bopis replay`: how far it is decided"),
+    Part("desk", "staff at the keyboard: `bopis stock`, `bopis stores`", (
+        Right(_TOPIC, "stock", (_W,), "what staff say"),
+        Right(_TOPIC, "stores", (_W,), "`bopis stores import`"),
         Right(_TOPIC, "inventory-events", (_R,), "what came of it"),
         Right(_TOPIC, "dead-letters", (_R,), "whether it was parked"),
     )),
-    Part("operator", "`bopis topics`, `bopis dead-letters`, `bopis status`, `bopis doctor`", (
+    Part("operator", "`bopis topics`, `bopis dead-letters`, `bopis replay`, `bopis doctor`", (
         Right(_TOPIC, "", (_R, _W, Operation.CREATE, _DC, Operation.ALTER_CONFIGS),
               "creates, checks, moves and reads every topic; sends dead letters again", prefixed=True),
         Right(_GROUP, "", (_D,), "who runs, and how far behind", prefixed=True),
