@@ -90,6 +90,11 @@ class Settings(BaseSettings):
     )
     keys_backup_days: int = Field(7, ge=0, le=3_650, description="How long back-ups of customers' keys are kept.")
 
+    routing_rules: Path | None = Field(None, description="TOML file of the routing rules; none is the standard set.")
+    routing_candidate_rules: Path | None = Field(
+        None, description="TOML file of rules whose decisions are written down beside, and never acted on."
+    )
+
     log_level: str = Field(
         "", pattern="^(|debug|info|warning|error)$", description="What processes say; empty: warning on a terminal."
     )

@@ -12,7 +12,7 @@ from streams.errors import LogNotRunning
 from streams.limits import StreamLimits
 from streams.worker import Ready, run
 
-SHORT_NAMES = ("inventory", "projection")
+SHORT_NAMES = ("inventory", "routing", "projection")
 
 Told = Callable[[Ready], None]
 
@@ -59,6 +59,21 @@ def run_processor(name: str, settings: Settings, told: Told) -> int:
         from streams.inventory import InventoryProcessor
 
         return run(InventoryProcessor(), way, bounds, told)
+    if name == "routing":
+        return _run_routing(settings, told)
     from streams.projection import run as run_projection
 
     return run_projection(way, bounds, settings.database_url, told)
+
+
+def _run_routing(settings: Settings, told: Told) -> int:
+    from bopis.adapters.opening_hours import OsmHours
+    from bopis.services.routing.live import LiveRouting
+    from bopis.services.routing.rulefile import read_rules
+    from streams.routing import run as run_routing
+
+    candidate = settings.routing_candidate_rules
+    routing = LiveRouting(
+        OsmHours(), read_rules(settings.routing_rules), None if candidate is None else read_rules(candidate)
+    )
+    return run_routing(connection(settings, "routing"), limits(settings), routing, told)

@@ -89,6 +89,17 @@ PARTS: tuple[Part, ...] = (
         Right(_TOPIC, "workers", (_W, _DC), f"how it is; {_FITS}"),
         Right(_GROUP, "projection", (_R,), "its share of the partitions"),
     )),
+    Part("routing", "`bopis worker routing`: chooses the stores of orders", (
+        Right(_TOPIC, "order-events", (_R, _DC), f"what it is asked; {_FITS}"),
+        Right(_TOPIC, "order-state", (_R, _DC), f"open orders; {_FITS}"),
+        Right(_TOPIC, "inventory-levels", (_R, _DC), f"what may be promised; {_FITS}"),
+        Right(_TOPIC, "stores", (_R, _DC), f"hours, places, capacity; {_FITS}"),
+        Right(_TOPIC, "orders", (_W, _DC), f"its answers; {_FITS}"),
+        Right(_TOPIC, "routing-shadow", (_W, _DC), f"what a candidate rule set would have decided; {_FITS}"),
+        Right(_TOPIC, "dead-letters", (_W, _DC), f"what it cannot take; {_FITS}"),
+        Right(_TOPIC, "workers", (_W, _DC), f"how it is; {_FITS}"),
+        Right(_GROUP, "routing", (_R,), "its share of the partitions"),
+    )),
     Part("till", "a till or a store agent: says what happened in a store", (
         Right(_TOPIC, "stock", (_W,), "sales, returns, counts, heartbeats"),
     )),

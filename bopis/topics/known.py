@@ -69,7 +69,9 @@ TOPICS: tuple[Topic, ...] = (
     Topic(name="inventory-events", key="store", kept=Kept.FOR_EVER, moved=Moved.EVERY, bytes_max=SOURCE_BYTES_MAX,
           written_by="inventory", read_by="verify, subscribers"),
     Topic(name="stores", key="store", kept=Kept.NEWEST, moved=Moved.NEWEST,
-          written_by="imports, operators", read_by="projection"),
+          written_by="imports, operators", read_by="projection, routing"),
+    Topic(name="routing-shadow", key="order", kept=Kept.FOR_EVER, moved=Moved.EVERY, bytes_max=SOURCE_BYTES_MAX,
+          written_by="routing", read_by="`bopis routing simulate`"),
     Topic(name="dead-letters", key="key of the source", kept=Kept.LETTERS, moved=Moved.LETTERS,
           bytes_max=LETTER_BYTES_MAX, exact_partitions=False, written_by="any processor", read_by="operators"),
     # One partition: marks are few, and one order over all of them is worth more than speed.

@@ -1,0 +1,229 @@
+"""The routing worker: asks of orders in, answers out, over live tables of three compacted topics.
+
+Its tables are whole in every worker (group-less, from the beginning); only the questions are shared out by the
+group. Nothing is kept: where the group stands tells where to go on, and an answer that is said twice is told from
+the first one by the order's own state.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import structlog
+from aiokafka import AIOKafkaConsumer
+from aiokafka.abc import ConsumerRebalanceListener
+from aiokafka.structs import TopicPartition
+
+from bopis.services.routing.live import OUTPUT_TOPICS, REQUESTS_TOPIC, TABLE_TOPICS, LiveRouting
+from bopis.topics.plans import TopicPlan
+from bopis.wire.errors import WireError
+from streams.batches import fetched_chunks
+from streams.client import EARLIEST, LATEST, LogClient
+from streams.connection import Connection
+from streams.dead_letters import DEAD_LETTERS, dead_letter
+from streams.limits import StreamLimits
+from streams.loops import loop_factory
+from streams.processor import Record
+from streams.routing_sending import Sending
+from streams.rules import Parked
+from streams.topics import COMPACT, KEEP, planned
+from streams.worker import EXIT_CLEAN, Ready, Worker, prepare_process
+
+log = structlog.get_logger("streams.routing")
+
+NAME = "routing"
+STORES, LEVELS, STATE = TABLE_TOPICS
+REQUESTS_PER_POLL_MAX = 500
+
+
+class Feed:
+    """What the worker's frame asks of a processor: a name, and the topic that it is read from first."""
+
+    name = NAME
+    source = REQUESTS_TOPIC
+
+
+def run(
+    connection: Connection,
+    limits: StreamLimits,
+    routing: LiveRouting,
+    ready: Callable[[Ready], None] | None = None,
+) -> int:
+    """Run until SIGTERM or SIGINT; the exit code of the process is the answer."""
+    prepare_process(limits)
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
+        return runner.run(RoutingWorker(connection, limits, routing, ready).run())
+
+
+def plans(connection: Connection, limits: StreamLimits) -> tuple[TopicPlan, ...]:
+    """Every topic that routing reads or writes, as its writers declare it."""
+    shapes = (
+        (LEVELS, COMPACT, limits.commit_bytes_max, True),
+        (STATE, COMPACT, limits.commit_bytes_max, True),
+        (STORES, COMPACT, limits.record_bytes_max, False),
+        (REQUESTS_TOPIC, KEEP, limits.source_bytes_max, True),
+        *((name, KEEP, limits.source_bytes_max, True) for name in OUTPUT_TOPICS),
+        (DEAD_LETTERS, KEEP, limits.dead_letter_bytes_max, False),
+    )
+    return planned(connection, shapes)
+
+
+class RoutingWorker(Worker, ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships no types
+    """The frame of every worker around routing: load the tables, then answer and follow until told to stop."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        limits: StreamLimits,
+        routing: LiveRouting,
+        ready: Callable[[Ready], None] | None,
+    ) -> None:
+        feed: Any = Feed
+        super().__init__(feed, connection, limits, ready)
+        self._routing = routing
+        self._positions: dict[TopicPartition, int] = {}
+        self._done: dict[TopicPartition, int] = {}
+        self._is_ready = False
+
+    async def _own(self, client: LogClient) -> int:
+        sending = Sending(self._connection, self._limits)
+        running = asyncio.ensure_future(self._work(client, sending))
+        cause = await self._end
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        log.info("worker.stopped", processor=NAME, clean=cause is None)
+        return EXIT_CLEAN if cause is None else self._fell(cause)
+
+    async def _work(self, client: LogClient, sending: Sending) -> None:
+        """Everything until cancelled. If one part falls, the worker falls: a supervisor starts it anew."""
+        tables, requests = self._table_consumer(), self._request_consumer()
+        try:
+            await self._prepare(client, plans(self._connection, self._limits))
+            await client.patiently("tables", tables.start)
+            await self._load(client, tables)
+            await client.patiently("sending", sending.start)
+            await client.patiently("group", requests.start)
+            requests.subscribe([self._connection.topic(REQUESTS_TOPIC)], listener=self)
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._follow(tables, sending))
+                tasks.create_task(self._answer(requests, sending))
+        except* Exception as errors:
+            self._finish(errors.exceptions[0])
+        finally:
+            await self._commit(requests)
+            await asyncio.gather(*(it.stop() for it in (requests, tables, sending)), return_exceptions=True)
+
+    async def _load(self, client: LogClient, tables: Any) -> None:
+        """Read the tables up to where their topics end now: who answers before that knows only half."""
+        ends = {}
+        for name in TABLE_TOPICS:
+            topic = self._connection.topic(name)
+            for number in range(await client.partitions(topic)):
+                tp = TopicPartition(topic, number)
+                ends[tp] = await client.offset(tp, LATEST)
+                self._positions[tp] = await client.offset(tp, EARLIEST)
+        tables.assign(list(ends))
+        for tp, offset in self._positions.items():
+            tables.seek(tp, offset)
+        while any(self._positions[tp] < end for tp, end in ends.items()):
+            await self._take(tables)
+
+    async def _take(self, tables: Any) -> bool:
+        chunks = await fetched_chunks(tables._fetcher, None, self._limits.fetch_wait_s)
+        for chunk in chunks.values():
+            name = chunk.tp.topic.removeprefix(self._connection.prefix)
+            for record in chunk.records:
+                self._fold(name, record, chunk.tp)
+            self._positions[chunk.tp] = chunk.next
+        await asyncio.sleep(0)
+        return bool(chunks)
+
+    def _fold(self, name: str, record: Record, tp: TopicPartition) -> None:
+        try:
+            self._routing.take(name, record, tp.partition)
+        except ValueError as error:
+            # A row that another version wrote, or no store at all: the others still count.
+            log.warning("row.unreadable", topic=tp.topic, offset=record.offset, error=str(error))
+
+    async def _follow(self, tables: Any, sending: Sending) -> None:
+        while True:
+            if await self._take(tables) and self._is_ready:
+                await sending.send(self._routing.follow_up(_now_ms()))
+
+    async def _answer(self, requests: Any, sending: Sending) -> None:
+        told = time.monotonic()
+        while True:
+            found = await requests.getmany(
+                timeout_ms=int(self._limits.fetch_wait_s * 1000), max_records=REQUESTS_PER_POLL_MAX
+            )
+            for tp, records in found.items():
+                said = [it for record in records for it in self._answers(record, tp, sending)]
+                await sending.send(said)
+                self._done[tp] = records[-1].offset + 1
+            if not self._is_ready and requests.assignment():
+                self._become_ready()
+                await sending.send(self._routing.follow_up(_now_ms()))
+            if time.monotonic() - told >= self._limits.group_offsets_s:
+                await self._commit(requests)
+                told = time.monotonic()
+
+    def _answers(self, record: Any, tp: TopicPartition, sending: Sending) -> list[Any]:
+        try:
+            return self._routing.hear(record.value or b"", max(_now_ms(), record.timestamp))
+        except WireError as error:
+            parked = Parked(f"{type(error).__name__}: {error}", record)
+            sending.park(dead_letter(parked, NAME, tp))
+            return []
+
+    def _become_ready(self) -> None:
+        self._is_ready = True
+        self._tell_ready({})
+
+    async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:  # noqa: ARG002  (aiokafka's)
+        self._routing.own(())
+
+    async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        mine = sorted(tp.partition for tp in assigned)
+        self._done = {tp: offset for tp, offset in self._done.items() if tp.partition in mine}
+        self._routing.own(mine)
+        log.info("partitions.assigned", processor=NAME, partitions=mine)
+
+    async def _commit(self, requests: Any) -> None:
+        """Tell the group what is answered; failing only means that it is answered again."""
+        try:
+            mine = requests.assignment()
+            offsets = {tp: offset for tp, offset in self._done.items() if tp in mine}
+            if offsets:
+                await requests.commit(offsets)
+        except Exception as error:
+            log.debug("group_offsets.failed", error=repr(error))
+
+    def _table_consumer(self) -> Any:
+        return AIOKafkaConsumer(
+            group_id=None,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            max_partition_fetch_bytes=self._limits.recovery_fetch_bytes_max,
+            request_timeout_ms=self._limits.request_timeout_ms,
+            **self._connection.client_options(),
+        )
+
+    def _request_consumer(self) -> Any:
+        group = self._connection.group(NAME)
+        return AIOKafkaConsumer(
+            group_id=group,
+            group_instance_id=f"{group}-{self._connection.instance}" if self._connection.instance else None,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            session_timeout_ms=self._limits.session_timeout_ms,
+            heartbeat_interval_ms=self._limits.heartbeat_ms,
+            rebalance_timeout_ms=self._limits.rebalance_timeout_ms,
+            request_timeout_ms=max(self._limits.request_timeout_ms, self._limits.session_timeout_ms),
+            max_partition_fetch_bytes=self._limits.fetch_bytes_max,
+            **self._connection.client_options(),
+        )
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
