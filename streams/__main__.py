@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         verb.add_argument("--json", action="store_true", help="say that it is ready as one JSON line")
     given = parser.parse_args(arguments)
     settings = load()
-    _log_to_stderr(settings.log_level)
+    _log_to_stderr(settings.log_level, repeat_errors=given.json and given.verb == "worker" and len(given.names) == 1)
     names = tuple(given.names) if given.verb == "worker" else SHORT_NAMES
     try:
         if given.verb == "worker" and len(names) == 1:
@@ -110,7 +110,15 @@ def _say(**told: object) -> None:
     print(json.dumps(told, separators=(",", ":")), flush=True)
 
 
-def _log_to_stderr(level: str) -> None:
+def _repeat_error(_logger: object, method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """An error also goes to standard output, as one JSON line for the supervisor, which tells it with the exit code."""
+    if method == "error":
+        words = str(event.get("error") or ", ".join(f"{key} {it}" for key, it in event.items() if key != "event"))
+        _say(event="error", name=str(event.get("event")), error=f"{event.get('event')}: {words}")
+    return event
+
+
+def _log_to_stderr(level: str, *, repeat_errors: bool) -> None:
     """Talk goes to stderr: on a terminal what needs a person, pretty; elsewhere every event, one JSON object a line."""
     least = logging.getLevelNamesMapping()[(level or ("warning" if sys.stderr.isatty() else "info")).upper()]
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(message)s")
@@ -119,6 +127,7 @@ def _log_to_stderr(level: str) -> None:
         shown = structlog.dev.ConsoleRenderer()
     structlog.configure(
         processors=[
+            *([_repeat_error] if repeat_errors else []),
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,

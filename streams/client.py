@@ -2,12 +2,23 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
+from typing import Any, NamedTuple, TypeVar
 
 import structlog
 from aiokafka.client import AIOKafkaClient, ConnectionGroup, CoordinationType
-from aiokafka.errors import ConcurrentTransactions, KafkaError, TransactionalIdAuthorizationFailed, UnknownError
+from aiokafka.errors import (
+    BrokerResponseError,
+    ConcurrentTransactions,
+    KafkaError,
+    LeaderNotAvailableError,
+    NotLeaderForPartitionError,
+    TransactionalIdAuthorizationFailed,
+    UnknownError,
+    UnknownTopicOrPartitionError,
+)
 from aiokafka.protocol.offset import OffsetRequest
 from aiokafka.structs import TopicPartition
 
@@ -21,12 +32,21 @@ log = structlog.get_logger("streams.client")
 Answer = TypeVar("Answer")
 # Errors that pass, though aiokafka does not count them as retriable.
 PASSING = (ConcurrentTransactions, UnknownError)
+# Errors of a log that is starting or electing, not of one that refuses.
+NOT_YET = (LeaderNotAvailableError, NotLeaderForPartitionError, UnknownTopicOrPartitionError)
 EARLIEST = -2
 LATEST = -1
 
 
 class Retry(Exception):
     """This attempt failed for a reason that passes: try again."""
+
+
+class Waiting(NamedTuple):
+    """A request that is repeated, and why."""
+
+    event: str
+    words: str
 
 
 class LogClient:
@@ -37,6 +57,8 @@ class LogClient:
         self._limits = limits
         self._client: Any = None
         self._door = Door(self._options)
+        # What is waited for just now, by request.
+        self.troubles: dict[str, Waiting] = {}
 
     async def start(self) -> None:
         self._client = AIOKafkaClient(
@@ -57,6 +79,12 @@ class LogClient:
 
     async def patiently(self, what: str, attempt: Callable[[], Awaitable[Answer]]) -> Answer:
         """Repeat an attempt while the log is away. Absence is told once, not with every attempt."""
+        try:
+            return await self._repeated(what, attempt)
+        finally:
+            self.troubles.pop(what, None)
+
+    async def _repeated(self, what: str, attempt: Callable[[], Awaitable[Answer]]) -> Answer:
         began, backoff_ms, failures = time.monotonic(), self._limits.retry_backoff_ms, 0
         while True:
             try:
@@ -70,8 +98,7 @@ class LogClient:
                     raise LogAbsent(request=what, error=repr(error)) from error
                 self._door.look()
                 failures += 1
-                if failures == 1:
-                    log.warning("log.absent", request=what, error=repr(error))
+                self._note(what, error)
                 if self._client is not None and self._client._sync_task is not None:
                     self._client.force_metadata_update()
                 await asyncio.sleep(backoff_ms / 1000)
@@ -80,6 +107,15 @@ class LogClient:
                 if failures:
                     log.info("log.back", request=what, seconds=round(time.monotonic() - began, 3))
                 return answer
+
+    def _note(self, what: str, error: Exception) -> None:
+        """Say once why a request is repeated: the log does not answer, or it answers with an error, named."""
+        refused = isinstance(error, BrokerResponseError) and not isinstance(error, NOT_YET)
+        waiting = Waiting("log.refuses" if refused else "log.absent", f"{what}: {error!r}")
+        before = self.troubles.get(what)
+        if before is None or before.event != waiting.event:
+            log.warning(waiting.event, request=what, error=repr(error))
+        self.troubles[what] = waiting
 
     async def to_leader(self, tp: TopicPartition, request: Any) -> Any:
         """Send once to the partition's leader."""
@@ -114,6 +150,22 @@ class LogClient:
             return len(found)
 
         return await self.patiently("partitions", attempt)
+
+    async def ends(self, tps: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
+        """Where partitions end, asked once and without patience: those that do not answer are left out."""
+        by_node: dict[int, dict[str, list[tuple[int, int]]]] = defaultdict(lambda: defaultdict(list))
+        for tp in tps:
+            node = self._client.cluster.leader_for_partition(tp)
+            if node is not None and node != -1:
+                by_node[node][tp.topic].append((tp.partition, LATEST))
+        found: dict[TopicPartition, int] = {}
+        for node, topics in by_node.items():
+            with suppress(TimeoutError, KafkaError, OSError):
+                async with asyncio.timeout(self._limits.watch_s):
+                    answer = await self._client.send(node, OffsetRequest(-1, 0, [*topics.items()]))
+                for topic, partitions in answer.topics:
+                    found |= {TopicPartition(topic, it[0]): int(it[-1]) for it in partitions if not it[1]}
+        return found
 
     async def offset(self, tp: TopicPartition, which: int) -> int:
         """The earliest offset of a partition, or the one after its last record."""

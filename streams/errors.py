@@ -7,6 +7,11 @@ StreamError
 +-- LogRefused          the log gave an error that retrying does not mend
 |   +-- RightMissing    the log's access rules do not allow it
 |   +-- LogShut         the log does not let this worker in
++-- Stalled             something stands still that should move
+|   +-- NoProgress      records to decide, and none is
+|   +-- CommitStalled   a commit does not come back
+|   +-- RecoveryStalled a recovery loads nothing
+|   +-- LoopBlocked     a step does not come back
 +-- CommitTooLarge      one commit does not fit into one batch
 +-- TopicMismatch       a topic exists, but not as needed
 +-- SourceTruncated     records were removed before they were decided
@@ -52,8 +57,10 @@ class LogNotRunning(StreamError):
 
 
 class LogRefused(StreamError):
-    """The log answered with an error that retrying does not mend. Look the code up in the protocol's list, mend
+    """The log answered with an error that retrying does not mend. Look its name up in the protocol's list, mend
     the log, then start this worker again."""
+
+    exit_code = 81
 
 
 class RightMissing(LogRefused):
@@ -68,6 +75,32 @@ class LogShut(LogRefused):
     start this worker again."""
 
     exit_code = 78
+
+
+class Stalled(StreamError):
+    """A worker stands still."""
+
+    exit_code = 80
+
+
+class NoProgress(Stalled):
+    """Nothing was decided for longer than `stall_seconds`, although there are records to decide. The worker ends so
+    that it can be started anew; if it stands still again at the same position, look at that record."""
+
+
+class CommitStalled(Stalled):
+    """A commit was on its way for longer than `commit_stall_seconds`. Nothing is lost: it is decided again after a
+    start. Look whether the log takes writes: its disk, its replicas, its limits."""
+
+
+class RecoveryStalled(Stalled):
+    """Recovery loaded nothing for longer than `recovery_stall_seconds`, although it has not reached its claim. Look
+    whether the log answers reads of the changelog, then start this worker again."""
+
+
+class LoopBlocked(Stalled):
+    """The worker's loop stood still for longer than `stall_seconds`: a step does not come back. It is a bug in the
+    processor or in a library; the place is told."""
 
 
 class CommitTooLarge(StreamError):

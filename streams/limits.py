@@ -40,6 +40,17 @@ class StreamLimits(msgspec.Struct, frozen=True, kw_only=True):
     output_batch_bytes_max: int = 900_000
     group_offsets_s: float = 3.0
 
+    # Watchdogs: how often they look, and how long something may stand still before the worker ends to be started anew.
+    watch_s: float = 2.0
+    stall_s: float = 60.0
+    recovery_stall_s: float = 120.0
+    commit_stall_s: float = 120.0
+    disk_free_bytes_min: int = 256 << 20
+
+    # Reports to the topic `workers`: how often, and how long writing one may take.
+    status_s: float = 5.0
+    status_write_s_max: float = 5.0
+
     # Standby copies: how many of each partition the group keeps, and how gently they are fed. A copy that was behind
     # for longer than the changelog keeps its tombstones could miss that a row is gone.
     standby: int = 0

@@ -2,6 +2,7 @@
 
 import asyncio
 import ctypes
+import json
 import os
 import signal
 import sys
@@ -23,6 +24,18 @@ PR_SET_PDEATHSIG = 1
 EXIT_CLEAN = 0
 EXIT_BROKEN = 70
 EXIT_CONFIG = 78  # What is wrong stays wrong until somebody mends it: starting again would not.
+# A child repeats its errors on its standard output in this form, so that the last one can be told with its end.
+ERROR_WORDS = b'"event":"error"'
+CAUSE_CHARACTERS_MAX = 600
+
+MEANINGS = {
+    69: "the log is not there",
+    70: "a fault",
+    75: "another worker has its partitions",
+    78: "a setting, a right, a topic or a log that does not fit: mend it, then start again",
+    80: "a watchdog saw it stand still",
+    81: "the log refused",
+}
 
 
 class Child(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,6 +54,7 @@ class ChildState(StrEnum):
     READY = "ready"
     BACKING_OFF = "backing off"
     STOPPED = "stopped"
+    FAILING = "failing"
     GAVE_UP = "gave up"
 
 
@@ -53,6 +67,9 @@ class ChildStatus(msgspec.Struct, kw_only=True):
     restarts: int = 0
     exit_code: int | None = None
     since_ms: int = 0
+    # Why its last process ended: what the exit code means, and the last error that it told.
+    cause: str = ""
+    last_error: str = ""
 
 
 class SupervisorStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -128,18 +145,27 @@ class Supervisor:
             if time.monotonic() - began > self._limits.stable_s:
                 backoff_s, restarts = self._limits.restart_backoff_s, 0
             restarts += 1
-            if restarts > self._limits.restarts_max or code == EXIT_CONFIG:
+            if code == EXIT_CONFIG or (child.essential and restarts > self._limits.restarts_max):
                 self._give_up(child, code)
                 break
-            self._tell(child, state=ChildState.BACKING_OFF, pid=None, exit_code=code, restarts=restarts)
-            log.warning("child.fell", child=child.name, code=code, restarts=restarts, backoff_s=backoff_s)
+            failing = restarts > self._limits.restarts_max
+            state = ChildState.FAILING if failing else ChildState.BACKING_OFF
+            facts = {"exit_code": code, "cause": meaning(code)}
+            self._tell(child, state=state, pid=None, restarts=restarts, **facts)
+            # A child that falls again and again is never given up for good, because what ails it may pass (a full
+            # disk, a log that refuses); it is tried at the longest back-off, out loud.
+            say = log.error if failing else log.warning
+            error = self._statuses[child.name].last_error
+            say("child.fell", child=child.name, restarts=restarts, backoff_s=backoff_s, error=error, **facts)
             await self._first(asyncio.sleep(backoff_s), self._stopping.wait())
             backoff_s = min(backoff_s * 2, self._limits.restart_backoff_s_max)
         ready.set()
 
     def _give_up(self, child: Child, code: int) -> None:
-        self._tell(child, state=ChildState.GAVE_UP, pid=None, exit_code=code)
-        log.error("child.given_up", child=child.name, code=code, essential=child.essential)
+        facts = {"exit_code": code, "cause": meaning(code)}
+        self._tell(child, state=ChildState.GAVE_UP, pid=None, **facts)
+        error = self._statuses[child.name].last_error
+        log.error("child.given_up", child=child.name, essential=child.essential, error=error, **facts)
         if child.essential:
             self.stop(EXIT_BROKEN)
 
@@ -170,6 +196,9 @@ class Supervisor:
         """Pass the child's lines on as talk and look for the one that says ready."""
         assert process.stdout is not None
         while line := await process.stdout.readline():
+            if ERROR_WORDS in line:
+                self._note_error(child, line)
+                continue  # It stands on the child's standard error already.
             sys.stderr.write(line.decode(errors="replace"))
             sys.stderr.flush()
             status = self._statuses[child.name]
@@ -177,6 +206,13 @@ class Supervisor:
                 self._tell(child, state=ChildState.READY)
                 log.info("child.ready", child=child.name, pid=process.pid, restarts=status.restarts)
                 ready.set()
+
+    def _note_error(self, child: Child, line: bytes) -> None:
+        try:
+            told = json.loads(line)
+            self._statuses[child.name].last_error = str(told["error"])[:CAUSE_CHARACTERS_MAX]
+        except (ValueError, KeyError, TypeError):
+            log.warning("child.unreadable", child=child.name, line=line[:CAUSE_CHARACTERS_MAX])
 
     async def _expect_ready(self, child: Child, process: asyncio.subprocess.Process) -> None:
         """A child that hangs before it is ready is as good as fallen."""
@@ -208,6 +244,13 @@ class Supervisor:
         beside = self._state_file.with_suffix(".tmp")
         beside.write_bytes(msgspec.json.encode(told))
         beside.replace(self._state_file)
+
+
+def meaning(code: int) -> str:
+    """What an exit code of a child says."""
+    if code < 0:
+        return f"ended by signal {signal.Signals(-code).name}"
+    return MEANINGS.get(code, f"ended with code {code}")
 
 
 def _die_with_parent() -> None:

@@ -25,6 +25,7 @@ from streams.ownership import Ownership
 from streams.partition import Reach
 from streams.processor import Processor
 from streams.topics import ensure_topics, topic_plans
+from streams.vigil import Vigil
 
 log = structlog.get_logger("streams.worker")
 
@@ -51,7 +52,7 @@ def run(
     """Run until SIGTERM or SIGINT; the exit code of the process is the answer.
 
     0 after a clean stop, 75 when another worker took the partitions over, 78 when topics or logs do not fit
-    together, 70 for everything else.
+    together, 80 when a watchdog saw it stand still, 81 when the log refused, 70 for everything else.
     """
     prepare_process(limits)
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
@@ -93,7 +94,8 @@ class Worker:
         try:
             return await self._own(client)
         except StreamError as error:
-            return self._fell(error)
+            self._tell_fall(error)
+            return error.exit_code
         finally:
             await client.stop()
 
@@ -109,14 +111,16 @@ class Worker:
         reach = Reach(self._processor, self._connection, self._limits, client, self._finish)
         ownership = Ownership(reach, self._tell_ready)
         app = build_app(self._processor, self._connection, self._limits, ownership)
+        vigil = self.vigil(client)
+        vigil.begin(ownership.standings, self._finish)
         running = asyncio.ensure_future(self._serve(app))
         cause = await self._end
         if cause is not None:
             ownership.abandon()
         else:
             await ownership.close()
-            await app.consumer.commit()
-        await self._leave(app, running)
+            await self._tell_group(app)
+        await asyncio.gather(vigil.end(cause), self._leave(app, running))
         log.info("worker.stopped", processor=self._processor.name, clean=cause is None)
         return EXIT_CLEAN if cause is None else self._fell(cause)
 
@@ -134,6 +138,17 @@ class Worker:
         except Exception as error:
             self._finish(error)
 
+    def vigil(self, client: LogClient) -> Vigil:
+        """Who watches over this worker."""
+        return Vigil(self._processor.name, self._connection, self._limits, client)
+
+    async def _tell_group(self, app: Any) -> None:
+        """The group's offsets are for whoever watches its lag: nothing waits for them longer than for anything."""
+        try:
+            await asyncio.wait_for(app.consumer.commit(), self._limits.stop_s_max)
+        except Exception as error:
+            log.warning("group_offsets.failed", error=repr(error))
+
     async def _leave(self, app: Any, running: "asyncio.Future[None]") -> None:
         """Leave the group at once, so that others need not wait for the session to time out."""
         try:
@@ -146,6 +161,9 @@ class Worker:
         if not self._end.done():
             cause = named(cause)
             self._end.set_result(cause)
+            if cause is not None:
+                # Said at once: leaving may have to be forced.
+                self._tell_fall(cause)
             self._leave_by_force(cause)
 
     def _leave_by_force(self, cause: BaseException | None) -> None:
@@ -165,9 +183,12 @@ class Worker:
         if self._ready is not None:
             self._ready(told)
 
-    def _fell(self, cause: BaseException) -> int:
+    def _tell_fall(self, cause: BaseException) -> None:
         if isinstance(cause, Fenced):
             log.warning("worker.fenced", processor=self._processor.name, **cause.facts)
         else:
             log.error("worker.fell", processor=self._processor.name, error=str(cause), exc_info=cause)
+
+    def _fell(self, cause: BaseException) -> int:
+        """The exit code of a worker that fell."""
         return cause.exit_code if isinstance(cause, StreamError) else EXIT_BROKEN
