@@ -73,9 +73,23 @@ class Settings(BaseSettings):
         le=1024,
         description="Size of a compacted topic's segments: what is not compacted yet is read again.",
     )
-    instance: str = Field("", description="Name of this worker for static membership; empty joins dynamically.")
+    instance: str = Field(
+        "",
+        pattern=r"^[A-Za-z0-9._-]*$",
+        description="Lasting name of this worker; empty: numbered by itself on the embedded log, else none.",
+    )
+    standby: int = Field(0, ge=0, le=8, description="Warm copies that are kept of each partition by other workers.")
+    leave_on_stop: bool = Field(
+        True, description="A clean stop hands a named worker's partitions over at once; false: they wait for it."
+    )
     session_timeout_seconds: float = Field(10.0, ge=1, description="After this a silent worker is replaced.")
     heartbeat_seconds: float = Field(3.0, gt=0, description="How often a worker tells the log that it is there.")
+    absence_seconds: float = Field(300.0, gt=0, description="How long a worker waits for a log that is away.")
+    stall_seconds: float = Field(60.0, gt=0, description="A worker that decides nothing for so long, with lag, ends.")
+    recovery_stall_seconds: float = Field(120.0, gt=0, description="A recovery that loads nothing for so long ends.")
+    commit_stall_seconds: float = Field(120.0, gt=0, description="A commit that is on its way for so long ends.")
+    disk_free_mebibytes_min: int = Field(256, ge=0, description="Less free space than this is told as trouble.")
+    status_seconds: float = Field(5.0, gt=0, description="How often a worker tells how it is; see bopis status.")
     publish_timeout_seconds: float = Field(30.0, gt=0, description="How long a command waits for the log.")
     read_wait_seconds: float = Field(10.0, gt=0, description="How long a command waits for its effect to be seen.")
 

@@ -10,6 +10,7 @@ from bopis.topics.known import plans
 from streams.connection import Connection
 from streams.errors import LogNotRunning
 from streams.limits import StreamLimits
+from streams.seats import numbered
 from streams.worker import Ready, run
 
 SHORT_NAMES = ("inventory", "routing", "projection")
@@ -31,8 +32,7 @@ def bootstrap(settings: Settings) -> str:
 
 
 def connection(settings: Settings, name: str) -> Connection:
-    """The connection of one worker. On one machine each processor runs once, so it has a lasting name there and
-    gets its partitions back at once after a crash."""
+    """The connection of one worker."""
     return Connection(
         bootstrap=bootstrap(settings),
         prefix=settings.topic_prefix,
@@ -40,7 +40,7 @@ def connection(settings: Settings, name: str) -> Connection:
         data_dir=Path(settings.data_dir),
         plans=plans(settings),
         security=security_of(settings),
-        instance=settings.instance or (f"{name}-1" if settings.embedded else ""),
+        instance=settings.instance or (numbered(settings.data_dir, name) if settings.embedded else ""),
     )
 
 
@@ -49,6 +49,15 @@ def limits(settings: Settings) -> StreamLimits:
     return StreamLimits(
         session_timeout_ms=int(settings.session_timeout_seconds * 1000),
         heartbeat_ms=int(settings.heartbeat_seconds * 1000),
+        absence_s_max=settings.absence_seconds,
+        standby=settings.standby,
+        leave_on_stop=settings.leave_on_stop,
+        tombstones_kept_s=settings.tombstone_retention_hours * 3600 / 2,
+        stall_s=settings.stall_seconds,
+        recovery_stall_s=settings.recovery_stall_seconds,
+        commit_stall_s=settings.commit_stall_seconds,
+        disk_free_bytes_min=settings.disk_free_mebibytes_min << 20,
+        status_s=settings.status_seconds,
     )
 
 

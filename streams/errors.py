@@ -7,6 +7,7 @@ StreamError
 +-- LogRefused          the log gave an error that retrying does not mend
 |   +-- RightMissing    the log's access rules do not allow it
 |   +-- LogShut         the log does not let this worker in
++-- SeatsTaken          no name is left for a further worker on this machine
 +-- Stalled             something stands still that should move
 |   +-- NoProgress      records to decide, and none is
 |   +-- CommitStalled   a commit does not come back
@@ -75,6 +76,13 @@ class LogShut(LogRefused):
     start this worker again."""
 
     exit_code = 78
+
+
+class SeatsTaken(StreamError):
+    """More workers of one processor run on this data directory than there are names for. Stop some, or give each
+    further one a name of its own with --instance."""
+
+    exit_code = 75
 
 
 class Stalled(StreamError):

@@ -15,7 +15,7 @@ class StreamLimits(msgspec.Struct, frozen=True, kw_only=True):
     request_timeout_ms: int = 15_000
     retry_backoff_ms: int = 100
     retry_backoff_ms_max: int = 1_000
-    absence_s_max: int = 300
+    absence_s_max: float = 300.0
     drain_s_max: float = 8.0
     stop_s_max: float = 5.0
     # True: a clean stop gives a named worker's partitions away at once. False: they wait for it to come back.

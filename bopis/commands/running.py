@@ -28,10 +28,20 @@ def up(context: typer.Context, port: Port = None, as_json: AsJson = False) -> No
 def worker(
     context: typer.Context,
     names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Processors, for example: inventory.")],
+    standby: Annotated[
+        int | None, typer.Option(min=0, max=8, help="Warm copies that other workers keep of each partition.")
+    ] = None,
+    instance: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Lasting name of this worker; another one's name ends that one.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Start single processors on a log that runs elsewhere or under `bopis broker`."""
+    """Start single processors on a log that runs elsewhere or under `bopis broker`.
+
+    Started several times, the workers of one processor share its partitions. Give all of them the same --standby.
+    """
     shell = open_shell(context, as_json)
+    shell.flags |= {name: it for name, it in (("standby", standby), ("instance", instance)) if it is not None}
     unknown = [it for it in names if it not in PROCESSORS]
     if unknown:
         raise Usage(problem=f"No processor {unknown[0]!r}. There are: {', '.join(PROCESSORS)}.")
