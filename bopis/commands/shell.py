@@ -147,13 +147,13 @@ class Shell:
         return security_of(self.settings).client_options()
 
     @contextmanager
-    def reader(self) -> Iterator["LogReader"]:
-        """A way to read the log."""
+    def reader(self, **options: Any) -> Iterator["LogReader"]:
+        """A way to read the log; `options` are the client library's."""
         self.hush()
         from bopis.adapters.log import LogReader
 
         settings = self.settings
-        timeout, options = settings.publish_timeout_seconds, self._client_options
+        timeout, options = settings.publish_timeout_seconds, self._client_options | options
         with LogReader(self.bootstrap, settings.topic_prefix, timeout_seconds=timeout, **options) as reader:
             yield reader
 

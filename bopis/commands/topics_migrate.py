@@ -21,6 +21,9 @@ LOOK_AGAIN_SECONDS = 0.5
 # A worker with a lasting name stays a member until its session ends; a little more than that.
 SESSION_EXTRA_SECONDS = 5.0
 GROUP = "inventory"
+# A reader that goes from partition to partition waits for the fetch that it has sent last; there is nothing to wait
+# for at the end of a partition that nobody writes to.
+FETCH_WAIT_MS = 10
 
 
 def migrate(
@@ -87,7 +90,9 @@ def _ways(shell: Shell, other: Shell) -> "Iterator[Ways]":
 
     with ExitStack() as stack:
         admins = [stack.enter_context(it.admin()) for it in (shell, other)]
-        readers: list[LogReader] = [stack.enter_context(it.reader()) for it in (shell, other)]
+        readers: list[LogReader] = [
+            stack.enter_context(it.reader(fetch_max_wait_ms=FETCH_WAIT_MS)) for it in (shell, other)
+        ]
         yield Ways(
             old=readers[0],
             new=readers[1],
