@@ -46,7 +46,7 @@ def _measure(candidate: Candidate, by: Ranker, wanted: dict[str, int], now_ms: i
             return (candidate.timing.ready_by_ms - now_ms) // MINUTE_MS
         case Ranker.BALANCE:
             stock = available(store)
-            return -min(max(0, stock.get(sku, 0) - units) for sku, units in wanted.items())
+            return -min(stock.get(sku, 0) - units for sku, units in wanted.items())
         case Ranker.CAPACITY:
             return -candidate.timing.spare_minutes
         case Ranker.TRUST:
