@@ -17,6 +17,8 @@ class ChildFacts(msgspec.Struct, frozen=True):
     state: str = "unknown"
     restarts: int = 0
     exit_code: int | None = None
+    cause: str = ""
+    last_error: str = ""
 
 
 class SupervisorFacts(msgspec.Struct, frozen=True):

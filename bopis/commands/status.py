@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bopis.commands import status_workers
 from bopis.commands.running import PROCESSORS
 from bopis.commands.shell import AsJson, Shell, open_shell
 
@@ -25,7 +26,7 @@ def status(
     every: Annotated[float, typer.Option(min=0.2, metavar="SECONDS", help="With --watch: how often.")] = WATCH_SECONDS,
     as_json: AsJson = False,
 ) -> None:
-    """Show what runs, how far behind it is, how old the stores' news is, dead letters and free disk.
+    """Show what runs, who owns which partition, how far behind it is, how old the stores' news is, and what is wrong.
 
     With --watch and --json, one JSON document per line.
     """
@@ -68,8 +69,10 @@ def gathered(shell: Shell) -> dict[str, Any]:
                 "state": child.state if child else ("running" if groups[name].members else "not running"),
                 "pid": child.pid if child else None,
                 "restarts": child.restarts if child else None,
+                "cause": child.cause if child else "",
+                "last_error": child.last_error if child else "",
                 "members": groups[name].members,
-                "lag": lags[name],
+                "lag": lags.get(name),
             }
         )
     return {
@@ -77,6 +80,7 @@ def gathered(shell: Shell) -> dict[str, Any]:
         "log": {"address": shell.bootstrap, "embedded": settings.embedded},
         "supervisor_pid": supervisor.pid if supervisor else None,
         "processors": processors,
+        "workers": status_workers.gathered(shell),
         "data_age": _ages(shell),
         "dead_letters_open": len(open_letters(shell)),
         "disk": _disk(shell),
@@ -152,6 +156,9 @@ def _view(found: dict[str, Any]) -> "RenderableType":
         cells = [it["state"], *(it[name] for name in ("pid", "restarts", "members", "lag"))]
         grid.add_row(it["name"], *("-" if cell is None else str(cell) for cell in cells))
     lines.append(grid)
+    if found["workers"]:
+        lines.append(status_workers.grid(found["workers"]))
+    lines += [plain(f"trouble       {it}") for it in status_workers.troubles(found)]
     ages = found["data_age"]
     if not ages["stores"]:
         lines.append(plain("stores        none yet; import some with `bopis stores import FILE`"))
