@@ -2,10 +2,10 @@
 
 import msgspec
 
-from bopis.domain.orders.state import Line, LineState, Order
-from bopis.domain.orders.terms import Consent
+from bopis.domain.orders.routes import next_request
+from bopis.domain.orders.state import LineState, Order
 from bopis.domain.sourcing.facts import Queue
-from bopis.domain.sourcing.request import Allowances, Exclusion, Place, Request, RequestLine, Slot
+from bopis.domain.sourcing.request import Request
 from bopis.domain.sourcing.rules import RuleSet
 
 SECONDS_PER_MINUTE = 60
@@ -105,39 +105,6 @@ def answered(order: Order, attempt: int) -> bool:
     return attempt <= order.attempt and all(it.attempt != attempt for it in order.asked)
 
 
-def waiting_lines(order: Order) -> tuple[Line, ...]:
-    return tuple(it for it in order.live if it.state is LineState.WAITING)
-
-
 def request_of(order: Order) -> Request:
-    """What a waiting order would ask for if it were woken now."""
-    lines = tuple(
-        RequestLine(line=it.line, sku=it.sku, quantity=it.quantity, components=it.components)
-        for it in waiting_lines(order)
-    )
-    return Request(
-        order=order.order,
-        attempt=order.attempt + 1,
-        lines=lines,
-        store=order.store,
-        slot=_slot(order),
-        place=_place(order),
-        allows=Allowances(
-            alternatives=order.allows.alternatives is Consent.AUTOMATIC,
-            offers=order.allows.alternatives is not Consent.NEVER,
-            split=order.allows.split,
-        ),
-        excluded=tuple(Exclusion(store=it.store, skus=(it.sku,) if it.sku else ()) for it in order.excluded),
-    )
-
-
-def _slot(order: Order) -> Slot | None:
-    if order.slot_from_ms is None or order.slot_to_ms is None:
-        return None
-    return Slot(from_ms=order.slot_from_ms, to_ms=order.slot_to_ms)
-
-
-def _place(order: Order) -> Place | None:
-    if order.place_latitude_e6 is None or order.place_longitude_e6 is None:
-        return None
-    return Place(latitude_e6=order.place_latitude_e6, longitude_e6=order.place_longitude_e6)
+    """What a waiting order will ask for when it is woken: just that, or it would be woken in vain, over and over."""
+    return next_request(order, (it.line for it in order.live if it.state is LineState.WAITING))
