@@ -95,7 +95,9 @@ class Reporter:
 
 def _partition(standing: Standing, end: int | None) -> PartitionReport:
     owned = standing.role == OWNER
-    lag = standing.lag if not owned or end is None else max(0, end - standing.position - 1)
+    lag = standing.lag
+    if owned and end is not None and standing.position is not None:
+        lag = max(0, end - standing.position - 1)
     return PartitionReport(
         topic=standing.topic,
         partition=standing.partition,

@@ -27,6 +27,7 @@ from streams.loops import loop_factory
 from streams.processor import Record
 from streams.routing_sending import Sending
 from streams.rules import Parked
+from streams.standing import OPENING, OWNER, READY, Standing
 from streams.topics import COMPACT, KEEP, planned
 from streams.worker import EXIT_CLEAN, Ready, Worker, prepare_process
 
@@ -84,14 +85,16 @@ class RoutingWorker(Worker, ConsumerRebalanceListener):  # type: ignore[misc]  #
         self._routing = routing
         self._positions: dict[TopicPartition, int] = {}
         self._done: dict[TopicPartition, int] = {}
+        self._mine: list[TopicPartition] = []
         self._is_ready = False
 
     async def _own(self, client: LogClient) -> int:
         sending = Sending(self._connection, self._limits)
+        self._vigil = self.vigil(client)
         running = asyncio.ensure_future(self._work(client, sending))
         cause = await self._end
         running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
+        await asyncio.gather(running, self._vigil.end(cause), return_exceptions=True)
         log.info("worker.stopped", processor=NAME, clean=cause is None)
         return EXIT_CLEAN if cause is None else self._fell(cause)
 
@@ -100,6 +103,7 @@ class RoutingWorker(Worker, ConsumerRebalanceListener):  # type: ignore[misc]  #
         tables, requests = self._table_consumer(), self._request_consumer()
         try:
             await self._prepare(client, plans(self._connection, self._limits))
+            self._vigil.begin(self._standings, self._finish)
             await client.patiently("tables", tables.start)
             await self._load(client, tables)
             await client.patiently("sending", sending.start)
@@ -176,17 +180,33 @@ class RoutingWorker(Worker, ConsumerRebalanceListener):  # type: ignore[misc]  #
             sending.park(dead_letter(parked, NAME, tp))
             return []
 
+    def _standings(self) -> list[Standing]:
+        """How each partition of the requests stands; what was never answered here has no position yet."""
+        return [
+            Standing(
+                topic=tp.topic,
+                partition=tp.partition,
+                role=OWNER,
+                state=READY if self._is_ready else OPENING,
+                position=self._done[tp] - 1 if tp in self._done else None,
+                recovered=sum(self._positions.values()),
+            )
+            for tp in self._mine
+        ]
+
     def _become_ready(self) -> None:
         self._is_ready = True
         self._tell_ready({})
 
     async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:  # noqa: ARG002  (aiokafka's)
+        self._mine = []
         self._routing.own(())
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         mine = sorted(tp.partition for tp in assigned)
         self._done = {tp: offset for tp, offset in self._done.items() if tp.partition in mine}
         self._routing.own(mine)
+        self._mine = sorted(assigned)
         log.info("partitions.assigned", processor=NAME, partitions=mine)
 
     async def _commit(self, requests: Any) -> None:

@@ -17,8 +17,9 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     partition: int
     role: str
     state: str
-    position: int
-    rows: int
+    # None: not known yet.
+    position: int | None
+    rows: int = 0
     epoch: int = -1
     recovered: int = 0
     commits: int = 0

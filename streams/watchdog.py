@@ -84,7 +84,9 @@ class Watchdog:
         for it in owned:
             end = self.ends.get(TopicPartition(it.topic, it.partition))
             opening = it.state == OPENING
-            behind = not opening and end is not None and end - 1 > it.position
+            # While something is on its way, it is the commit that has to come back.
+            known = end is not None and it.position is not None and not (opening or it.committing)
+            behind = known and (end or 0) - 1 > (it.position or 0)
             for kind, mark, due, limit_s in (
                 (RecoveryStalled, (it.epoch, it.recovered), opening, limits.recovery_stall_s),
                 (NoProgress, it.position, behind, limits.stall_s),

@@ -34,7 +34,7 @@ class PartitionReport(msgspec.Struct, frozen=True, kw_only=True):
     partition: int
     role: str
     state: str
-    position: int
+    position: int | None
     rows: int
     epoch: int | None = None
     end: int | None = None
