@@ -12,6 +12,7 @@ from aiokafka.client import AIOKafkaClient, ConnectionGroup, CoordinationType
 from aiokafka.errors import (
     BrokerResponseError,
     ConcurrentTransactions,
+    GroupAuthorizationFailedError,
     KafkaError,
     LeaderNotAvailableError,
     NotLeaderForPartitionError,
@@ -140,6 +141,17 @@ class LogClient:
         if not await self._client.ready(node, group=ConnectionGroup.COORDINATION):
             raise Retry("the coordinator is not ready")
         return await self._client.send(node, request, group=ConnectionGroup.COORDINATION)
+
+    async def may_join(self, group: str) -> None:
+        """Ask whether this user may read in a group, before a library asks in its own ways. Raises `RightMissing`."""
+
+        async def attempt() -> None:
+            try:
+                await self._client.coordinator_lookup(CoordinationType.GROUP, group)
+            except GroupAuthorizationFailedError:
+                raise RightMissing(right=f"READ on group {group}") from None
+
+        await self.patiently("group", attempt)
 
     async def partitions(self, topic: str) -> int:
         async def attempt() -> int:

@@ -15,6 +15,7 @@ import structlog
 from aiokafka.errors import ConsumerStoppedError, IllegalStateError, KafkaError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
+from mode import Service
 
 from streams.access import REFUSALS
 from streams.batches import Chunk, fetched_chunks
@@ -25,6 +26,7 @@ log = structlog.get_logger("streams.transport")
 NO_CHECKSUM = None
 LOG_APPEND_TIME = 1
 RETRY_S = 0.5
+GROUP_LOOK_S = 1.0
 
 
 class _NoReadOffsets(dict[Any, None]):
@@ -67,7 +69,6 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]  # Fa
         fetcher = consumer._fetcher
         if consumer._closed or fetcher._closed:
             raise ConsumerStoppedError
-        self.check_group()
         with fetcher._subscriptions.fetch_context():
             chunks = await fetched_chunks(fetcher, active_partitions, timeout or 0.0)
         return {tp: [chunk] for tp, chunk in chunks.items()}
@@ -121,6 +122,13 @@ class Consumer(driver.Consumer):  # type: ignore[misc]  # Faust ships no types
         self._room.set()
         self._placed = asyncio.Event()
 
+    @Service.task  # type: ignore[untyped-decorator]  # mode ships no types
+    async def _watch_group(self) -> None:
+        """A group that refuses its member, now or later, is not met by reading: there may be nothing to read."""
+        while not self.should_stop:
+            await self.sleep(GROUP_LOOK_S)
+            self._thread.check_group()
+
     def _new_consumer_thread(self) -> ConsumerThread:
         factory = loop_factory() or asyncio.new_event_loop
         return ConsumerThread(self, loop=self.loop, thread_loop=factory(), beacon=self.beacon)
@@ -129,7 +137,6 @@ class Consumer(driver.Consumer):  # type: ignore[misc]  # Faust ships no types
         """With no partition to read, Faust sleeps for a second; here the first one placed ends the wait."""
         while self.flow_active and not self.should_stop and not self._get_active_partitions():
             self._placed.clear()
-            self._thread.check_group()
             with suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._placed.wait(), timeout)
         return await super()._wait_next_records(timeout)

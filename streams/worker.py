@@ -128,6 +128,7 @@ class Worker:
         await client.start()
         await ensure_topics(plans, client, self._connection, self._limits)
         await client.watch(tuple(plan.name for plan in plans))
+        await client.may_join(self._connection.group(self._processor.name))
 
     async def _serve(self, app: Any) -> None:
         """Faust's services. If one of them falls, the worker falls: a supervisor starts it anew."""
