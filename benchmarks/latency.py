@@ -3,7 +3,8 @@
 Tills publish baskets of five lines, each acknowledged on its own, at a fixed rate of lines. A message counts as
 readable when a reader of the database sees that the row its decision changed is there: the read side stores, in one
 transaction with the rows of ``levels``, how far the inventory had decided the source. ``lost`` counts messages that
-never became readable. The reader asks every two milliseconds, which is part of every figure.
+never became readable. The reader asks every two milliseconds, which is part of every figure. ``cpu_ms_per_basket``
+is the processor time of each process, start and warm-up left out, divided by the baskets of that time.
 """
 
 import argparse
@@ -18,6 +19,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import psutil
 from kafka import KafkaProducer
 
 from benchmarks.measure import machine_line, median, report, versions
@@ -39,6 +41,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="one JSON document")
     parser.add_argument("--runs", type=int, default=3, help="runs per rate; medians are printed")
     parser.add_argument("--lines", type=int, default=LINES_PER_BASKET, help="lines of a basket")
+    parser.add_argument("--rates", type=int, nargs="+", default=RATES, help="lines a second")
     parser.add_argument("--seconds", type=float, default=SECONDS, help="length of one run")
     given = parser.parse_args()
     document: dict[str, Any] = {
@@ -47,12 +50,15 @@ def main() -> None:
         "runs": given.runs,
         "lines_per_basket": given.lines,
     }
-    for rate in RATES:
+    for rate in given.rates:
         runs = [measure(rate / given.lines, given.lines, given.seconds) for _ in range(given.runs)]
         document[str(rate)] = {
             **{name: round(median(run[name] for run in runs), 1) for name in ("p50_ms", "p95_ms", "p99_ms")},
             "lost": sum(run["lost"] for run in runs),
             "messages": sum(run["messages"] for run in runs),
+            "cpu_ms_per_basket": {
+                name: round(median(run["cpu_ms"][name] for run in runs), 2) for name in runs[0]["cpu_ms"]
+            },
         }
     report(document, given.json)
 
@@ -72,7 +78,8 @@ def measure(rate: float, lines: int, seconds: float) -> dict[str, Any]:
             assert up.stdout is not None
             bootstrap = up.stdout.readline().split('"bootstrap":"')[1].split('"')[0]
             reader = Reader(Path(folder) / "readside.sqlite3")
-            return _run(bootstrap, reader, list(sales(int(rate * (seconds + WARM_UP_SECONDS)), lines)), rate)
+            messages = list(sales(int(rate * (seconds + WARM_UP_SECONDS)), lines))
+            return _run(bootstrap, reader, Processors(up.pid), messages, rate)
         finally:
             up.send_signal(signal.SIGTERM)
             up.wait(PATIENCE_SECONDS)
@@ -104,7 +111,47 @@ class Reader(threading.Thread):
         return steps[-1][0] if steps else -1
 
 
-def _run(bootstrap: str, reader: Reader, messages: list[tuple[bytes, bytes]], rate: float) -> dict[str, Any]:
+class Processors:
+    """Processor time of the children of a supervisor, from the end of the warm-up on."""
+
+    def __init__(self, supervisor: int) -> None:
+        self._children = {_name(child): child for child in psutil.Process(supervisor).children()}
+        self._before: dict[str, float] = {}
+        self._baskets = 0
+
+    @property
+    def begun(self) -> bool:
+        return bool(self._before)
+
+    def begin(self) -> None:
+        """The warm-up is over."""
+        self._before = {name: _seconds(child) for name, child in self._children.items()}
+
+    def count(self) -> None:
+        """One more basket since the warm-up."""
+        self._baskets += 1
+
+    def per_basket_ms(self) -> dict[str, float]:
+        """Processor time per basket of each child."""
+        return {
+            name: (_seconds(child) - self._before[name]) * 1000 / self._baskets
+            for name, child in self._children.items()
+        }
+
+
+def _name(child: psutil.Process) -> str:
+    command = child.cmdline()
+    return command[command.index("worker") + 1] if "worker" in command else "log"
+
+
+def _seconds(child: psutil.Process) -> float:
+    times = child.cpu_times()
+    return float(times.user + times.system)
+
+
+def _run(
+    bootstrap: str, reader: Reader, processors: Processors, messages: list[tuple[bytes, bytes]], rate: float
+) -> dict[str, Any]:
     producer = KafkaProducer(bootstrap_servers=bootstrap, linger_ms=0)
     reader.start()
     sent: list[tuple[float, Any]] = []
@@ -113,6 +160,10 @@ def _run(bootstrap: str, reader: Reader, messages: list[tuple[bytes, bytes]], ra
         due = began + number / rate
         if (wait := due - time.perf_counter()) > BURST_SECONDS:
             time.sleep(wait)
+        if due >= began + WARM_UP_SECONDS:
+            if not processors.begun:
+                processors.begin()
+            processors.count()
         sent.append((time.perf_counter(), producer.send("bopis.stock", key=key, value=value)))
     producer.flush()
     places = [(at, future.get(PATIENCE_SECONDS)) for at, future in sent]
@@ -122,11 +173,12 @@ def _run(bootstrap: str, reader: Reader, messages: list[tuple[bytes, bytes]], ra
     end = time.perf_counter() + PATIENCE_SECONDS
     while any(reader.position(it) < ends[it] for it in ends) and time.perf_counter() < end:
         time.sleep(0.01)
+    cpu_ms = processors.per_basket_ms()
     reader.over.set()
     reader.join()
     producer.close()
     warm = [(at, place) for at, place in places if at >= began + WARM_UP_SECONDS]
-    return _percentiles(warm, reader.seen)
+    return {**_percentiles(warm, reader.seen), "cpu_ms": cpu_ms}
 
 
 def _percentiles(places: list[tuple[float, Any]], seen: dict[int, list[tuple[int, float]]]) -> dict[str, Any]:

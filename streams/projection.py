@@ -1,4 +1,4 @@
-"""The projection worker: the log into SQL tables, as a Faust app of its own with its own consumer group.
+"""The projection worker: the log into SQL tables, as a consumer group of its own.
 
 Rows and position are written in one transaction, so the database itself says where to read on: nothing is claimed,
 nothing is fenced. Should two workers believe that they own a partition, the one that writes second finds its
@@ -14,12 +14,13 @@ import structlog
 
 from bopis.readside.errors import SchemaAbsent
 from bopis.topics.plans import TopicPlan
-from streams.app import StreamApp, app_settings
 from streams.client import LogClient
 from streams.connection import Connection
 from streams.limits import StreamLimits
 from streams.loops import loop_factory
-from streams.projection_reading import LEVELS, STOCK, STORES, Database, Feeds, Reading
+from streams.projection_database import Database
+from streams.projection_group import GroupReader
+from streams.projection_reading import LEVELS, STOCK, STORES, Feeds, Reading
 from streams.topics import COMPACT, KEEP, planned
 from streams.worker import EXIT_CLEAN, Ready, Worker, prepare_process
 
@@ -66,24 +67,6 @@ def plans(connection: Connection, limits: StreamLimits) -> tuple[TopicPlan, ...]
     return planned(connection, shapes)
 
 
-def build_app(connection: Connection, limits: StreamLimits, reading: Reading) -> StreamApp:
-    """One agent over all feeds: take a chunk, queue it for the database."""
-    feed: Any = Feed
-    app = StreamApp(connection.group(NAME), **app_settings(feed, connection, limits))
-    app.ownership = reading  # type: ignore[assignment]  # the transport asks only for what both have
-    app.chunks_ahead_max = limits.chunks_ahead_max
-    topics = [connection.topic(name) for name in (STOCK, LEVELS, STORES)]
-    source = app.topic(*topics, key_serializer="raw", value_serializer="raw", acks=False)
-
-    @app.agent(source, concurrency=1, name=NAME)  # type: ignore[untyped-decorator]  # Faust ships no types
-    async def project(chunks: Any) -> None:
-        async for chunk in chunks:
-            await reading.take(chunk)
-            app.consumer.taken()
-
-    return app
-
-
 class ProjectionWorker(Worker):
     """The frame of every worker around the projection: start, serve, end, and the exit code."""
 
@@ -113,19 +96,38 @@ class ProjectionWorker(Worker):
             return EXIT_UNFIT
         feeds = Feeds(self._connection, self._limits, client)
         reading = Reading(feeds, self._database, self._tell_once, self._finish)
-        app = build_app(self._connection, self._limits, reading)
-        running = asyncio.ensure_future(self._serve(app))
+        group = GroupReader(self._connection.group(NAME), self._connection, self._limits, reading)
+        vigil = self.vigil(client)
+        vigil.begin(reading.standings, self._finish)
+        running = asyncio.ensure_future(self._read(group))
         cause = await self._end
         if cause is None:
             await reading.close()
-            await app.consumer.commit()
-        await self._leave(app, running)
+            await group.commit()
+        await asyncio.gather(vigil.end(cause), self._leave_group(group, running))
         log.info("worker.stopped", processor=NAME, clean=cause is None)
         return EXIT_CLEAN if cause is None else self._fell(cause)
 
     async def _open(self, client: LogClient) -> None:
         await self._prepare(client, plans(self._connection, self._limits))
         await self._database.open()
+
+    async def _read(self, group: GroupReader) -> None:
+        """Read until cancelled. If reading falls, the worker falls: a supervisor starts it anew."""
+        try:
+            await group.start([self._connection.topic(name) for name in (STOCK, LEVELS, STORES)])
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(group.read())
+                tasks.create_task(group.tell_lag())
+        except* Exception as errors:
+            self._finish(errors.exceptions[0])
+
+    async def _leave_group(self, group: GroupReader, running: "asyncio.Future[None]") -> None:
+        running.cancel()
+        try:
+            await asyncio.wait_for(group.stop(), self._limits.stop_s_max)
+        except Exception as error:
+            log.warning("worker.stop_incomplete", error=repr(error))
 
     def _tell_once(self, rows: dict[int, int]) -> None:
         if not self._is_ready:

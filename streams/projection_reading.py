@@ -2,24 +2,20 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Callable, Iterable, KeysView
+from typing import Any, Protocol
 
-import stamina
 import structlog
-from faust.types import TP
+from aiokafka.structs import TopicPartition
 
-from bopis.readside.errors import DatabaseAway, RecordsMissing
+from bopis.readside.errors import RecordsMissing
 from streams.batches import Chunk
 from streams.client import EARLIEST, LATEST, LogClient
 from streams.connection import Connection
 from streams.errors import PartitionStuck, SourceReplaced, SourceTruncated
 from streams.limits import StreamLimits
-from streams.ownership import Reader
-
-if TYPE_CHECKING:
-    from bopis.readside.writer import Projection
+from streams.projection_database import Database, Progress
+from streams.standing import OWNER, READY, Standing
 
 log = structlog.get_logger("streams.projection")
 
@@ -29,56 +25,20 @@ COMPACTED = (LEVELS, STORES)
 # What is ahead of the database: the memory bound, and the size of the largest transaction.
 PENDING_RECORDS_MAX = 8_000
 PENDING_CHUNKS_MAX = 32
-RETRY_WAIT_S_MAX = 5.0
-TOLD_EVERY_S = 10.0
+# How much the newest transaction counts in the mean that fetches wait by.
+NEWEST_SHARE = 0.2
 
-Answer = TypeVar("Answer")
 Told = Callable[[dict[int, int]], None]
 
 
-class Database:
-    """The projection in a thread of its own; waits while the database is away."""
+class Reader(Protocol):
+    """The member of the group, as `Reading` sees it."""
 
-    def __init__(self, engine: Any, prefix: str, limits: StreamLimits) -> None:
-        self._engine = engine
-        self._prefix = prefix
-        self._absence_s_max = limits.absence_s_max
-        self._thread = ThreadPoolExecutor(1, "projection")
-        self._projection: Projection | None = None
+    async def place(self, offsets: dict[Any, int]) -> None:
+        """Read these partitions from these offsets on."""
 
-    async def open(self) -> None:
-        """Check the tables. Raises `SchemaAbsent`."""
-        from bopis.readside.engine import patient
-        from bopis.readside.migrate import require
-        from bopis.readside.writer import Projection
-
-        def check() -> None:
-            with patient():
-                require(self._engine)
-
-        await self._patiently(check)
-        self._projection = Projection(self._engine, self._prefix)
-
-    async def positions(self) -> dict[tuple[str, int], int]:
-        assert self._projection is not None
-        return await self._patiently(self._projection.positions)
-
-    async def write(self, batches: Sequence[Any]) -> None:
-        projection = self._projection
-        assert projection is not None
-        await self._patiently(lambda: projection.write_many(batches))
-
-    async def _patiently(self, work: Callable[[], Answer]) -> Answer:
-        # The same batches again are harmless: what a lost answer had written is found consumed.
-        async for attempt in stamina.retry_context(
-            on=DatabaseAway, attempts=None, timeout=self._absence_s_max, wait_max=RETRY_WAIT_S_MAX
-        ):
-            with attempt:
-                return await asyncio.get_running_loop().run_in_executor(self._thread, work)
-        raise AssertionError("stamina raises when it gives up")
-
-    def close(self) -> None:
-        self._thread.shutdown(wait=True)
+    def gather(self, seconds: float) -> None:
+        """Let the next fetches wait so long for more to come; 0 is at once."""
 
 
 class Feeds:
@@ -109,33 +69,6 @@ class Feeds:
         return begin
 
 
-class Progress:
-    """One line about many writes."""
-
-    def __init__(self) -> None:
-        self._begin()
-
-    def _begin(self) -> None:
-        self._began = time.monotonic()
-        self._records = self._writes = 0
-        self._seconds = 0.0
-
-    def wrote(self, records: int, seconds: float, positions: dict[str, int]) -> None:
-        self._records += records
-        self._writes += 1
-        self._seconds += seconds
-        if (passed := time.monotonic() - self._began) >= TOLD_EVERY_S:
-            log.info(
-                "projection.written",
-                records=self._records,
-                transactions=self._writes,
-                busy=round(self._seconds / passed, 3),
-                mean_ms=round(self._seconds / self._writes * 1000, 1),
-                positions=positions,
-            )
-            self._begin()
-
-
 class Reading:
     """The partitions of this worker: where each is read from, and what waits to be written."""
 
@@ -145,15 +78,16 @@ class Reading:
         self._ready = ready
         self._failed = failed
         self._reader: Reader | None = None
-        self._next: dict[TP, int] = {}
+        self._next: dict[TopicPartition, int] = {}
         # Where the log of a partition begins: what lies before is a hole in the log, not a record missed.
-        self._begins: dict[TP, int] = {}
-        self._seeks: dict[TP, int] = {}
+        self._begins: dict[TopicPartition, int] = {}
+        self._seeks: dict[TopicPartition, int] = {}
         self._pending: list[Chunk] = []
         self._turned = asyncio.Condition()
         self._opening: asyncio.Task[None] | None = None
         self._writing: asyncio.Task[None] | None = None
         self._progress = Progress()
+        self._transaction_s = 0.0
         self.closed = False
 
     async def revoked(self) -> None:
@@ -166,9 +100,11 @@ class Reading:
     def assigned(self, tps: Iterable[Any], reader: Reader) -> None:
         """A rebalance ended: ask the database where to read on."""
         self._reader = reader
-        self._opening = asyncio.get_running_loop().create_task(self._open([TP(tp.topic, tp.partition) for tp in tps]))
+        self._opening = asyncio.get_running_loop().create_task(
+            self._open([TopicPartition(tp.topic, tp.partition) for tp in tps])
+        )
 
-    async def _open(self, tps: list[TP]) -> None:
+    async def _open(self, tps: list[TopicPartition]) -> None:
         try:
             positions = await self._database.positions()
             for tp in tps:
@@ -182,11 +118,28 @@ class Reading:
         except Exception as error:
             self._failed(error)
 
-    def next_offsets(self) -> dict[TP, int]:
-        """Where to read: the partitions whose position is known."""
-        return {tp: max(offset, self._begins[tp]) for tp, offset in self._next.items()}
+    @property
+    def wanted(self) -> KeysView[TopicPartition]:
+        """The partitions whose position is known; the view follows as more become known."""
+        return self._next.keys()
 
-    def durable_offsets(self) -> dict[TP, int]:
+    def standings(self) -> list[Standing]:
+        """How each partition stands, for whoever watches over the worker."""
+        written = sum(self._next.values())
+        return [
+            Standing(
+                topic=tp.topic,
+                partition=tp.partition,
+                role=OWNER,
+                state=READY,
+                position=offset - 1,
+                commits=written,
+                committing=self._writing is not None,
+            )
+            for tp, offset in sorted(self._next.items())
+        ]
+
+    def durable_offsets(self) -> dict[TopicPartition, int]:
         """What may be told to the group as done, for whoever watches its lag."""
         return {tp: offset for tp, offset in self._next.items() if offset > 0}
 
@@ -209,6 +162,8 @@ class Reading:
             await asyncio.sleep(0)  # Chunks that are ready now join this transaction.
             while self._pending:
                 chunks, self._pending = self._pending, []
+                # What arrives while this transaction runs has to wait for it anyhow, so one fetch may collect it.
+                self._gather(self._transaction_s)
                 await self._notify()
                 await self._write_once(chunks)
         except Exception as error:
@@ -216,7 +171,12 @@ class Reading:
             self._failed(error)
         finally:
             self._writing = None
+            self._gather(0.0)
             await self._notify()
+
+    def _gather(self, seconds: float) -> None:
+        if self._reader is not None:
+            self._reader.gather(seconds)
 
     async def _write_once(self, chunks: list[Chunk]) -> None:
         from bopis.readside.writer import Batch
@@ -236,12 +196,13 @@ class Reading:
             if chunk.tp in self._next:
                 self._next[chunk.tp] = max(self._next[chunk.tp], chunk.next)
             self._seeks.pop(chunk.tp, None)
-        records = sum(len(chunk.records) for chunk in chunks)
-        self._progress.wrote(records, time.monotonic() - began, self._told(self._next))
+        seconds = time.monotonic() - began
+        self._transaction_s += (seconds - self._transaction_s) * NEWEST_SHARE
+        self._progress.wrote(sum(len(chunk.records) for chunk in chunks), seconds, lambda: self._told(self._next))
 
     async def _go_back(self, missing: RecordsMissing, chunks: list[Chunk]) -> None:
         """Records were fetched while nobody listened: read them again, and write what the others brought."""
-        tp = TP(self._feeds.topic(missing.topic), missing.partition)
+        tp = TopicPartition(self._feeds.topic(missing.topic), missing.partition)
         self._seeks[tp] = self._seeks.get(tp, 0) + 1
         if self._seeks[tp] > self._feeds.limits.gap_seeks_max:
             raise PartitionStuck(topic=tp.topic, partition=tp.partition, position=missing.position)
@@ -264,7 +225,7 @@ class Reading:
         except TimeoutError:
             log.warning("projection.not_drained", seconds=self._feeds.limits.drain_s_max)
 
-    def _told(self, tps: Iterable[TP]) -> dict[str, int]:
+    def _told(self, tps: Iterable[TopicPartition]) -> dict[str, int]:
         return {f"{self._feeds.name_of(tp.topic)}/{tp.partition}": self._next[tp] - 1 for tp in sorted(tps)}
 
     async def close(self) -> None:

@@ -63,10 +63,15 @@ def patient() -> Iterator[None]:
     try:
         yield
     except (OperationalError, InterfaceError) as error:
-        code = getattr(error.orig, "sqlite_errorcode", None)
-        if code is None or code & SQLITE_PRIMARY in SQLITE_PASSING:
+        if may_pass(error.orig):
             raise DatabaseAway(cause=str(error.orig)) from error
         raise
+
+
+def may_pass(failure: BaseException | None) -> bool:
+    """Whether the driver's operational failure may be gone when asked again."""
+    code = getattr(failure, "sqlite_errorcode", None)
+    return code is None or code & SQLITE_PRIMARY in SQLITE_PASSING
 
 
 @contextmanager

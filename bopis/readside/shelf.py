@@ -3,11 +3,10 @@
 import json
 from collections.abc import Iterable
 
-from sqlalchemy import Connection
-
 from bopis.readside.changes import Changes
 from bopis.readside.engine import POSTGRESQL, SQLITE
 from bopis.readside.rows import FoldRows, Kept
+from bopis.readside.transaction import Transaction
 
 _FETCH = {
     SQLITE: 'SELECT "key", "row" FROM fold_rows WHERE "partition" = ? AND "key" IN (SELECT value FROM json_each(?))',
@@ -22,19 +21,17 @@ _DUE = {
 class SqlShelf:
     """The rows of one partition, seen through one transaction."""
 
-    def __init__(self, connection: Connection, partition: int) -> None:
-        self._connection = connection
+    def __init__(self, transaction: Transaction, partition: int) -> None:
+        self._transaction = transaction
         self._partition = partition
-        self._dialect = connection.dialect.name
+        self._dialect = transaction.dialect
 
     def fetch(self, keys: list[str]) -> Iterable[Kept]:
         wanted = json.dumps(keys) if self._dialect == SQLITE else keys
-        found = self._connection.exec_driver_sql(_FETCH[self._dialect], (self._partition, wanted))
-        return [(row.key, row.row) for row in found]
+        return self._transaction.ask(_FETCH[self._dialect], (self._partition, wanted))
 
     def due(self, at_ms: int) -> Iterable[tuple[int, str]]:
-        found = self._connection.exec_driver_sql(_DUE[self._dialect], (self._partition, at_ms))
-        return [(row.due_ms, row.key) for row in found]
+        return self._transaction.ask(_DUE[self._dialect], (self._partition, at_ms))
 
 
 def keep(rows: FoldRows, partition: int, changes: Changes) -> None:

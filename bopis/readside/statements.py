@@ -4,80 +4,60 @@ PostgreSQL takes large numbers of rows faster by COPY: appended rows go straight
 key go through a temporary table and are merged from there.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import cache
-from typing import Any
-
-from sqlalchemy import Connection, Table
 
 from bopis.readside.changes import Changes, Row
 from bopis.readside.engine import SQLITE
-from bopis.readside.errors import DatabaseAway
 from bopis.readside.schema import metadata
+from bopis.readside.transaction import Transaction
 
 COPY_ROWS_MIN = 64
 
 
-def apply(connection: Connection, changes: Changes) -> None:
-    """Write the changes in the transaction of the connection."""
+def apply(transaction: Transaction, changes: Changes) -> None:
+    """Write the changes in the transaction."""
     for name, rows in changes.appended.items():
-        if rows:
-            append(connection, metadata.tables[name], rows)
+        append(transaction, name, rows)
     for name, families in changes.replaced.items():
-        table = metadata.tables[name]
-        parent = tuple(column.name for column in table.primary_key)[: len(next(iter(families)))]
-        run(connection, _delete(name, parent, connection.dialect.name), list(families))
-        append(connection, table, [row for rows in families.values() for row in rows])
+        parent = _key(name)[: len(next(iter(families)))]
+        transaction.run(_delete(name, parent, transaction.dialect), list(families))
+        append(transaction, name, [row for rows in families.values() for row in rows])
     for name, rows_by_key in changes.put.items():
-        table = metadata.tables[name]
-        put(connection, table, [row for row in rows_by_key.values() if row is not None])
-        take_away(connection, table, [key for key, row in rows_by_key.items() if row is None])
+        put(transaction, name, [row for row in rows_by_key.values() if row is not None])
+        take_away(transaction, name, [key for key, row in rows_by_key.items() if row is None])
 
 
-def append(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
+def append(transaction: Transaction, table: str, rows: Sequence[Row]) -> None:
     """Insert rows that cannot be there yet."""
-    if connection.dialect.name != SQLITE and len(rows) >= COPY_ROWS_MIN:
-        _copy(connection, f"COPY {_quoted(table.name)} ({columns(table.name)}) FROM STDIN", rows)
-    else:
-        run(connection, _insert(table.name, connection.dialect.name), rows)
+    if len(rows) >= COPY_ROWS_MIN and transaction.dialect != SQLITE:
+        transaction.copy(f"COPY {_quoted(table)} ({columns(table)}) FROM STDIN", rows)
+    elif rows:
+        transaction.run(_insert(table, transaction.dialect), rows)
 
 
-def put(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
+def put(transaction: Transaction, table: str, rows: Sequence[Row]) -> None:
     """Insert rows, or put them in the place of those with the same key."""
-    if connection.dialect.name == SQLITE or len(rows) < COPY_ROWS_MIN:
-        run(connection, _upsert(table.name, connection.dialect.name), rows)
+    if len(rows) < COPY_ROWS_MIN or transaction.dialect == SQLITE:
+        if rows:
+            transaction.run(_upsert(table, transaction.dialect), rows)
         return
-    name, incoming, names = _quoted(table.name), _quoted(f"incoming_{table.name}"), columns(table.name)
-    connection.exec_driver_sql(f"CREATE TEMPORARY TABLE IF NOT EXISTS {incoming} (LIKE {name}) ON COMMIT DELETE ROWS")
-    _copy(connection, f"COPY {incoming} ({names}) FROM STDIN", rows)
-    connection.exec_driver_sql(
-        f"INSERT INTO {name} ({names}) SELECT {names} FROM {incoming} {_on_conflict(table.name)}"
-    )
-    connection.exec_driver_sql(f"DELETE FROM {incoming}")
+    name, incoming, names = _quoted(table), _quoted(f"incoming_{table}"), columns(table)
+    transaction.run(f"CREATE TEMPORARY TABLE IF NOT EXISTS {incoming} (LIKE {name}) ON COMMIT DELETE ROWS", [()])
+    transaction.copy(f"COPY {incoming} ({names}) FROM STDIN", rows)
+    transaction.run(f"INSERT INTO {name} ({names}) SELECT {names} FROM {incoming} {_on_conflict(table)}", [()])
+    transaction.run(f"DELETE FROM {incoming}", [()])
 
 
-def take_away(connection: Connection, table: Table, keys: Sequence[Row]) -> None:
+def take_away(transaction: Transaction, table: str, keys: Sequence[Row]) -> None:
     """Delete rows by their key."""
-    key = tuple(column.name for column in table.primary_key)
-    run(connection, _delete(table.name, key, connection.dialect.name), keys)
+    if keys:
+        transaction.run(_delete(table, _key(table), transaction.dialect), keys)
 
 
-def run(connection: Connection, statement: str, rows: Sequence[Row]) -> None:
-    """Execute a statement once per row."""
-    if rows:
-        connection.exec_driver_sql(statement, list(rows) if len(rows) > 1 else rows[0])
-
-
-def _copy(connection: Connection, statement: str, rows: Iterable[Row]) -> None:
-    driver: Any = connection.connection.driver_connection
-    try:
-        with driver.cursor() as cursor, cursor.copy(statement) as copy:
-            for row in rows:
-                copy.write_row(row)
-    except connection.dialect.loaded_dbapi.OperationalError as error:
-        # SQLAlchemy did not see this call, so it has to be told that the connection is gone.
-        connection.invalidate(error)
-        raise DatabaseAway(cause=str(error)) from error
+@cache
+def _key(table: str) -> tuple[str, ...]:
+    return tuple(column.name for column in metadata.tables[table].primary_key)
 
 
 def _quoted(name: str) -> str:

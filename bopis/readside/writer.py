@@ -4,19 +4,20 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Engine
 
 from bopis.readside import statements
 from bopis.readside.changes import NO_POSITION, Changes, Consumed, RecordLike
-from bopis.readside.engine import SQLITE, patient, reading, writing
+from bopis.readside.engine import SQLITE, patient, reading
 from bopis.readside.errors import RecordsMissing, TopicUnknown
 from bopis.readside.fold import Fold
 from bopis.readside.levels import project_levels
 from bopis.readside.notes import Notes
 from bopis.readside.places import project_stores
-from bopis.readside.schema import consumed, heard
+from bopis.readside.schema import consumed
 from bopis.readside.shelf import SqlShelf, keep
 from bopis.readside.silence import Heard
+from bopis.readside.transaction import Transaction, transaction
 
 STOCK = "stock"
 LEVELS = "inventory-levels"
@@ -24,6 +25,8 @@ STORES = "stores"
 TOPICS = (STOCK, LEVELS, STORES)
 
 FOLD_ROWS_CACHED_MAX = 40_000  # of one partition, a kilobyte or two each
+
+_POSITION_COLUMNS = '"topic", "partition", "position", recorded_ms, source_position, claim, stale'
 
 Partition = tuple[str, int]
 
@@ -85,8 +88,8 @@ class Projection:
         if not work:
             return
         try:
-            with patient(), writing(self._engine) as connection:
-                folded = self._write(connection, work)
+            with transaction(self._engine) as opened:
+                folded = self._write(opened, work)
         except BaseException:
             # Rows in memory may have gone on without the table: what they say is not to be believed.
             self._folds.clear()
@@ -102,8 +105,8 @@ class Projection:
             raise TopicUnknown(topic=batch.topic, prefix=self._prefix)
         return batch._replace(topic=topic)
 
-    def _write(self, connection: Connection, work: Sequence[Batch]) -> dict[int, int]:
-        positions = _lock(connection, sorted({(batch.topic, batch.partition) for batch in work}))
+    def _write(self, opened: Transaction, work: Sequence[Batch]) -> dict[int, int]:
+        positions = _lock(opened, sorted({(batch.topic, batch.partition) for batch in work}))
         changes = Changes()
         folds: dict[int, Fold] = {}
         now_ms = int(time.time() * 1000)
@@ -114,25 +117,25 @@ class Projection:
             if position == before.position:
                 continue
             if batch.topic == STOCK and batch.partition not in folds:
-                folds[batch.partition] = self._fold(connection, batch.partition, before.position)
+                folds[batch.partition] = self._fold(opened, batch.partition, before.position)
             after = _project(batch, records, before, changes, folds)
             recorded_ms = records[-1].timestamp if records else before.recorded_ms
             positions[at] = after._replace(position=position, recorded_ms=recorded_ms)
             changes.set("consumed", at, (*at, position, recorded_ms, now_ms, *positions[at][2:]))
         for partition, fold in folds.items():
             keep(fold.rows, partition, changes)
-        statements.apply(connection, changes)
+        statements.apply(opened, changes)
         return {partition: positions[STOCK, partition].position for partition in folds}
 
-    def _fold(self, connection: Connection, partition: int, position: int) -> Fold:
+    def _fold(self, opened: Transaction, partition: int, position: int) -> Fold:
         """The fold of a partition as it stands at the position; from memory if nobody else has written since."""
         fold = self._folds.get(partition)
         if fold is None or self._folded.get(partition) != position:
-            known = connection.execute(heard.select().where(heard.c.partition == partition))
-            fold = Fold(partition, {row.store: Heard(*row[2:]) for row in known})
+            known = opened.ask(_heard_query(opened.dialect), (partition,))
+            fold = Fold(partition, {store: Heard(*said) for store, _, *said in known})
             self._folds[partition] = fold
             self._folded.pop(partition, None)
-        fold.rows.shelf = SqlShelf(connection, partition)
+        fold.rows.shelf = SqlShelf(opened, partition)
         return fold
 
 
@@ -169,33 +172,35 @@ def _beyond(batch: Batch, position: int) -> tuple[Sequence[RecordLike], int]:
     return records, max(newest, position, (batch.following or 0) - 1)
 
 
-def _lock(connection: Connection, partitions: Sequence[Partition]) -> dict[Partition, Consumed]:
+def _lock(opened: Transaction, partitions: Sequence[Partition]) -> dict[Partition, Consumed]:
     """The positions, locked until the end of the transaction; on SQLite the transaction is the lock."""
-    found = _positions(connection, partitions)
+    found = _positions(opened, partitions)
     absent = [at for at in partitions if at not in found]
-    if absent and connection.dialect.name != SQLITE:
+    if absent and opened.dialect != SQLITE:
         # What is not there cannot be locked.
         fresh = [(*at, NO_POSITION, 0, 0, NO_POSITION, NO_POSITION, False) for at in absent]
-        statements.run(connection, statements.insert_absent("consumed", connection.dialect.name), fresh)
-        found = _positions(connection, partitions)
+        opened.run(statements.insert_absent("consumed", opened.dialect), fresh)
+        found = _positions(opened, partitions)
     return {at: found.get(at, Consumed()) for at in partitions}
 
 
-def _positions(connection: Connection, partitions: Sequence[Partition]) -> dict[Partition, Consumed]:
-    # Asked in every transaction, so as text: building the query would cost more than running it.
-    query = f"SELECT {statements.columns('consumed')} FROM consumed"
-    if connection.dialect.name == SQLITE:
-        rows = connection.exec_driver_sql(query)
+def _positions(opened: Transaction, partitions: Sequence[Partition]) -> dict[Partition, Consumed]:
+    query = f"SELECT {_POSITION_COLUMNS} FROM consumed"
+    if opened.dialect == SQLITE:
+        rows = opened.ask(query)
     else:
         wanted = ([topic for topic, _ in partitions], [number for _, number in partitions])
-        rows = connection.exec_driver_sql(
+        rows = opened.ask(
             f'{query} JOIN unnest(%s::text[], %s::int[]) AS wanted ("topic", "partition") USING ("topic", "partition") '
             'ORDER BY "topic", "partition" FOR UPDATE OF consumed',
             wanted,
         )
     return {
-        (row.topic, row.partition): Consumed(
-            row.position, row.recorded_ms, row.source_position, row.claim, bool(row.stale)
-        )
-        for row in rows
+        (topic, partition): Consumed(position, recorded_ms, source_position, claim, bool(stale))
+        for topic, partition, position, recorded_ms, source_position, claim, stale in rows
     }
+
+
+def _heard_query(dialect: str) -> str:
+    mark = "?" if dialect == SQLITE else "%s"
+    return f'SELECT {statements.columns("heard")} FROM heard WHERE "partition" = {mark}'

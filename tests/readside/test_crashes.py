@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine
@@ -131,22 +132,24 @@ def test_a_server_that_restarts_in_the_middle_is_waited_for(postgresql: Postgres
 def test_a_connection_cut_within_a_transaction_loses_nothing(
     postgresql: PostgresqlDatabases, monkeypatch: pytest.MonkeyPatch, statement: str
 ) -> None:
-    from bopis.readside import statements, writer
+    from bopis.readside import writer
+    from bopis.readside.transaction import Transaction
 
     feeds = _feeds(_long_world())
     expected = _written_alone(postgresql, feeds)
     engine = connect(postgresql.fresh_url())
-    module, name = {"COPY": (statements, "_copy"), "SELECT": (writer, "_project"), "INSERT": (statements, "run")}[
+    owner: Any
+    owner, name = {"COPY": (Transaction, "copy"), "SELECT": (writer, "_project"), "INSERT": (Transaction, "run")}[
         statement
     ]
-    whole = getattr(module, name)
+    whole = getattr(owner, name)
 
     def cut_first(*arguments: object) -> object:
-        monkeypatch.setattr(module, name, whole)
+        monkeypatch.setattr(owner, name, whole)
         postgresql.cut_connections()
         return whole(*arguments)
 
-    monkeypatch.setattr(module, name, cut_first)
+    monkeypatch.setattr(owner, name, cut_first)
     with pytest.raises(DatabaseAway):
         _write(engine, feeds)
     _write(engine, feeds)

@@ -62,6 +62,10 @@ class FakeDatabase:
 class FakeReader:
     def __init__(self) -> None:
         self.placed: list[dict[Any, int]] = []
+        self.gathering: list[float] = []
+
+    def gather(self, seconds: float) -> None:
+        self.gathering.append(seconds)
 
     async def place(self, offsets: dict[Any, int]) -> None:
         self.placed.append(dict(offsets))
@@ -93,7 +97,7 @@ async def test_reading_begins_after_the_position_in_the_database() -> None:
     await bench.assign(STOCK, LEVELS)
 
     assert bench.reader.placed == [{STOCK: 42, LEVELS: 0}]
-    assert bench.reading.next_offsets() == {STOCK: 42, LEVELS: 0}
+    assert set(bench.reading.wanted) == {STOCK, LEVELS}
     assert bench.ready == [{}]
 
 
@@ -194,7 +198,7 @@ async def test_a_rebalance_writes_what_is_here_and_forgets_who_owned_what() -> N
     await bench.assign(LEVELS)
 
     assert bench.database.at == {("stock", 0): 2}
-    assert bench.reading.next_offsets() == {LEVELS: 0}
+    assert set(bench.reading.wanted) == {LEVELS}
 
 
 async def test_leaving_does_not_wait_for_a_database_that_is_away() -> None:
@@ -208,3 +212,22 @@ async def test_leaving_does_not_wait_for_a_database_that_is_away() -> None:
     await asyncio.sleep(0.01)
 
     assert bench.failures == []
+
+
+async def test_fetches_gather_while_a_transaction_runs_and_come_at_once_when_none_does() -> None:
+    bench = Bench()
+    await bench.assign(STOCK)
+    await bench.reading.take(chunk(STOCK, 0, 3))
+    await asyncio.sleep(0.01)
+    bench.database.open.clear()
+    before = list(bench.reader.gathering)
+
+    await bench.reading.take(chunk(STOCK, 3, 5))
+    await asyncio.sleep(0.05)
+    while_running = bench.reader.gathering[len(before) :]
+    bench.database.open.set()
+    await bench.reading.close()
+
+    assert before[-1] == 0.0
+    assert [seconds > 0 for seconds in while_running] == [True]
+    assert bench.reader.gathering[-1] == 0.0
