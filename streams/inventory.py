@@ -3,22 +3,24 @@
 Only the wiring stands here: bytes to message, the domain's ``step``, conclusions to bytes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from hashlib import blake2s
 from typing import Any
 from zlib import crc32
 
 import msgspec
+from msgspec import UNSET
 
 from bopis.domain.inventory.admission import Rejected
-from bopis.domain.inventory.events import Event, TransferDispatched
+from bopis.domain.inventory.events import Event, HoldCommandRefused, ShortfallFound, TransferDispatched
 from bopis.domain.inventory.messages import Tick, TransferAnnounced
 from bopis.domain.inventory.rows import Row, row_type
 from bopis.domain.inventory.step import conclusion_id, step
 from bopis.domain.message import Message
-from bopis.domain.values import epoch_ms
+from bopis.domain.values import ID_LENGTH_MAX, STORE_LENGTH_MAX, epoch_ms
 from bopis.wire.errors import WireError
+from bopis.wire.orders import ORDERS
 from bopis.wire.stock import INVENTORY_EVENTS, STOCK
 from streams.processor import Output, Poison, Record
 from streams.rows import Rows
@@ -27,6 +29,7 @@ NAME = "inventory"
 STOCK_TOPIC = "stock"
 LEVELS_TOPIC = "inventory-levels"
 EVENTS_TOPIC = "inventory-events"
+ORDERS_TOPIC = "orders"
 
 _encoder = msgspec.json.Encoder()
 _decoders: dict[type[Row], msgspec.json.Decoder[Row]] = {}
@@ -45,7 +48,7 @@ class InventoryProcessor:
     name: str = NAME
     source: str = STOCK_TOPIC
     changelog: str = LEVELS_TOPIC
-    outputs: tuple[str, ...] = (EVENTS_TOPIC, STOCK_TOPIC)
+    outputs: tuple[str, ...] = (EVENTS_TOPIC, STOCK_TOPIC, ORDERS_TOPIC)
 
     def handle(self, rows: Rows, record: Record) -> Sequence[Output]:
         """Decode, decide, evolve; raises `Poison` for what can never be handled."""
@@ -113,7 +116,52 @@ def conclusions(message: Message, recorded_at_ms: int, concluded: Sequence[tuple
         )
         if isinstance(event, TransferDispatched):
             outputs.append(_announcement(message, store, event, recorded_at_ms))
+        outputs += [
+            Output(ORDERS_TOPIC, number.encode(), _answer(message, (store, index), (number, body), at))
+            for number, body in concerned(event, message)
+        ]
     return outputs
+
+
+def concerned(event: Event, message: Message) -> Iterable[tuple[str, Event]]:
+    """The orders that a conclusion is about, each with what it needs to know of it."""
+    if isinstance(event, ShortfallFound):
+        for order in dict.fromkeys(hit.order for hit in event.hits):
+            hits = tuple(hit for hit in event.hits if hit.order == order)
+            if _can_be_named(order):
+                yield order, msgspec.structs.replace(event, hits=hits)
+        return
+    named: str = getattr(event, "order", None) or ""
+    if not named and isinstance(event, HoldCommandRefused) and message.correlation is not UNSET:
+        named = message.correlation  # the hold is not known, but who asked is
+    if _can_be_named(named):
+        yield named, event
+
+
+def _can_be_named(order: str) -> bool:
+    """Tills and tests may hold under any name; one that no message can carry has nobody to be told."""
+    return 0 < len(order) <= STORE_LENGTH_MAX
+
+
+def _answer(message: Message, place: tuple[str, int], told: tuple[str, Event], at: datetime) -> bytes:
+    """A conclusion as the order hears it; stores are told apart by its source."""
+    (store, index), (order, event) = place, told
+    told_as = conclusion_id(message, index)
+    return ORDERS.encode_trusted(
+        Message(
+            id=told_as if len(told_as) <= ID_LENGTH_MAX else _short(told_as),
+            source=f"{NAME}/{store}",
+            time=at,
+            subject=order,
+            data=event,
+            causation=message.cause,
+            correlation=order,
+        )
+    )
+
+
+def _short(told_as: str) -> str:
+    return blake2s(told_as.encode(), digest_size=12).hexdigest()
 
 
 def _announcement(message: Message, store: str, event: TransferDispatched, recorded_at_ms: int) -> Output:

@@ -223,6 +223,15 @@ class CoverLost(Struct, frozen=True, kw_only=True):
     units: int
 
 
+class PickRestated(Struct, frozen=True, kw_only=True):
+    """A pick did not fit the hold any more: what is in hand and still covered is said again."""
+
+    stamp: Stamp
+    store: str
+    hold: str
+    units: tuple[PickedUnits, ...]
+
+
 class SubstituteOffered(Struct, frozen=True, kw_only=True):
     stamp: Stamp
     line: int
@@ -252,6 +261,7 @@ class TaskRaised(Struct, frozen=True, kw_only=True):
     task: str
     kind: TaskKind
     store: str
+    hold: str
     lines: tuple[LineSum, ...]
 
 

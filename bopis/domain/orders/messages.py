@@ -280,4 +280,5 @@ InventoryAnswer = (
     | inventory.ShortfallFound
     | inventory.DoubtSettled
 )
+Asked = AcceptSubstitute | RefuseSubstitute | CustomerArrived
 OrderMessage = Command | Report | Answer | InventoryAnswer | Tick

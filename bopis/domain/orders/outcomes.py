@@ -23,6 +23,7 @@ from bopis.domain.orders.events import (
     PickerAssigned,
     PickingStarted,
     PickRecorded,
+    PickRestated,
     RouteTaken,
     RoutingRequested,
     SubstituteAnswered,
@@ -215,6 +216,7 @@ Event = (
     | LinePicked
     | LineShort
     | CoverLost
+    | PickRestated
     | SubstituteOffered
     | SubstituteAnswered
     | OrderStaged

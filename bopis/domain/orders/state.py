@@ -88,7 +88,7 @@ class Hold(Struct, frozen=True, kw_only=True, omit_defaults=True):
     store: str
     parts: tuple[HeldPart, ...]
     granted: bool = False
-    over: bool = False
+    restated: bool = False
     promised_for_ms: int = 0
     collecting: tuple[tuple[int, ...], ...] = ()
 

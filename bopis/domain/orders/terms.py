@@ -11,7 +11,6 @@ ORDER_LINES_MAX = 200
 SEALED_LENGTH_MAX = 8_192
 HASH_LENGTH_MAX = 64
 
-OrderId = Annotated[str, Meta(min_length=8, max_length=8)]
 LineNumber = Annotated[int, Meta(ge=1)]
 LineNumbers = Annotated[tuple[LineNumber, ...], Meta(max_length=ORDER_LINES_MAX)]
 Sealed = Annotated[str, Meta(max_length=SEALED_LENGTH_MAX)]  # sealed under the customer's key before it enters
