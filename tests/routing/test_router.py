@@ -1,0 +1,218 @@
+"""Requests answered from live tables, orders woken by stock, orders told that their store is withdrawn."""
+
+import msgspec
+
+from bopis.domain.inventory.messages import SetStockRule, SetStorePolicy
+from bopis.domain.orders.messages import StockAppeared, StoreWithdrawn
+from bopis.domain.orders.state import LineState
+from bopis.domain.orders.terms import Consent
+from bopis.domain.sourcing.decision import Outcome
+from bopis.domain.sourcing.ladder import replay
+from bopis.domain.sourcing.rules import Ranker, Ranking, RuleSet
+from bopis.wire.orders import ORDERS
+from bopis.wire.routing import SHADOW
+from tests.routing.bus import Bus
+
+NEAR = {"latitude": 41.90, "longitude": -87.63}
+NEARER = {"latitude": 41.89, "longitude": -87.63}
+FARTHER = {"latitude": 41.99, "longitude": -87.63}
+
+
+def test_an_order_is_routed_held_and_promised_at_its_store() -> None:
+    bus = Bus()
+    bus.open_store("S1")
+    bus.receive("S1", "X", 3)
+
+    bus.place("AAAAAAA1", "S1", {"X": 2})
+
+    assert bus.lines("AAAAAAA1") == {"S1": LineState.PROMISED}
+    [decision] = bus.decisions()
+    assert len(decision.facts) == 1
+    assert replay(decision) == decision
+
+
+def test_the_nearest_store_with_stock_is_taken_when_the_order_allows_it() -> None:
+    bus = Bus()
+    for store, where in (("S1", NEAR), ("S2", FARTHER), ("S3", NEARER)):
+        bus.open_store(store, **where)
+    bus.receive("S2", "X", 5)
+    bus.receive("S3", "X", 5)
+
+    bus.place("AAAAAAA1", "S1", {"X": 2}, alternatives=Consent.AUTOMATIC)
+
+    assert bus.lines("AAAAAAA1") == {"S3": LineState.PROMISED}
+
+
+def test_a_waiting_order_wakes_when_the_stock_that_it_waits_for_appears_and_not_before() -> None:
+    bus = Bus()
+    bus.open_store("S1")
+    bus.place("AAAAAAA1", "S1", {"X": 2}, wait_hours=48, alternatives=Consent.NEVER)
+    assert bus.lines("AAAAAAA1")[""] is LineState.WAITING
+
+    bus.receive("S1", "X", 1)
+    bus.receive("S1", "Y", 9)
+    assert bus.told(StockAppeared) == []
+    bus.receive("S1", "X", 1)
+
+    assert len(bus.told(StockAppeared)) == 1
+    assert bus.lines("AAAAAAA1") == {"S1": LineState.PROMISED}
+
+
+def test_stock_that_a_rule_gives_free_wakes_too() -> None:
+    bus = Bus()
+    bus.open_store("S1")
+    bus.receive("S1", "X", 2)
+    bus.tell_stock("S1", SetStockRule(safety_stock=2))
+    bus.place("AAAAAAA1", "S1", {"X": 2}, wait_hours=48)
+
+    bus.tell_stock("S1", SetStockRule(safety_stock=0))
+
+    assert bus.lines("AAAAAAA1") == {"S1": LineState.PROMISED}
+
+
+def test_one_unit_wakes_the_oldest_of_those_that_wait_for_it() -> None:
+    bus = Bus()
+    bus.open_store("S1")
+    orders = ("CCCCCCC3", "AAAAAAA1", "BBBBBBB2")
+    for order in orders:
+        bus.place(order, "S1", {"X": 1}, wait_hours=48)
+
+    bus.receive("S1", "X", 1)
+
+    assert [it.attempt for it in bus.decisions()] == [1, 1, 1, 2]
+    assert [next(iter(bus.lines(it).values())) for it in orders] == [
+        LineState.PROMISED,
+        LineState.WAITING,
+        LineState.WAITING,
+    ]
+
+
+def test_stock_that_appears_while_routing_is_down_wakes_when_it_is_back() -> None:
+    bus = Bus()
+    bus.open_store("S1")
+    bus.place("AAAAAAA1", "S1", {"X": 1}, wait_hours=48)
+    bus.routing.own([])
+    bus.receive("S1", "X", 1)
+    assert bus.lines("AAAAAAA1")[""] is LineState.WAITING
+
+    bus.start_routing()
+    bus.run()
+
+    assert bus.lines("AAAAAAA1") == {"S1": LineState.PROMISED}
+
+
+def test_a_store_that_loses_its_pickup_flag_is_told_to_its_open_orders_once() -> None:
+    bus = Bus()
+    bus.open_store("S1", **NEAR)
+    bus.open_store("S2", **NEARER)
+    bus.receive("S1", "X", 5)
+    bus.receive("S2", "X", 5)
+    bus.place("AAAAAAA1", "S1", {"X": 1}, alternatives=Consent.AUTOMATIC)
+    bus.place("BBBBBBB2", "S2", {"X": 1})
+
+    bus.tell_stock("S1", SetStorePolicy(pickup=False))
+    bus.tell_stock("S1", SetStorePolicy(staleness_grace_minutes=9))
+
+    assert bus.told(StoreWithdrawn) == [StoreWithdrawn(store="S1", closing=False)]
+    assert bus.order("AAAAAAA1").live[0].store == "S2"
+    assert bus.lines("BBBBBBB2") == {"S2": LineState.PROMISED}
+
+
+def test_a_store_that_closes_for_good_says_so() -> None:
+    bus = Bus()
+    bus.open_store("S1")
+    bus.receive("S1", "X", 5)
+    bus.place("AAAAAAA1", "S1", {"X": 1})
+
+    bus.open_store("S1", closed=True)
+
+    assert bus.told(StoreWithdrawn) == [StoreWithdrawn(store="S1", closing=True)]
+
+
+def test_a_request_heard_twice_is_answered_once_also_after_a_restart() -> None:
+    bus = Bus()
+    bus.open_store("S1")
+    bus.receive("S1", "X", 5)
+    bus.place("AAAAAAA1", "S1", {"X": 1})
+    events = list(bus.log["order-events"])
+
+    again = [said for value in events for said in bus.routing.hear(value, bus.now_ms)]
+    bus.start_routing()
+    again += [said for value in events for said in bus.routing.hear(value, bus.now_ms)]
+
+    assert again == []
+
+
+def test_an_answer_decided_again_from_other_facts_is_another_message() -> None:
+    """Two messages with one id and different words would be taken for a forgery and parked."""
+    bus = Bus()
+    bus.open_store("S1")
+    bus.receive("S1", "X", 5)
+    bus.routing.own([])
+    bus.place("AAAAAAA1", "S1", {"X": 1})
+    [request] = [it for it in bus.log["order-events"] if b"routing_requested" in it]
+
+    ids = set()
+    for _ in range(2):
+        bus.states.clear()
+        bus.now_ms += 1
+        bus.start_routing()
+        ids |= {ORDERS.decode(value).id for _, _, value in bus.routing.hear(request, bus.now_ms)}
+
+    assert len(ids) == 2
+
+
+def test_the_queue_of_a_store_moves_the_promise_of_the_next_order() -> None:
+    bus = Bus(RuleSet(promise_minutes=0, order_seconds=600, line_seconds=0))
+    bus.open_store("S1")
+    bus.receive("S1", "X", 9)
+
+    for number in range(3):
+        bus.place(f"AAAAAAA{number}", "S1", {"X": 1})
+
+    assert [it.facts[0].queue_minutes for it in bus.decisions()] == [0, 10, 20]
+
+
+def test_a_candidate_rule_set_decides_beside_and_never_acts() -> None:
+    far_first = RuleSet(name="candidate", version=7, rankers=(Ranking(by=Ranker.COST),))
+    bus = Bus(candidate=far_first)
+    bus.open_store("S1", **NEAR)
+    bus.open_store("S2", **FARTHER, cost=1)
+    bus.open_store("S3", **NEARER, cost=2)
+    bus.receive("S2", "X", 5)
+    bus.receive("S3", "X", 5)
+
+    bus.place("AAAAAAA1", "S1", {"X": 1}, alternatives=Consent.AUTOMATIC)
+
+    [shadow] = [SHADOW.decode(value).data for value in bus.log["routing-shadow"]]
+    [acted] = bus.decisions()
+    assert bus.lines("AAAAAAA1") == {"S3": LineState.PROMISED}
+    assert shadow.acted == acted.digest
+    assert shadow.decision.rules.version == 7
+    assert [it.store for it in shadow.decision.answer.assignments] == ["S2"]
+    assert shadow.decision.facts == acted.facts
+
+
+def test_an_order_of_very_many_lines_still_is_one_message() -> None:
+    bus = Bus()
+    for number in range(30):
+        bus.open_store(f"S{number}", **NEAR)
+        bus.receive(f"S{number}", "SKU-0", 1)
+    lines = {f"SKU-{number}": 1 for number in range(200)}
+
+    bus.place("AAAAAAA1", "S0", lines)
+
+    [decision] = bus.decisions()
+    assert decision.answer.outcome is Outcome.REFUSED
+    assert len(decision.facts) > 1
+    assert len(msgspec.json.encode(decision)) < 262_144
+
+
+def test_a_store_that_was_never_imported_is_refused_by_name() -> None:
+    bus = Bus()
+    bus.receive("S9", "X", 5)
+
+    bus.place("AAAAAAA1", "S9", {"X": 1})
+
+    [decision] = bus.decisions()
+    assert decision.answer.reason == "unknown_store"
