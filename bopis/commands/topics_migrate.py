@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 LOOK_AGAIN_SECONDS = 0.5
 # A worker with a lasting name stays a member until its session ends; a little more than that.
 SESSION_EXTRA_SECONDS = 5.0
-GROUP = "inventory"
+# Who writes what is moved. Readers may stay: a projection only falls behind.
+GROUPS = ["inventory", "orders", "routing"]
 # A reader that goes from partition to partition waits for the fetch that it has sent last; there is nothing to wait
 # for at the end of a partition that nobody writes to.
 FETCH_WAIT_MS = 10
@@ -110,7 +111,7 @@ def _working(admins: "list[LogAdmin]", patience_seconds: float) -> Callable[[], 
     def ask() -> list[str]:
         give_up = time.monotonic() + patience_seconds
         while True:
-            found = [admin.groups([GROUP])[GROUP] for admin in admins]
+            found = [it for admin in admins for it in admin.groups(GROUPS).values()]
             busy = [f"{it.name} ({it.members} members)" for it in found if it.members]
             if not busy or time.monotonic() > give_up:
                 return busy

@@ -30,11 +30,11 @@ class Kept(Enum):
 
 
 class Moved(Enum):
-    """What `bopis topics migrate` does with a topic."""
+    """What `bopis topics migrate` does with a topic; in this order, because each needs what stands above it."""
 
     STOCK = "each store's messages in their order, with their times"
-    ROWS = "each row to its store's partition, with the position that it stands for"
     EVERY = "every record in its order, with its time"
+    ROWS = "each row to the partition of its messages, with the position that it stands for"
     NEWEST = "the newest record of each key"
     LETTERS = "every record, telling where its message stands now"
     MARKS = "the newest record of each key, named by where its message stands now"
@@ -42,7 +42,8 @@ class Moved(Enum):
 
 
 class Topic(msgspec.Struct, frozen=True, kw_only=True):
-    """One topic, named without the prefix. ``partitions`` 0 means: as many as the setting says."""
+    """One topic, named without the prefix. ``partitions`` 0 means: as many as the setting says; ``rows_of`` names the
+    topic whose messages a changelog's rows come from, key by key in the same partitions."""
 
     name: str
     key: str
@@ -52,6 +53,7 @@ class Topic(msgspec.Struct, frozen=True, kw_only=True):
     read_by: str
     bytes_max: int = RECORD_BYTES_MAX
     partitions: int = 0
+    rows_of: str = ""
     exact_partitions: bool = True
 
     @property
@@ -65,7 +67,8 @@ TOPICS: tuple[Topic, ...] = (
     Topic(name="stock", key="store", kept=Kept.FOR_EVER, moved=Moved.STOCK, bytes_max=SOURCE_BYTES_MAX,
           written_by="tills, agents, desks, inventory (ticks, announcements)", read_by="inventory, projection, verify"),
     Topic(name="inventory-levels", key="store|sku", kept=Kept.NEWEST, moved=Moved.ROWS, bytes_max=COMMIT_BYTES_MAX,
-          written_by="inventory: its changelog", read_by="inventory (recovery), projection, subscribers"),
+          rows_of="stock", written_by="inventory: its changelog",
+          read_by="inventory (recovery), projection, routing, subscribers"),
     Topic(name="inventory-events", key="store", kept=Kept.FOR_EVER, moved=Moved.EVERY, bytes_max=SOURCE_BYTES_MAX,
           written_by="inventory", read_by="verify, subscribers"),
     Topic(name="stores", key="store", kept=Kept.NEWEST, moved=Moved.NEWEST,

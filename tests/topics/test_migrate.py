@@ -4,7 +4,6 @@ import json
 import sqlite3
 import uuid
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -32,18 +31,27 @@ MOVED = ("stock", "inventory-levels", "inventory-events", "stores", "dead-letter
 NOT_COMPARED = ("consumed", "alembic_version")
 
 
+@pytest.fixture(scope="module")
+def pasts() -> dict[str, Installation]:
+    """The installation of each engine: a move leaves the old topics as they are, so one past serves every test."""
+    return {}
+
+
 @pytest.fixture
-def old(engine: Engine, tmp_path: Path) -> Installation:
+def old(engine: Engine, pasts: dict[str, Installation], tmp_path_factory: pytest.TempPathFactory) -> Installation:
     """An installation with a past, everything decided and its worker stopped."""
-    place = Installation(engine, tmp_path / "old", f"m{uuid.uuid4().hex[:8]}.", OLD_PARTITIONS)
-    assert place.command("topics", "create").returncode == 0
-    with place.worker():
-        history.live(place)
-    return place
+    if engine.name not in pasts:
+        home = tmp_path_factory.mktemp("past")
+        place = Installation(engine, home, f"m{uuid.uuid4().hex[:8]}.", OLD_PARTITIONS)
+        assert place.command("topics", "create").returncode == 0
+        with place.worker():
+            history.live(place)
+        pasts[engine.name] = place
+    return pasts[engine.name]
 
 
 def new_of(old: Installation, partitions: int) -> Installation:
-    return Installation(old.engine, old.home.parent / f"new-{partitions}", f"{old.prefix}to{partitions}.", partitions)
+    return Installation(old.engine, old.home / f"new-{partitions}", f"{old.prefix}to{partitions}.", partitions)
 
 
 def migrate(old: Installation, new: Installation, *options: str, dying: str = "") -> Any:
@@ -69,7 +77,7 @@ def test_a_move_that_is_killed_again_and_again_loses_and_doubles_nothing(old: In
     assert_goes_on(old, new)
 
 
-def test_a_move_to_fewer_partitions_and_on_to_more_ends_where_it_began(old: Installation, tmp_path: Path) -> None:
+def test_a_move_to_fewer_partitions_and_on_to_more_ends_where_it_began(old: Installation) -> None:
     fewer, more = new_of(old, 2), new_of(old, 5)
 
     assert migrate(old, fewer).returncode == 0
@@ -192,11 +200,12 @@ def tables_of(place: Installation) -> dict[str, list[str]]:
 
 def assert_goes_on(old: Installation, new: Installation) -> None:
     """Sell and hold under the new prefix: nothing is decided twice, and the sum is the plain one."""
-    events, messages = len(new.records("inventory-events")), len(new.records("stock"))
+    moved = new.records("stock")
+    events = len(new.records("inventory-events"))
     before = new.wait_decided().rows
     with new.worker():
+        new.send("stock", *((it.key, it.value) for it in moved if b"bopis.pos.sale" in (it.value or b"")))
         new.tell(*(sale(store, history.BASKETS + 1) for store in STORES))
-        new.tell(*(sale(store, 5) for store in STORES))
         new.tell(*(hold(it, f"n-{it}", now() + timedelta(seconds=1)) for it in STORES))
         history.wait_expired(new, 4 * len(STORES))
         after = new.wait_decided().rows
@@ -208,10 +217,4 @@ def assert_goes_on(old: Installation, new: Installation) -> None:
             assert after[key].on_hand == before[key].on_hand - sold  # type: ignore[union-attr]  # the key tells
             assert after[key].held == before[key].held  # type: ignore[union-attr]  # the key tells
     assert len(new.records("inventory-events")) == events + 2 * len(STORES)
-    ticks = sum(b"bopis.stock.tick" in (it.value or b"") for it in new.records("stock")[0:]) - ticks_in(new, messages)
-    assert ticks >= 0
     assert not new.judged().violations
-
-
-def ticks_in(place: Installation, messages: int) -> int:
-    return sum(b"bopis.stock.tick" in (it.value or b"") for it in place.records("stock")[:messages])

@@ -8,6 +8,7 @@ from bopis.domain.inventory.rows import split_key
 from bopis.ports import Log, Record
 from bopis.services.migration.changelog import CLAIM_KEY, Changelog, claim_note, position_note
 from bopis.services.migration.errors import TickTooLarge
+from bopis.services.migration.filling import Content
 from bopis.services.migration.letters import Places
 from bopis.services.migration.merging import merged
 from bopis.services.migration.survey import Survey, Touched, read
@@ -56,7 +57,7 @@ def stock_copies(source: Source, survey: Survey, places: Places) -> Iterator[Cop
             continue
         message = read(record)
         home = source.home(record) if message is None else source.place(message.subject.encode())
-        places.note((record.partition, record.offset), (home, counts[home]))
+        places.note((source.topic, (record.partition, record.offset)), (home, counts[home]))
         counts[home] += 1
         yield Copy(home, record.key, record.value, record.headers, record.timestamp_ms)
 
@@ -72,10 +73,14 @@ def _ticks(source: Source, record: Record, touched: Touched) -> Iterator[Copy]:
         yield Copy(source.place(key), key, value, record.headers, record.timestamp_ms)
 
 
-def every_copy(source: Source) -> Iterator[Copy]:
+def every_copy(source: Source, places: Places) -> Iterator[Copy]:
     """Every record as it is."""
+    counts = [0] * source.partitions
     for record in source.records():
-        yield Copy(source.home(record), record.key, record.value, record.headers, record.timestamp_ms)
+        home = source.home(record)
+        places.note((source.topic, (record.partition, record.offset)), (home, counts[home]))
+        counts[home] += 1
+        yield Copy(home, record.key, record.value, record.headers, record.timestamp_ms)
 
 
 def letter_copies(source: Source, places: Places) -> Iterator[Copy]:
@@ -98,20 +103,24 @@ def newest_copies(source: Source, rename: Callable[[bytes | None], bytes | None]
             yield Copy(source.place(key or b""), key, record.value, record.headers, record.timestamp_ms)
 
 
-def row_copies(source: Source, messages: list[int], newest_ms: list[int]) -> Iterator[Copy]:
-    """A claim, the rows of the stores that go here, and the position they stand for: the end of the new messages.
+def row_copies(source: Source, owner: Callable[[bytes], bytes], contents: list[Content]) -> Iterator[Copy]:
+    """A claim, the rows whose messages go here, and the position they stand for: the end of the new messages.
 
-    ``messages`` and ``newest_ms`` are the number of the messages in each new partition and the time of the newest. The
-    position comes last, so that a partition that was only begun never counts as decided.
+    ``owner`` is the key of the messages that a row comes from, ``contents`` what each new partition of theirs holds.
+    The position comes last, so that a partition that was only begun never counts as decided.
     """
-    used = [it for it in range(source.partitions) if messages[it]]
-    for it in used:
-        yield Copy(it, CLAIM_KEY, claim_note(newest_ms[it]), (), newest_ms[it])
+    used = {it: content for it, content in enumerate(contents) if content.records}
+    for it, content in used.items():
+        yield Copy(it, CLAIM_KEY, claim_note(content.newest_ms), (), content.newest_ms)
     for partition in source.span.partitions(source.topic):
         rows = source.changelog(partition).rows
         for record in sorted(rows.values(), key=lambda it: it.key or b""):
-            store = split_key((record.key or b"").decode())[1]
-            home = source.place(store.encode())
+            home = source.place(owner(record.key or b""))
             yield Copy(home, record.key, record.value, record.headers, record.timestamp_ms)
-    for it in used:
-        yield Copy(it, POSITION_KEY, position_note(messages[it] - 1), (), newest_ms[it])
+    for it, content in used.items():
+        yield Copy(it, POSITION_KEY, position_note(content.records - 1), (), content.newest_ms)
+
+
+def store_of(key: bytes) -> bytes:
+    """The key of the messages that a row of the inventory comes from."""
+    return split_key(key.decode())[1].encode()

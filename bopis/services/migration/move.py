@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 import msgspec
 
-from bopis.domain.inventory.rows import split_key
 from bopis.services.migration.changelog import NO_POSITION
 from bopis.services.migration.checking import LEVELS_TOPIC, STOCK_TOPIC, check_books, check_copy
 from bopis.services.migration.copies import (
@@ -14,6 +13,7 @@ from bopis.services.migration.copies import (
     newest_copies,
     row_copies,
     stock_copies,
+    store_of,
 )
 from bopis.services.migration.errors import (
     BooksDiffer,
@@ -49,11 +49,12 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Move:
-    """One move of every topic in ``moving``, the messages first and their rows last."""
+    """One move of every topic in ``moving``: the stock messages first, rows after the messages that they come from."""
 
     def __init__(self, ways: Ways, moving: list[Moving], prefixes: tuple[str, str]) -> None:
         self._ways = ways
-        self._moving = moving
+        order = list(Moved)
+        self._moving = sorted(moving, key=lambda it: order.index(it.topic.moved))
         self._prefixes = prefixes
         self._survey = Survey()
         self._rows = 0
@@ -72,6 +73,7 @@ class Move:
         for it in partitions:
             if first := self._span.starts[STOCK_TOPIC, it]:
                 raise HistoryCut(topic=self._old(STOCK_TOPIC), partition=it, first=first)
+        self._check_decided()
         with self._ways.show("reading messages", self._span.records(STOCK_TOPIC)) as advance:
             for it in partitions:
                 self._fold(it, advance)
@@ -79,19 +81,24 @@ class Move:
             raise StoresSplit(stores=", ".join(split[:STORES_TOLD_MAX]), topic=self._old(STOCK_TOPIC))
         return self._report()
 
+    def _check_decided(self) -> None:
+        """Every processor's rows stand for every message of its topic."""
+        for it in self._moving:
+            source = it.topic.rows_of
+            for partition in self._span.partitions(source):
+                end = self._span.ends[source, partition]
+                position = self._source(it.topic.name).changelog(partition).position
+                if position != (end - 1 if end else NO_POSITION):
+                    raise NotDecided(topic=self._old(source), records=max(1, end - 1 - position))
+
     def _fold(self, partition: int, advance: Advance) -> None:
         where = (STOCK_TOPIC, partition)
-        end = self._span.ends[where]
         levels = self._source(LEVELS_TOPIC).changelog(partition)
-        if levels.position != (end - 1 if end else NO_POSITION):
-            raise NotDecided(topic=self._old(STOCK_TOPIC), records=max(1, end - 1 - levels.position))
-        records = self._ways.old.read({where: 0}, {where: end})
+        records = self._ways.old.read({where: 0}, {where: self._span.ends[where]})
         rows = fold(records, self._survey, advance)
         if (key := levels.first_difference(rows.rows)) is not None:
             raise BooksDiffer(topic=self._old(LEVELS_TOPIC), partition=partition, key=key)
         self._rows += len(levels.rows)
-        for key in rows.rows:
-            self._survey.homes.setdefault(split_key(key)[1], partition)
 
     def run(self, anew: bool) -> Report:
         """Copy what is not there yet, compare all of it, switch. `look` comes first."""
@@ -128,8 +135,9 @@ class Move:
             case Moved.STOCK:
                 return stock_copies(source, self._survey, places)
             case Moved.ROWS:
-                contents = self._fillings[STOCK_TOPIC].contents.values()
-                return row_copies(source, [it.records for it in contents], [it.newest_ms for it in contents])
+                rows_of = moving.topic.rows_of
+                owner = store_of if rows_of == STOCK_TOPIC else bytes
+                return row_copies(source, owner, list(self._fillings[rows_of].contents.values()))
             case Moved.LETTERS:
                 return letter_copies(source, places)
             case Moved.NEWEST:
@@ -137,7 +145,7 @@ class Move:
             case Moved.MARKS:
                 return newest_copies(source, places.key)
             case Moved.EVERY | Moved.NOTHING:
-                return every_copy(source)
+                return every_copy(source, places)
 
     def _places(self) -> Places:
         by_kind = {it.topic.moved: it.topic.name for it in self._moving}
