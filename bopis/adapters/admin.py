@@ -10,7 +10,7 @@ from kafka.admin import ConfigResource, ConfigResourceType
 
 from bopis.adapters.errors import RightMissing
 from bopis.adapters.publisher import bootstrap_ms
-from bopis.adapters.refusals import no_way_in, translate
+from bopis.adapters.refusals import SEE, SEE_GROUP, no_way_in, translate
 
 ASK_ATTEMPTS_MAX = 10
 ASK_PAUSE_SECONDS = 0.3
@@ -58,7 +58,7 @@ class LogAdmin:
 
     def topics(self) -> list[TopicFacts]:
         """The topics of this installation: those that begin with its prefix."""
-        described = self._ask(self._client.describe_topics)
+        described = self._ask(SEE, self._client.describe_topics)
         return sorted(
             (
                 TopicFacts(it["name"].removeprefix(self._prefix), len(it["partitions"]))
@@ -71,7 +71,7 @@ class LogAdmin:
     def settings(self, topics: list[str]) -> dict[str, list[Setting]]:
         """Every setting of the topics."""
         resources = [ConfigResource(ConfigResourceType.TOPIC, self._prefix + topic) for topic in topics]
-        described = self._ask(self._client.describe_configs, resources, False, "all")
+        described = self._ask("DESCRIBE_CONFIGS", self._client.describe_configs, resources, False, "all")
         found: dict[str, list[Setting]] = {}
         for by_name in described.values():
             for name, settings in by_name.items():
@@ -82,10 +82,11 @@ class LogAdmin:
 
     def groups(self, names: list[str]) -> dict[str, GroupFacts]:
         """Who is in each group now."""
-        described = self._ask(self._client.describe_groups, [self._prefix + name for name in names])
+        full = [self._prefix + name for name in names]
+        described = self._ask(f"{SEE_GROUP} on group {', '.join(full)}", self._client.describe_groups, full)
         for name, told in described.items():
             if "AuthorizationFailed" in (told.get("error") or ""):
-                raise RightMissing(right=f"DESCRIBE (READ includes it) on group {name}")
+                raise RightMissing(right=f"{SEE_GROUP} on group {name}")
         return {name: _group(name, described.get(self._prefix + name) or {}) for name in names}
 
     def close(self) -> None:
@@ -97,14 +98,14 @@ class LogAdmin:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _ask(self, question: Any, *args: Any) -> Any:
+    def _ask(self, right: str, question: Any, *args: Any) -> Any:
         for left in reversed(range(ASK_ATTEMPTS_MAX)):
             try:
                 return question(*args)
             except kafka_errors.KafkaError as error:
                 # The first question about groups makes the topic that they are kept in, which takes a moment.
                 if not left or not isinstance(error, _PASSING):
-                    raise translate(error, "(all)", "DESCRIBE") from error
+                    raise translate(error, "(all)", right) from error
                 time.sleep(ASK_PAUSE_SECONDS)
         raise AssertionError("the last attempt returns or raises")
 

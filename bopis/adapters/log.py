@@ -9,7 +9,7 @@ from kafka import errors as kafka_errors
 
 from bopis.adapters.errors import ReadStalled, RightMissing, TopicMissing
 from bopis.adapters.publisher import bootstrap_ms
-from bopis.adapters.refusals import no_way_in, translate
+from bopis.adapters.refusals import SEE, no_way_in, translate
 from bopis.ports import Offsets, Record
 
 POLL_SECONDS = 0.5
@@ -106,7 +106,7 @@ class LogReader:
                 for partition in self._numbers(self._prefix + topic)
             ]
         except kafka_errors.KafkaError as error:
-            raise translate(error, "(all)", "DESCRIBE") from error
+            raise translate(error, "(all)", SEE) from error
 
     def _numbers(self, topic: str) -> list[int]:
         found = self._consumer.partitions_for_topic(topic)
@@ -114,7 +114,7 @@ class LogReader:
             cluster, manager = self._consumer._cluster, self._consumer._manager
             self._consumer._net.run(manager.wait_for, cluster.add_topic(topic), None)
             if topic in cluster.unauthorized_topics:
-                raise RightMissing(right=f"DESCRIBE (READ includes it) on topic {topic}")
+                raise RightMissing(right=f"{SEE} on topic {topic}")
         return sorted(found or ())
 
     @staticmethod
@@ -122,7 +122,7 @@ class LogReader:
         try:
             return question(partitions)
         except kafka_errors.KafkaError as error:
-            raise translate(error, "(all)", "DESCRIBE") from error
+            raise translate(error, "(all)", SEE) from error
 
     def _assign(self, first: dict[Any, int]) -> None:
         self._consumer.assign(list(first))

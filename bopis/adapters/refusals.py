@@ -17,6 +17,9 @@ from bopis.adapters.errors import (
 )
 from bopis.adapters.handshake import shut_out
 
+# What it takes to see that something is there; most have it by another right.
+SEE = "DESCRIBE (READ and WRITE include it)"
+SEE_GROUP = "DESCRIBE (READ includes it)"
 _TOO_LARGE = (kafka_errors.MessageSizeTooLargeError, kafka_errors.RecordListTooLargeError)
 _ON = {
     kafka_errors.TopicAuthorizationFailedError: "topic",

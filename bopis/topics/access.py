@@ -1,8 +1,8 @@
 """What each part of the product needs of a log with access rules, and nothing more.
 
-READ and WRITE include DESCRIBE in Apache Kafka, so DESCRIBE stands only where neither does. An idempotent writer needs
-no right of its own: WRITE on its topic is enough (Apache Kafka 3.0 and later). No part needs the right to create
-topics, unless topics are to be created by it: `bopis topics create` does that once, as the operator.
+READ and WRITE include DESCRIBE in Apache Kafka, and ALTER_CONFIGS includes DESCRIBE_CONFIGS, so those stand only where
+nothing else brings them. An idempotent writer needs no right of its own: WRITE on its topic is enough (Apache Kafka 3.0
+and later). No part needs the right to create topics: `bopis topics create` does that once, as the operator.
 """
 
 from collections.abc import Iterator
@@ -77,10 +77,22 @@ PARTS: tuple[Part, ...] = (
         Right(_TOPIC, "stock", (_R, _W, _DC), f"what it decides; ticks, announced transfers; {_FITS}"),
         Right(_TOPIC, "inventory-levels", (_R, _W, _DC), f"recovery; its rows and positions; {_FITS}"),
         Right(_TOPIC, "inventory-events", (_W, _DC), f"what it concludes; {_FITS}"),
+        Right(_TOPIC, "orders", (_W, _DC), f"its answers to orders; {_FITS}"),
         Right(_TOPIC, "dead-letters", (_W, _DC), f"what it cannot take; {_FITS}"),
         Right(_TOPIC, "workers", (_W, _DC), f"how it is; {_FITS}"),
         Right(_GROUP, "inventory", (_R,), "its share of the partitions"),
         Right(Resource.TRANSACTIONAL_ID, "inventory-", (_W,), "the fence of each partition's writer", prefixed=True),
+    )),
+    Part("orders", "`bopis worker orders`: decides pickup orders", (
+        Right(_TOPIC, "orders", (_R, _W, _DC), f"what it decides; ticks; {_FITS}"),
+        Right(_TOPIC, "order-state", (_R, _W, _DC), f"recovery; its rows and positions; {_FITS}"),
+        Right(_TOPIC, "order-events", (_W, _DC), f"what it concludes; {_FITS}"),
+        Right(_TOPIC, "notices", (_W, _DC), f"what customers are to be told; {_FITS}"),
+        Right(_TOPIC, "stock", (_W, _DC), f"holds that it asks for; {_FITS}"),
+        Right(_TOPIC, "dead-letters", (_W, _DC), f"what it cannot take; {_FITS}"),
+        Right(_TOPIC, "workers", (_W, _DC), f"how it is; {_FITS}"),
+        Right(_GROUP, "orders", (_R,), "its share of the partitions"),
+        Right(Resource.TRANSACTIONAL_ID, "orders-", (_W,), "the fence of each partition's writer", prefixed=True),
     )),
     Part("projection", "`bopis worker projection`: copies the log into the read side", (
         Right(_TOPIC, "stock", (_R, _DC), f"history; {_FITS}"),
@@ -110,7 +122,7 @@ PARTS: tuple[Part, ...] = (
         Right(_TOPIC, "dead-letters", (_R,), "whether it was parked"),
     )),
     Part("operator", "`bopis topics`, `bopis dead-letters`, `bopis replay`, `bopis doctor`", (
-        Right(_TOPIC, "", (_R, _W, Operation.CREATE, _DC, Operation.ALTER_CONFIGS),
+        Right(_TOPIC, "", (_R, _W, Operation.CREATE, Operation.ALTER_CONFIGS),
               "creates, checks, moves and reads every topic; sends dead letters again", prefixed=True),
         Right(_GROUP, "", (_D,), "who runs, and how far behind", prefixed=True),
     )),
