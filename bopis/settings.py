@@ -38,6 +38,9 @@ class Settings(BaseSettings):
     broker: str = Field(EMBEDDED, description="The log: 'embedded', or kafka://HOST:PORT[,HOST:PORT] for Apache Kafka.")
     broker_port: int = Field(19092, ge=0, le=65535, description="Port of the embedded log; 0 takes a free one.")
     database: str = Field("", description="SQLAlchemy URL of the read side; empty is SQLite in the data directory.")
+    database_reader: str = Field(
+        "", description="SQLAlchemy URL by which commands that only ask reach the read side; empty: as database."
+    )
     broker_security: str = Field(
         "plaintext",
         pattern="^(plaintext|ssl|sasl_plaintext|sasl_ssl)$",
@@ -137,6 +140,11 @@ class Settings(BaseSettings):
     def database_url(self) -> str:
         """The URL of the read side."""
         return self.database or f"sqlite:///{self.data_dir / 'readside.sqlite3'}"
+
+    @property
+    def database_reader_url(self) -> str:
+        """The URL of the read side for who only asks."""
+        return self.database_reader or self.database_url
 
     @classmethod
     def settings_customise_sources(

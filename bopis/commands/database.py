@@ -1,6 +1,8 @@
 """The tables of the read side: made, checked, built anew from the log."""
 
 import time
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -20,7 +22,7 @@ def upgrade(context: typer.Context, as_json: AsJson = False) -> None:
     shell = open_shell(context, as_json)
     with shell.engine(create=True) as engine:
         version = migrate.upgrade(engine)
-    url = shown_url(shell.settings)
+    url = shown_url(shell.settings, create=True)
     shell.answer({"version": version, "database": url}, lambda out: out.print(f"{url} is at {version}", soft_wrap=True))
 
 
@@ -40,6 +42,37 @@ def check(context: typer.Context, as_json: AsJson = False) -> None:
     )
     if differences:
         raise typer.Exit(1)
+
+
+@db.command("grant-reader")
+def grant_reader(
+    context: typer.Context,
+    role: Annotated[str, typer.Argument(help="Name of the PostgreSQL role; it is made if it is not there.")],
+    password_file: Annotated[
+        Path | None, typer.Option(help="A file that holds the role's password, and nothing else.")
+    ] = None,
+    statement_seconds_max: Annotated[
+        int, typer.Option(min=1, max=86_400, help="A statement of the role ends after this.")
+    ] = 30,
+    as_json: AsJson = False,
+) -> None:
+    """Let a PostgreSQL role read the tables of the read side and nothing else, for dashboards and reports.
+
+    Without a password the server must know the role by other means. Run it as the role that upgrades the tables;
+    again to change the password or the limit. Then give the role's URL as the setting database_reader.
+    """
+    from bopis.commands.readside_access import password_of, roles_told
+    from bopis.readside.roles import grant_reader as grant
+
+    shell = open_shell(context, as_json)
+    password = password_of(password_file)
+    with shell.engine(create=True) as engine, roles_told():
+        granted = grant(engine, role, password, statement_seconds_max)
+    verb = "made and may" if granted.created else "may"
+    shell.answer(
+        {**granted._asdict(), "statement_seconds_max": statement_seconds_max},
+        lambda out: out.print(f"{role} {verb} read {granted.tables} tables, and nothing else", soft_wrap=True),
+    )
 
 
 @readside.command()

@@ -109,6 +109,10 @@ class PortTaken(Conflict):
     """Port {port} cannot be used ({cause}). Stop who has it, or give --port 0 for a free one."""
 
 
+class RoleTooStrong(Conflict):
+    """{role} may do more than read ({because}), so it is no reader. Choose a new name for it."""
+
+
 class InvalidInput(CommandError):
     """{problem}"""
 

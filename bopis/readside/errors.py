@@ -6,6 +6,9 @@ ReadSideError
 +-- SchemaAbsent        the tables are not there, or are of another version
 +-- DatabaseAway        the database does not answer; it may when asked again
     +-- UrlUnsupported      neither SQLite nor PostgreSQL
++-- RolesUnsupported    the database knows no roles
++-- RoleNameUnfit       no name for a role
++-- RoleTooStrong       the role may do more than read
 +-- StoreUnknown        no such store
 +-- CellUnknown         nothing was ever said about this SKU in this store
 +-- CursorInvalid       the cursor did not come from the page before
@@ -49,6 +52,20 @@ class DatabaseAway(ReadSideError):
 class UrlUnsupported(ReadSideError):
     """The read side is kept in SQLite or PostgreSQL. Use a URL that begins with sqlite:/// or
     postgresql+psycopg://."""
+
+
+class RolesUnsupported(ReadSideError):
+    """SQLite knows no roles. Give the reader's account the right to read the file and its directory, or keep the
+    read side in PostgreSQL."""
+
+
+class RoleNameUnfit(ReadSideError):
+    """A role's name has small letters, digits and underscores, begins with a letter or underscore but not with
+    pg_, and is at most 63 characters long. Choose another one."""
+
+
+class RoleTooStrong(ReadSideError):
+    """The role may do more than read, by what it owns, belongs to or is. Choose a new name for the reader."""
 
 
 class StoreUnknown(ReadSideError):
