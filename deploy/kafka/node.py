@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from deploy.kafka import jars
@@ -13,6 +14,8 @@ from deploy.kafka.errors import FormatFailed
 STOP_SECONDS_MAX = 30.0
 FORMAT_SECONDS_MAX = 120.0
 PR_SET_PDEATHSIG = 1
+# Linux ends a child with the thread that started it, so one thread that lives as long as the program starts them all.
+STARTER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="kafka-starter")
 
 
 class Node:
@@ -48,8 +51,11 @@ class Node:
         """Start the process; a node that runs is left alone. It becomes ready some seconds later."""
         if self.running:
             return
+        self._process = STARTER.submit(self._spawn).result()
+
+    def _spawn(self) -> "subprocess.Popen[bytes]":
         with self.log.open("ab") as sink:
-            self._process = subprocess.Popen(
+            return subprocess.Popen(
                 [*self._java(), "kafka.Kafka", str(self.properties)],
                 stdin=subprocess.DEVNULL,
                 stdout=sink,

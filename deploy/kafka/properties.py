@@ -21,6 +21,8 @@ MODEST = {
     "log.segment.bytes": "67108864",
     "group.initial.rebalance.delay.ms": "0",
     "group.min.session.timeout.ms": "1000",
+    # Nothing leaves by itself unless its topic says so, as with the embedded log.
+    "log.retention.ms": "-1",
     # A killed node's partitions are led by another one after this time instead of after 9 s.
     "broker.session.timeout.ms": "6000",
     "broker.heartbeat.interval.ms": "1000",

@@ -18,12 +18,15 @@ from kafka.protocol.consumer import (
     SyncGroupRequest,
     SyncGroupResponse,
 )
+from kafka.protocol.consumer.metadata import ConsumerProtocolSubscription
 
 from tests.contract.reading import until
 from tests.engines.wire import Wire
 
 MEMBER_ID_REQUIRED = 79
 REBALANCING = 27
+# Apache Kafka reads what members say about their topics, so it must be well-formed.
+SUBSCRIPTION = ConsumerProtocolSubscription(version=0, topics=[], user_data=b"").encode()
 
 
 class MemberWire:
@@ -36,7 +39,7 @@ class MemberWire:
         self.member_id = ""
         self.generation = -1
         self.session_ms = 10_000
-        self.protocols = [("range", b"subscription")]
+        self.protocols = [("range", SUBSCRIPTION)]
 
     def send_join(self) -> None:
         protocol = JoinGroupRequest.JoinGroupRequestProtocol

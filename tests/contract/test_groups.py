@@ -11,7 +11,7 @@ from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.protocol.consumer.metadata import ConsumerProtocolAssignment, ConsumerProtocolSubscription
 from kafka.structs import OffsetAndMetadata
 
-from tests.contract.members import MemberWire, stable_pair
+from tests.contract.members import SUBSCRIPTION, MemberWire, stable_pair
 from tests.contract.reading import until
 from tests.engines import Engine
 
@@ -118,7 +118,7 @@ def test_consumers_without_a_common_protocol_do_not_share_a_group(new_member: Ca
     first, second = new_member(), new_member()
     first.join()
     first.sync({first.member_id: b"all"})
-    second.protocols = [("other", b"")]
+    second.protocols = [("other", SUBSCRIPTION)]
 
     second.send_join()
 
@@ -264,8 +264,11 @@ def test_positions_survive_a_crash_and_members_join_again(
     again = new_member()
     assert again.committed(topic) == 42
     again.member_id, again.generation = member.member_id, member.generation
-    assert again.heartbeat() == UNKNOWN_MEMBER
-    assert again.commit(topic, 1) in {UNKNOWN_MEMBER, ILLEGAL_GENERATION}
+    known = again.heartbeat()
+    # A log may remember its members (Apache Kafka does) or have them join again; it may not do both by halves.
+    assert known in {0, UNKNOWN_MEMBER}
+    assert again.commit(topic, 43) == known
+    assert again.committed(topic) == (42 if known else 43)
     again.member_id = ""
     assert again.join().error_code == 0
 
@@ -318,4 +321,4 @@ def test_positions_in_a_deleted_topic_are_forgotten(
 
     admin.delete_topics([topic])
 
-    assert member.committed(topic) == -1
+    assert until(lambda: member.committed(topic) == -1)

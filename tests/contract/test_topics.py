@@ -17,6 +17,7 @@ from kafka.protocol.admin import (
 )
 from kafka.protocol.metadata import MetadataRequest, MetadataResponse
 
+from tests.contract.reading import until
 from tests.engines import Engine
 from tests.engines.wire import Wire, batch
 
@@ -106,6 +107,7 @@ def test_a_deleted_topic_is_gone_and_its_name_is_free_again(
     assert name not in admin.list_topics()
     assert wire.produce(name, batch((b"k", b"lost"))).error_code == UNKNOWN_TOPIC
     assert create(wire, name) == 0
+    assert until(lambda: wire.is_ready(name, 1))
     assert wire.produce(name, batch((b"k", b"new"))).base_offset == 0
 
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
-from kafka.protocol.metadata import FindCoordinatorRequest, FindCoordinatorResponse
+from kafka.protocol.consumer import HeartbeatRequest, HeartbeatResponse
+from kafka.protocol.metadata import FindCoordinatorRequest, FindCoordinatorResponse, MetadataRequest, MetadataResponse
+from kafka.protocol.producer import InitProducerIdRequest, InitProducerIdResponse
 
 from deploy.kafka.cluster import Cluster
 from deploy.kafka.properties import Layout
@@ -20,22 +23,27 @@ QUICK = {
     "log.cleaner.backoff.ms": "100",
     "offsets.topic.num.partitions": "1",
     "transaction.state.log.num.partitions": "1",
-    "group.consumer.min.session.timeout.ms": "1000",
 }
+# A single node that was killed comes back only after the session of its former life; three nodes need more patience,
+# or a slow machine takes one of them for dead.
+ALONE = {"broker.session.timeout.ms": "2000", "broker.heartbeat.interval.ms": "500"}
 GROUP, NAMED_PRODUCER = 0, 1
+UNKNOWN_MEMBER = 25
 READY_SECONDS_MAX = 60.0
 
 
 class KafkaEngine:
     """A cluster of the deploy directory's own."""
 
-    # A segment of its own for every batch or so: Apache Kafka forgets and compacts whole closed segments.
-    small_steps: Mapping[str, str] = {"segment.ms": "50"}
+    # Apache Kafka forgets and compacts whole closed segments: so little makes one, or a second between two records.
+    small_steps: Mapping[str, str] = {"internal.segment.bytes": "400", "segment.ms": "1000"}
 
     def __init__(self, directory: Path, layout: Layout | None = None) -> None:
         asked = layout or Layout()
         self.name = "kafka" if asked.nodes == 1 else f"kafka-{asked.nodes}"
-        self.cluster = Cluster(directory, replace(asked, settings=QUICK | dict(asked.settings)))
+        self.cluster = Cluster(
+            directory, replace(asked, settings=QUICK | (ALONE if asked.nodes == 1 else {}) | dict(asked.settings))
+        )
         self.processes = asked.nodes
 
     @property
@@ -48,7 +56,7 @@ class KafkaEngine:
 
     def start(self) -> None:
         self.cluster.start()
-        self._wait_for_coordinators()
+        self._wait_until_served()
 
     def stop(self) -> int:
         self.cluster.stop()
@@ -74,12 +82,34 @@ class KafkaEngine:
         for process in range(self.processes):
             self.resume(process)
 
-    def _wait_for_coordinators(self) -> None:
-        """Groups and named producers are kept in topics that are made, or read again, after the first question."""
+    def _wait_until_served(self) -> None:
+        """Leaders and coordinators come some time after the nodes: topics are made, or read again."""
         end = time.monotonic() + READY_SECONDS_MAX
-        with Wire(self.address) as wire:
-            for kind in (GROUP, NAMED_PRODUCER):
-                request = FindCoordinatorRequest(version=2, key="anybody", key_type=kind)
-                while wire.call(request, FindCoordinatorResponse).error_code != 0:
-                    assert time.monotonic() < end, "no coordinator"
+        questions = [self._partitions_are_led]
+        questions += [partial(self._coordinates, kind) for kind in (GROUP, NAMED_PRODUCER)]
+        if self.processes == 1:
+            questions += [self._serves_groups, partial(self._names_producers, "nobody")]
+            questions += [partial(self._names_producers, None)]
+        for question in questions:
+            with Wire(self.address) as wire:
+                while not question(wire):
+                    assert time.monotonic() < end, f"not after {READY_SECONDS_MAX} s: {question}"
                     time.sleep(0.05)
+
+    def _partitions_are_led(self, wire: Wire) -> bool:
+        answer = wire.call(MetadataRequest(version=8, topics=None), MetadataResponse)
+        if any(part.error_code for topic in answer.topics for part in topic.partitions):
+            return False
+        return self.processes > 1 or all(wire.is_ready(topic.name, len(topic.partitions)) for topic in answer.topics)
+
+    def _coordinates(self, kind: int, wire: Wire) -> bool:
+        request = FindCoordinatorRequest(version=2, key="nobody", key_type=kind)
+        return bool(wire.call(request, FindCoordinatorResponse).error_code == 0)
+
+    def _serves_groups(self, wire: Wire) -> bool:
+        request = HeartbeatRequest(version=3, group_id="nobodys", generation_id=1, member_id="nobody")
+        return bool(wire.call(request, HeartbeatResponse).error_code == UNKNOWN_MEMBER)
+
+    def _names_producers(self, name: str | None, wire: Wire) -> bool:
+        request = InitProducerIdRequest(version=1, transactional_id=name, transaction_timeout_ms=60_000)
+        return bool(wire.call(request, InitProducerIdResponse).error_code == 0)

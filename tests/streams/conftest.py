@@ -1,39 +1,13 @@
-"""One log for the whole folder, one world per test."""
+"""One log for the whole run, one world per test."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from stream_engines import ApacheKafka, EmbeddedLog, Engine
 from stream_world import World
 
-ENGINES = {"embedded": EmbeddedLog, "kafka": ApacheKafka}
-CHOSEN = os.environ.get("BOPIS_TEST_ENGINES", "embedded").split(",")
-
-
-def make_engine(name: str, home: Path) -> Engine:
-    if name == "kafka" and "BOPIS_KAFKA_LIBS" not in os.environ:
-        pytest.skip("BOPIS_KAFKA_LIBS does not name the directory of Apache Kafka's jars")
-    return ENGINES[name](home)
-
-
-@pytest.fixture(scope="session", params=CHOSEN)
-def engine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
-    """A running log that several tests share."""
-    engine = make_engine(request.param, tmp_path_factory.mktemp("engine") / "log")
-    engine.start()
-    yield engine
-    engine.stop()
-
-
-@pytest.fixture(params=CHOSEN)
-def own_engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
-    """A log that this test may kill."""
-    engine = make_engine(request.param, tmp_path / "log")
-    engine.start()
-    yield engine
-    engine.stop()
+from tests.engines import Engine
+from tests.engines.wire import Wire
 
 
 @pytest.fixture
@@ -41,10 +15,12 @@ def world(engine: Engine, tmp_path: Path) -> Iterator[World]:
     world = World(engine, tmp_path)
     yield world
     world.close()
+    engine.start()
+    with Wire(engine.address) as wire:
+        wire.delete_topics_of(world.prefix)
 
 
 @pytest.fixture
-def own_world(own_engine: Engine, tmp_path: Path) -> Iterator[World]:
-    world = World(own_engine, tmp_path)
-    yield world
-    world.close()
+def own_world(world: World) -> World:
+    """A world whose log the test may kill: the log is shared, and started again for whoever comes next."""
+    return world

@@ -15,7 +15,8 @@ from typing import Any
 import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaConnectionError
-from stream_engines import Engine
+
+from tests.engines import Engine
 
 PARTITIONS = 2
 WAIT_S_MAX = 40.0
