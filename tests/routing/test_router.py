@@ -2,13 +2,14 @@
 
 import msgspec
 
-from bopis.domain.inventory.messages import SetStockRule, SetStorePolicy
+from bopis.domain.inventory.messages import SetStockRule, SetStorePolicy, StockLine, TransferReceived, TransferShipped
 from bopis.domain.orders.messages import StockAppeared, StoreWithdrawn
 from bopis.domain.orders.state import LineState
 from bopis.domain.orders.terms import Consent
-from bopis.domain.sourcing.decision import Outcome
+from bopis.domain.sourcing.decision import Outcome, Rung
 from bopis.domain.sourcing.ladder import replay
 from bopis.domain.sourcing.rules import Ranker, Ranking, RuleSet
+from bopis.domain.values import HOUR_MS
 from bopis.wire.orders import ORDERS
 from bopis.wire.routing import SHADOW
 from tests.routing.bus import Bus
@@ -98,6 +99,24 @@ def test_stock_that_appears_while_routing_is_down_wakes_when_it_is_back() -> Non
     bus.start_routing()
     bus.run()
 
+    assert bus.lines("AAAAAAA1") == {"S1": LineState.PROMISED}
+
+
+def test_a_transfer_on_its_way_is_waited_for_and_serves_when_it_arrives() -> None:
+    bus = Bus(RuleSet(transfer_hours=24))
+    bus.open_store("S1", **NEAR)
+    bus.open_store("S2", **NEARER)
+    bus.receive("S2", "X", 3)
+    lines = (StockLine(sku="X", quantity=3),)
+    bus.tell_stock("S2", TransferShipped(transfer="T1", to_store="S1", lines=lines))
+
+    bus.place("AAAAAAA1", "S1", {"X": 2}, later=True)
+    [decision] = bus.decisions()
+    bus.tell_stock("S1", TransferReceived(transfer="T1", from_store="S2", lines=lines))
+
+    assert (decision.answer.rung, decision.answer.outcome) == (Rung.LATER, Outcome.WAITING)
+    assert decision.answer.assignments[0].stock_from_ms is not None
+    assert 23 * HOUR_MS < decision.answer.assignments[0].stock_from_ms - decision.decided_at_ms <= 24 * HOUR_MS
     assert bus.lines("AAAAAAA1") == {"S1": LineState.PROMISED}
 
 

@@ -13,12 +13,19 @@ from bopis.domain.inventory.messages import StockAdjusted
 from bopis.domain.message import Message
 from bopis.wire.envelope import Family
 from bopis.wire.orders import ORDER_EVENTS, ORDERS
+from bopis.wire.routing import SHADOW
 from bopis.wire.schema import schemas
 from bopis.wire.stock import INVENTORY_EVENTS, STOCK
 
 SCHEMA_DIR = Path(__file__).parents[2] / "docs" / "schemas"
 GOLDEN = Path(__file__).parent / "golden"
-FAMILIES = {"stock": STOCK, "inventory": INVENTORY_EVENTS, "orders": ORDERS, "order-events": ORDER_EVENTS}
+FAMILIES = {
+    "stock": STOCK,
+    "inventory": INVENTORY_EVENTS,
+    "orders": ORDERS,
+    "order-events": ORDER_EVENTS,
+    "shadow": SHADOW,
+}
 TYPES = [(family, name) for family in FAMILIES.values() for name in family.envelopes]
 
 

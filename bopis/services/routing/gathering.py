@@ -5,11 +5,11 @@ from collections.abc import Iterable, Mapping
 from msgspec.structs import replace
 
 from bopis.domain.inventory.rows import Level, Store
-from bopis.domain.sourcing.facts import TRUST_FULL, SkuFacts, StoreFacts
+from bopis.domain.sourcing.facts import TRUST_FULL, Incoming, SkuFacts, StoreFacts
 from bopis.domain.sourcing.request import Place, Request
 from bopis.domain.sourcing.rules import RuleSet
 from bopis.domain.sourcing.stock import wanted_units
-from bopis.domain.values import DAY_MS
+from bopis.domain.values import DAY_MS, HOUR_MS
 from bopis.ports import OpeningHours
 from bopis.services.directory import StoreRecord
 from bopis.services.routing.distance import metres, place
@@ -75,7 +75,18 @@ class Gatherer:
         terms = self.tables.terms(store, sku, policy, now_ms)
         if taken := spoken.get((store, sku), 0):
             terms = replace(terms, held=terms.held + taken)
-        return SkuFacts(sku=sku, terms=terms, trust=trust(self.tables.level(store, sku), now_ms))
+        level_trust = trust(self.tables.level(store, sku), now_ms)
+        return SkuFacts(sku=sku, terms=terms, incoming=self._incoming(store, sku, now_ms), trust=level_trust)
+
+    def _incoming(self, store: str, sku: str, now_ms: int) -> tuple[Incoming, ...]:
+        """Announced transfers, by when the rules expect them; one that is late is expected as if sent today."""
+        takes_ms = self._rules.transfer_hours * HOUR_MS
+        if not takes_ms:
+            return ()
+        coming = ((sent_ms + takes_ms, units) for sent_ms, units in self.tables.on_their_way(store, sku))
+        return tuple(
+            Incoming(at_ms=at_ms if at_ms > now_ms else now_ms + takes_ms, quantity=units) for at_ms, units in coming
+        )
 
     def _point(self, request: Request) -> Place | None:
         """Where distances are counted from: the customer, else the chosen store."""

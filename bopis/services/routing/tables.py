@@ -5,7 +5,20 @@ from typing import cast
 import msgspec
 
 from bopis.domain.inventory.availability import heard_ms, terms
-from bopis.domain.inventory.rows import Device, Level, Row, Rows, Store, Terms, level_key, row_type, store_key
+from bopis.domain.inventory.rows import (
+    Device,
+    Level,
+    Row,
+    Rows,
+    Store,
+    Terms,
+    Transfer,
+    level_key,
+    row_type,
+    split_key,
+    store_key,
+)
+from bopis.domain.inventory.transfers import TRANSFER_MEMORY_MS
 from bopis.services.directory import StoreRecord
 
 NOTE = 0  # A key that begins with a zero byte is a note between writers of a changelog, not a row.
@@ -19,6 +32,7 @@ class Tables:
         self._raw: dict[str, bytes] = {}
         self._stores: dict[str, StoreRecord] = {}
         self._carried: dict[str, set[str]] = {}
+        self._transfers: dict[str, set[str]] = {}
         self._decoders: dict[type[Row], msgspec.json.Decoder[Row]] = {}
 
     def take_level(self, key: bytes, value: bytes | None) -> str | None:
@@ -26,13 +40,16 @@ class Tables:
         if not key or key[0] == NOTE:
             return None
         name = key.decode()
+        kind, store, rest = split_key(name)
+        if kind == "transfer":
+            on_their_way = self._transfers.setdefault(store, set())
+            (on_their_way.discard if value is None else on_their_way.add)(name)
         if value is None:
             self._raw.pop(name, None)
         else:
             self._raw[name] = value
-            if name[0] != "@":
-                store, _, sku = name.partition("|")
-                self._carried.setdefault(sku, set()).add(store)
+            if kind == "level":
+                self._carried.setdefault(rest, set()).add(store)
         return name
 
     def take_store(self, key: bytes, value: bytes | None) -> str:
@@ -71,6 +88,16 @@ class Tables:
     def carriers(self, sku: str) -> set[str]:
         """Stores that ever had the SKU in their books."""
         return self._carried.get(sku, set())
+
+    def on_their_way(self, store: str, sku: str) -> list[tuple[int, int]]:
+        """Units of announced transfers that have not arrived, each with when it was last heard of."""
+        found = []
+        for name in self._transfers.get(store, ()):
+            transfer = cast(Transfer, self.get(name))
+            units = transfer.announced.get(sku, 0) - transfer.received.get(sku, 0)
+            if units > 0 and not transfer.is_received:
+                found.append((transfer.due_ms - TRANSFER_MEMORY_MS, units))
+        return sorted(found)
 
     def heard(self, store: str, policy: Store) -> int | None:
         """The newest instant that a device of the store reported about."""
