@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from bopis.domain.inventory.holds import HOLD_MEMORY_MS
 from bopis.domain.inventory.messages import (
     CollectStock,
     OrderLine,
@@ -19,6 +20,7 @@ from bopis.domain.inventory.messages import (
     TransferShipped,
 )
 from bopis.domain.message import Message
+from bopis.domain.values import DAY_MS
 from bopis.ports import Record
 from bopis.services.dead_letters import letters
 from bopis.services.migration import target
@@ -70,6 +72,9 @@ class Past:
             self.inventory.now_ms += self._random.choice((0, 1, 1, 40))
             self._act(number)
             self.inventory.decide()
+            if number == steps // 2:
+                # Ticks that conclude nothing and only forget what is remembered no longer.
+                self.inventory.now_ms += HOLD_MEMORY_MS + DAY_MS
             if self._random.random() < 0.15:
                 self.inventory.tick()
         self.inventory.now_ms += 100
@@ -181,7 +186,7 @@ def test_a_dead_letter_and_its_mark_name_the_new_place_of_its_message() -> None:
 
 def test_the_rows_of_another_processor_go_with_the_keys_of_its_messages() -> None:
     past = Past(1, 4).live()
-    shared = {"key": "order", "written_by": "", "read_by": ""}
+    shared: dict[str, Any] = {"key": "order", "written_by": "", "read_by": ""}
     asked = Topic(name="asked", kept=Kept.FOR_EVER, moved=Moved.EVERY, **shared)
     state = Topic(name="asked-state", kept=Kept.NEWEST, moved=Moved.ROWS, rows_of="asked", **shared)
     past.log.create(plan(it, settings_of(OLD, 4)) for it in (asked, state))
