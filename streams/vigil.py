@@ -35,6 +35,7 @@ class Vigil:
         self._reporter = Reporter(processor, connection, limits)
         self._guard = LoopGuard(limits, self._blocked)
         self._running: asyncio.Task[None] | None = None
+        self._telling: asyncio.Task[None] | None = None
         self._last: WorkerReport | None = None
 
     def begin(self, standings: Standings, failed: Failed) -> None:
@@ -52,19 +53,26 @@ class Vigil:
                 before, shape = shape, _shape(report)
                 if shape != before or time.monotonic() - told_at >= self._limits.status_s:
                     told_at = time.monotonic()
-                    await self._reporter.tell(self._client, report)
+                    self._tell(report)
             except Exception as error:
                 # Watching is beside the exact path: its own bugs are told, and hurt nobody.
                 log.error("vigil.fell", error=repr(error), exc_info=error)
             await asyncio.sleep(self._limits.watch_s)
+
+    def _tell(self, report: WorkerReport) -> None:
+        """Beside the looking: a log that does not answer must not make the watchdog slow. One report at a time."""
+        if self._telling is None or self._telling.done():
+            self._telling = asyncio.get_running_loop().create_task(self._reporter.tell(self._client, report))
 
     async def end(self, cause: BaseException | None) -> None:
         """The last word: after a clean stop the report is taken back, else it says why the worker fell."""
         self._guard.stop()
         if self._running is None:
             return
-        self._running.cancel()
-        await asyncio.wait([self._running])
+        tasks = [it for it in (self._running, self._telling) if it is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
         await self._reporter.tell(self._client, None if cause is None else self._fallen(cause))
 
     def _fallen(self, cause: BaseException) -> WorkerReport:

@@ -6,8 +6,7 @@ import random
 import time
 from typing import Any
 
-import pytest
-from stream_world import PARTITIONS, Load, WorkerProcess, World
+from stream_world import Load, WorkerProcess, World
 
 PATIENCE = {"session_timeout_ms": 3_000, "heartbeat_ms": 500}
 

@@ -1,10 +1,12 @@
 """A toy processor with every habit of a real one: rows per key, outputs, timed rows, poison and bugs on demand.
 
-Messages are JSON: {"add": n}, {"hold": n, "until": ms}, {"tick": ms}, {"bug": true}.
+Messages are JSON: {"add": n}, {"hold": n, "until": ms}, {"tick": ms}, {"bug": true}, {"sleep": seconds}.
 A row is a running total; a hold adds to `held` until its deadline, when it expires and an output says so.
 """
 
+import asyncio
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,7 @@ class Message(msgspec.Struct):
     until: int = 0
     tick: int | None = None
     bug: bool = False
+    sleep: float = 0.0
     key: str = ""
 
 
@@ -58,6 +61,8 @@ class Totals:
             raise Poison(f"not a message: {error}") from error
         if message.bug:
             raise RuntimeError("a bug in the processor")
+        if message.sleep:
+            time.sleep(message.sleep)
         if message.tick is not None:
             return self._expire(rows, message.tick, record)
         key = (record.key or b"").decode()
@@ -97,6 +102,17 @@ class Totals:
         return [(b"", b'{"tick":%d}' % at_ms)]
 
 
+def _become_deaf() -> None:
+    """A library that fetches and hands nothing over, with its heartbeats as ever."""
+    from streams.transport import ConsumerThread
+
+    async def nothing(*_: Any, **__: Any) -> dict[Any, Any]:
+        await asyncio.sleep(0.2)
+        return {}
+
+    ConsumerThread._fetch_records = nothing  # type: ignore[method-assign]  # a fault, planted
+
+
 def main(bootstrap: str, prefix: str, partitions: str, data_dir: str, options: str) -> int:
     from streams import worker
 
@@ -118,6 +134,8 @@ def main(bootstrap: str, prefix: str, partitions: str, data_dir: str, options: s
         instance=told.pop("instance", ""),
     )
     processor = Totals(told.pop("every", 1))
+    if told.pop("deaf", False):
+        _become_deaf()
     limits = msgspec.structs.replace(StreamLimits(), **told)
     return worker.run(processor, connection, limits, lambda ready: print("ready", ready.rows, flush=True))
 
