@@ -83,6 +83,7 @@ class ProjectionWorker(Worker):
         self._is_ready = False
 
     async def _own(self, client: LogClient) -> int:
+        self._database.troubles = client.troubles
         starting = asyncio.ensure_future(self._open(client))
         waits: list[asyncio.Future[Any]] = [starting, self._end]
         await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)

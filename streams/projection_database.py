@@ -10,6 +10,7 @@ import stamina
 import structlog
 
 from bopis.readside.errors import DatabaseAway
+from streams.client import Waiting
 from streams.limits import StreamLimits
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger("streams.projection")
 
+NAME = "database"
+AWAY = "database.away"
 RETRY_WAIT_S_MAX = 5.0
 TOLD_EVERY_S = 10.0
 
@@ -35,6 +38,13 @@ class Database:
         self._projection: Projection | None = None
         self._checkpoints: Checkpoints | None = None
         self._away_since: float | None = None
+        # What is waited for just now, for whoever tells how the worker stands.
+        self.troubles: dict[str, Waiting] = {}
+
+    @property
+    def away(self) -> bool:
+        """Whether the database did not answer when it was last asked."""
+        return self._away_since is not None
 
     async def open(self) -> None:
         """Check the tables. Raises `SchemaAbsent`."""
@@ -82,14 +92,17 @@ class Database:
 
     def _note_away(self, error: DatabaseAway) -> None:
         """Absence is told once, not with every attempt."""
+        cause = str(error.facts.get("cause"))
+        self.troubles[NAME] = Waiting(AWAY, f"the database does not answer: {cause}")
         if self._away_since is None:
             self._away_since = time.monotonic()
-            log.warning("database.away", waiting_s_max=self._absence_s_max, error=str(error.facts.get("cause")))
+            log.warning(AWAY, waiting_s_max=self._absence_s_max, error=cause)
 
     def _note_back(self) -> None:
         if self._away_since is not None:
             log.info("database.back", seconds=round(time.monotonic() - self._away_since, 3))
             self._away_since = None
+            self.troubles.pop(NAME, None)
 
     def close(self) -> None:
         self._thread.shutdown(wait=True)

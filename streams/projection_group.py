@@ -124,13 +124,15 @@ class GroupReader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
             mine = self._consumer.assignment()
             offsets = {tp: offset for tp, offset in self._reading.durable_offsets().items() if tp in mine}
             if offsets:
-                await self._consumer.commit(offsets)
+                await asyncio.wait_for(self._consumer.commit(offsets), self._limits.stop_s_max)
         except Exception as error:
             log.debug("group_offsets.failed", error=repr(error))
 
     async def stop(self) -> None:
         """Leave the group at once, so that others need not wait for the session to time out."""
         # A named member that leaves for good says so; aiokafka would let its session time out.
-        if self._consumer._coordinator is not None:
+        if self._consumer is None:
+            return
+        if self._limits.leave_on_stop and self._consumer._coordinator is not None:
             self._consumer._coordinator._group_instance_id = None
         await self._consumer.stop()

@@ -124,17 +124,20 @@ class Reading:
         return self._next.keys()
 
     def standings(self) -> list[Standing]:
-        """How each partition stands, for whoever watches over the worker."""
-        written = sum(self._next.values())
+        """How each partition stands, for whoever watches over the worker.
+
+        A database that is away has a patience of its own, so meanwhile nothing is judged by the positions.
+        """
+        written, away = sum(self._next.values()), self._database.away
         return [
             Standing(
                 topic=tp.topic,
                 partition=tp.partition,
                 role=OWNER,
                 state=READY,
-                position=offset - 1,
+                position=None if away else offset - 1,
                 commits=written,
-                committing=self._writing is not None,
+                committing=self._writing is not None and not away,
             )
             for tp, offset in sorted(self._next.items())
         ]

@@ -37,6 +37,8 @@ class FakeConnection:
 class FakeDatabase:
     """Takes batches; refuses what does not follow its position."""
 
+    away = False
+
     def __init__(self) -> None:
         self.at: dict[tuple[str, int], int] = {}
         self.written: list[list[tuple[str, int | None, int | None]]] = []
@@ -231,3 +233,19 @@ async def test_fetches_gather_while_a_transaction_runs_and_come_at_once_when_non
     assert before[-1] == 0.0
     assert [seconds > 0 for seconds in while_running] == [True]
     assert bench.reader.gathering[-1] == 0.0
+
+
+async def test_the_positions_of_a_database_that_is_away_are_not_judged() -> None:
+    bench = Bench()
+    await bench.assign(STOCK)
+    bench.database.open.clear()
+    await bench.reading.take(chunk(STOCK, 0, 3))
+    there = bench.reading.standings()
+
+    bench.database.away = True
+    gone = bench.reading.standings()
+    bench.database.open.set()
+    await bench.reading.close()
+
+    assert [(it.position, it.committing) for it in there] == [(-1, True)]
+    assert [(it.position, it.committing) for it in gone] == [(None, False)]
