@@ -8,7 +8,7 @@ from bopis.adapters.security import security_of
 from bopis.settings import Settings
 from bopis.topics.known import plans
 from streams.connection import Connection
-from streams.errors import LogNotRunning
+from streams.errors import LogNotRunning, RulesUnsound
 from streams.limits import StreamLimits
 from streams.seats import numbered
 from streams.worker import Ready, run
@@ -77,12 +77,15 @@ def run_processor(name: str, settings: Settings, told: Told) -> int:
 
 def _run_routing(settings: Settings, told: Told) -> int:
     from bopis.adapters.opening_hours import OsmHours
+    from bopis.services.routing.errors import RulesUnreadable
     from bopis.services.routing.live import LiveRouting
     from bopis.services.routing.rulefile import read_rules
     from streams.routing import run as run_routing
 
-    candidate = settings.routing_candidate_rules
-    routing = LiveRouting(
-        OsmHours(), read_rules(settings.routing_rules), None if candidate is None else read_rules(candidate)
-    )
+    try:
+        files = (settings.routing_rules, settings.routing_candidate_rules)
+        rules, candidate = (None if it is None else read_rules(it) for it in files)
+    except RulesUnreadable as error:
+        raise RulesUnsound(cause=str(error)) from error
+    routing = LiveRouting(OsmHours(), rules or read_rules(None), candidate)
     return run_routing(connection(settings, "routing"), limits(settings), routing, told)

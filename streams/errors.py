@@ -15,6 +15,7 @@ StreamError
 |   +-- LoopBlocked     a step does not come back
 +-- CommitTooLarge      one commit does not fit into one batch
 +-- TopicMismatch       a topic exists, but not as needed
++-- RulesUnsound        a rules file of routing cannot be read
 +-- SourceTruncated     records were removed before they were decided
 +-- SourceReplaced      the source is younger than the changelog
 +-- ChangelogBroken     the changelog contradicts itself
@@ -118,6 +119,12 @@ class CommitTooLarge(StreamError):
 
 class TopicMismatch(StreamError):
     """A topic exists, but not as this worker needs it. Mend it as told, or choose another prefix."""
+
+    exit_code = 78
+
+
+class RulesUnsound(StreamError):
+    """Routing cannot run with the rules that a setting names. Mend the file as told, or take the setting out."""
 
     exit_code = 78
 

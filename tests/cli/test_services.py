@@ -223,6 +223,46 @@ def test_a_zone_that_is_none_is_refused(zone: str) -> None:
     assert "time_zone" in problems[0]
 
 
+def test_the_hours_and_the_work_of_a_store_are_read() -> None:
+    cells = {
+        "store_id": "1",
+        "opening_hours": "Mo-Sa 08:00-20:00; PH off",
+        "holidays": "US 2026-12-24",
+        "cutoff": "16:00",
+        "capacity_minutes": "120",
+        "pick_seconds": "45",
+        "cost": "250",
+        "closed": "Yes",
+    }
+
+    read = read_store(cells, OsmHours())
+
+    assert isinstance(read, StoreRecord)
+    assert (read.opening_hours, read.holidays, read.cutoff) == ("Mo-Sa 08:00-20:00; PH off", "US 2026-12-24", "16:00")
+    assert (read.capacity_minutes, read.pick_seconds, read.cost, read.closed) == (120, 45, 250, True)
+
+
+@pytest.mark.parametrize(
+    ("column", "cell"),
+    [
+        ("opening_hours", "Monday"),
+        ("holidays", "Easter"),
+        ("cutoff", "4 pm"),
+        ("capacity_minutes", "-1"),
+        ("pick_seconds", "1.5"),
+        ("cost", "free"),
+        ("closed", "perhaps"),
+    ],
+)
+def test_a_store_whose_work_cannot_be_read_is_refused_by_column_and_value(column: str, cell: str) -> None:
+    problems = read_store({"store_id": "1", column: cell}, OsmHours())
+
+    assert isinstance(problems, list)
+    assert len(problems) == 1
+    assert column in problems[0]
+    assert cell in problems[0]
+
+
 @pytest.mark.parametrize("latitude", ["nan", "inf", "90.1", "x"])
 def test_a_place_that_is_nowhere_is_refused(latitude: str) -> None:
     assert isinstance(read_store({"store_id": "1", "latitude": latitude, "longitude": "0"}, OsmHours()), list)
