@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 
 from aiokafka.structs import TopicPartition
 
@@ -40,15 +41,21 @@ class GroupCommit:
         self._row_bytes = 1_024  # A careful guess, until the first commit tells.
         self._runner: asyncio.Task[None] | None = None
         self._turned = asyncio.Event()
+        self._gathered = asyncio.Event()
         self.durable = NO_POSITION
         self.commits = 0
         # The first offset of the changelog that is not in the table.
         self.following = 0
 
-    def stage(self, position: int, outputs: list[Output]) -> None:
-        """Hand over what a step decided. The changed rows are in the table already."""
+    def stage(self, position: int, outputs: list[Output], more: bool = False) -> None:
+        """Hand over what a step decided. The changed rows are in the table already. `more`: a backlog is being worked
+        off, so the next step follows at once and its rows may join this commit."""
         self._table.position = position
         self._outputs += outputs
+        if more and not self._full():
+            self._gathered.clear()
+        else:
+            self._gathered.set()
         if self._runner is None:
             self._runner = asyncio.get_running_loop().create_task(self._run())
 
@@ -73,6 +80,7 @@ class GroupCommit:
 
     async def drain(self) -> None:
         """Wait until everything staged is in the log."""
+        self._gathered.set()
         while self._runner is not None:
             self._turned.clear()
             await self._turned.wait()
@@ -86,6 +94,7 @@ class GroupCommit:
             # One turn of the loop first: chunks that are ready now join this commit.
             await asyncio.sleep(0)
             while self._outputs or self.durable < self._table.position:
+                await self._gather()
                 await self._commit_once()
                 self._turned.set()
         except Exception as error:
@@ -93,6 +102,13 @@ class GroupCommit:
         finally:
             self._runner = None
             self._turned.set()
+
+    async def _gather(self) -> None:
+        """In a backlog, wait for more: a row that changes ten times meanwhile is encoded, sent and kept once. Whoever
+        has a backlog waits for its end, not for a single commit."""
+        if not self._gathered.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._gathered.wait(), self._limits.commit_gather_s)
 
     async def _commit_once(self) -> None:
         # Rows, outputs and position are taken together, without a wait in between: they belong to one moment.

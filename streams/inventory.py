@@ -52,15 +52,15 @@ class InventoryProcessor:
 
     def handle(self, rows: Rows, record: Record) -> Sequence[Output]:
         """Decode, decide, evolve; raises `Poison` for what can never be handled."""
-        value = record.value
+        value, recorded_at_ms = record.value, record.timestamp
         if value is None:
             raise Poison("empty record; a message needs a body")
         try:
             message = STOCK.decode(value)
-            concluded = step(rows, message, record.timestamp, crc32(value))
+            concluded = step(rows, message, recorded_at_ms, crc32(value))
         except (WireError, Rejected) as error:
             raise Poison(f"{type(error).__name__}: {error}") from None
-        return conclusions(message, record.timestamp, concluded) if concluded else ()
+        return conclusions(message, recorded_at_ms, concluded) if concluded else ()
 
     def encode(self, key: str, row: Any) -> bytes:  # noqa: ARG002  (the protocol's)
         """A row as JSON; its type follows from its key."""

@@ -36,6 +36,9 @@ class StreamLimits(msgspec.Struct, frozen=True, kw_only=True):
     commit_bytes_max: int = 32 << 20
     commit_bytes_target: int = 4 << 20
     commit_rows_max: int = 20_000
+    # A fetch of more records than this is a backlog; its commits gather rows for so long, or until one is full.
+    backlog_records: int = 512
+    commit_gather_s: float = 0.5
     staged_outputs_max: int = 20_000
     output_batch_bytes_max: int = 900_000
     group_offsets_s: float = 3.0

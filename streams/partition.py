@@ -150,13 +150,14 @@ class Partition:
         self._gap_seeks = 0
         reach, table = self._reach, self._table
         size, bytes_max = reach.limits.slice_records_max, reach.limits.record_bytes_max
+        backlog = len(chunk.records) > reach.limits.backlog_records
         for first in range(0, len(chunk.records), size):
             await self._commits.room()
             if not self.ready:
                 return None
             records = chunk.records[first : first + size]
             done = step(reach.processor, table.rows, table.position, records, bytes_max)
-            self._commits.stage(done.position, self._outputs(done))
+            self._commits.stage(done.position, self._outputs(done), backlog)
             await asyncio.sleep(0)
         # Offsets without a record at the end of the chunk are done, too: the next fetch begins behind them.
         if self.ready and chunk.next > self.next_offset:

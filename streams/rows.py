@@ -41,7 +41,7 @@ class Rows:
         self._rows = _Decoded(self._raw, decode)
         # A dict, not a set: changed rows leave in the order in which they were first touched.
         # Its values are the rows themselves, None for one that was dropped.
-        self._touched: dict[str, Any] = {}
+        self.touched_rows: dict[str, Any] = {}
         self._deadlines: dict[str, int] = {}
         self._agenda: list[tuple[int, str]] = []
         self.get: Callable[[str], Any | None] = self._rows.__getitem__
@@ -55,14 +55,14 @@ class Rows:
     def put(self, key: str, row: Any) -> None:
         """Set a row, or say that the row was changed in place. A deadline of the row stays as it is."""
         self._rows[key] = row
-        self._touched[key] = row
+        self.touched_rows[key] = row
         if self._raw:
             self._raw.pop(key, None)
 
     def put_all(self, rows: Mapping[str, Any]) -> None:
         """`put` for many, for the hot path."""
         self._rows.update(rows)
-        self._touched.update(rows)
+        self.touched_rows.update(rows)
         if self._raw:
             for key in rows:
                 self._raw.pop(key, None)
@@ -71,7 +71,7 @@ class Rows:
         """Forget a row and its deadline."""
         known = self._raw.pop(key, None) is not None
         if self._rows.pop(key, None) is not None or known:
-            self._touched[key] = None
+            self.touched_rows[key] = None
         self._deadlines.pop(key, None)
 
     def put_timed(self, key: str, row: Any, deadline_ms: int) -> None:
@@ -108,11 +108,11 @@ class Rows:
     @property
     def touched(self) -> int:
         """How many rows changed since the last `changes`."""
-        return len(self._touched)
+        return len(self.touched_rows)
 
     def changes(self) -> list[tuple[bytes, bytes | None]]:
         """The rows changed since the last call, encoded; None for a dropped one. They are no longer touched."""
-        touched, self._touched = self._touched, {}
+        touched, self.touched_rows = self.touched_rows, {}
         encode = self._encode
         return [(key.encode(), None if row is None else encode(key, row)) for key, row in touched.items()]
 
@@ -136,7 +136,7 @@ class Rows:
 
     def clear(self) -> None:
         """Forget everything, in place: others hold on to this table."""
-        for kept in (self._rows, self._raw, self._touched, self._deadlines, self._agenda):
+        for kept in (self._rows, self._raw, self.touched_rows, self._deadlines, self._agenda):
             kept.clear()
 
     def load_agenda(self, deadline: Callable[[str, bytes], int | None]) -> None:

@@ -39,7 +39,7 @@ def step(processor: Processor, rows: Rows, position: int, records: Sequence[Reco
     outputs: list[Output] = []
     parked: list[Parked] = []
     handled = 0
-    handle = processor.handle
+    handle, touched_rows = processor.handle, rows.touched_rows
     takes_empty = getattr(processor, "takes_empty", False)
     for record in records:
         offset = record.offset
@@ -51,11 +51,11 @@ def step(processor: Processor, rows: Rows, position: int, records: Sequence[Reco
         elif value is not None and len(value) > record_bytes_max:
             parked.append(Parked(f"the record has {len(value)} bytes; {record_bytes_max} are allowed", record))
         else:
-            touched = rows.touched
+            touched = len(touched_rows)
             try:
                 made = handle(rows, record)
             except Poison as poison:
-                if rows.touched != touched:
+                if len(touched_rows) != touched:
                     bug = "Poison raised after a row was changed"
                     raise ProcessorBroken(processor=processor.name, offset=offset, bug=bug) from poison
                 parked.append(Parked(poison.cause, record))

@@ -42,7 +42,7 @@ class Family:
         read = {**self.bodies, **{name: body for name, (body, _) in old.items()}}
         self.envelopes = {name: _envelope(name, body) for name, body in read.items()}
         self._lift: dict[type[Message], Upcaster] = {self.envelopes[name]: lift for name, (_, lift) in old.items()}
-        self._decoder = msgspec.json.Decoder(_union(self.envelopes.values()))
+        self._read: Callable[[bytes], Message] = msgspec.json.Decoder(_union(self.envelopes.values())).decode
         self._typed = msgspec.json.Decoder(_Typed)
         self._by_body = {body: self.envelopes[name] for name, body in self.bodies.items()}
 
@@ -54,10 +54,10 @@ class Family:
         if len(value) > MESSAGE_BYTES_MAX:
             raise Oversize(f"{len(value)} bytes, at most {MESSAGE_BYTES_MAX} are allowed")
         try:
-            message: Message = self._decoder.decode(value)
+            message = self._read(value)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise self._explain(value, error) from None
-        if self._lift and type(message) in self._lift:
+        if type(message) in self._lift:
             return msgspec.structs.replace(message, data=self._lift[type(message)](message.data))
         return message
 

@@ -1,6 +1,7 @@
 """Each message once: sequences of devices, ids of everybody else, and the holes between them."""
 
 from enum import Enum
+from struct import Struct
 from typing import cast
 
 from msgspec import UNSET
@@ -13,7 +14,7 @@ from bopis.domain.values import CLOCK_AHEAD_MS_MAX, DAY_MS, EPOCH_MS_MAX, EPOCH_
 SEEN_MEMORY_MS = 30 * DAY_MS
 DIGESTS_KEPT = 64
 HOLES_MAX = 1_000
-_DIGEST_BYTES = 4
+_DIGEST = Struct(">I")
 
 
 class Rejected(Exception):
@@ -25,6 +26,12 @@ class Admission(Enum):
 
     NEW = "new"
     DUPLICATE = "duplicate"
+
+
+NEW, DUPLICATE = Admission
+Noted = tuple[Admission, tuple[Event, ...]]
+_NOTHING_ELSE: Noted = (NEW, ())
+_AGAIN: Noted = (DUPLICATE, ())
 
 
 def check_plausible(message: Message, at_ms: int, recorded_at_ms: int) -> None:
@@ -40,7 +47,7 @@ def check_plausible(message: Message, at_ms: int, recorded_at_ms: int) -> None:
         raise Rejected(f"time {message.time.isoformat()} is more than a day ahead of the log; set the device's clock")
 
 
-def admit(rows: Rows, message: Message, clocks: Clocks, digest: int) -> tuple[Admission, tuple[Event, ...]]:
+def admit(rows: Rows, message: Message, clocks: Clocks, digest: int) -> Noted:
     """Whether the message is new, and what its arrival says about holes; remembers it if it is new.
 
     ``digest`` is the CRC-32 of the message's bytes. Raises `Rejected` when the same sequence or id arrives
@@ -54,7 +61,7 @@ def admit(rows: Rows, message: Message, clocks: Clocks, digest: int) -> tuple[Ad
     device: Device | None = rows.get(key)  # type: ignore[assignment]  # the key tells the type
     events: tuple[Event, ...] = ()
     if device is None:
-        device = Device(digests=bytearray(DIGESTS_KEPT * _DIGEST_BYTES))
+        device = Device(digests=bytearray(DIGESTS_KEPT * _DIGEST.size))
         _introduce(rows, message.subject, message.source)
         if sequence != 1:
             events = _place(device, message.source, sequence)
@@ -64,7 +71,7 @@ def admit(rows: Rows, message: Message, clocks: Clocks, digest: int) -> tuple[Ad
         device.mark = sequence
     elif sequence <= device.mark or _within(device.ranges, sequence):
         _check_same_content(device, message, sequence, clocks.at_ms, digest)
-        return Admission.DUPLICATE, ()
+        return _AGAIN
     elif sequence == device.top + 1:
         device.ranges[-1][1] = sequence
     else:
@@ -75,10 +82,9 @@ def admit(rows: Rows, message: Message, clocks: Clocks, digest: int) -> tuple[Ad
     if clocks.at_ms > device.heard_ms:
         device.heard_ms = clocks.at_ms
     if sequence > top - DIGESTS_KEPT:
-        slot = sequence % DIGESTS_KEPT * _DIGEST_BYTES
-        device.digests[slot : slot + _DIGEST_BYTES] = digest.to_bytes(_DIGEST_BYTES, "big")
+        _DIGEST.pack_into(device.digests, sequence % DIGESTS_KEPT * _DIGEST.size, digest)
     rows.put(key, device)
-    return Admission.NEW, events
+    return (NEW, events) if events else _NOTHING_ELSE
 
 
 def close_gaps(rows: Rows, store: str, at_ms: int) -> tuple[Event, ...]:
@@ -119,14 +125,14 @@ def _admit_by_id(rows: Rows, message: Message, clocks: Clocks, digest: int) -> A
     if seen is not None:
         if seen.digest != digest:
             raise Rejected(f"id {message.id!r} of {message.source!r} was used before with other content")
-        return Admission.DUPLICATE
+        return DUPLICATE
     if clocks.at_ms < clocks.recorded_at_ms - SEEN_MEMORY_MS:
         raise Rejected(
             "a message without a sequence may be at most 30 days old, or a repeat of it could not be told; "
             "send older facts from a device with a sequence"
         )
     put_timed(rows, key, Seen(digest=digest), clocks.recorded_at_ms + SEEN_MEMORY_MS)
-    return Admission.NEW
+    return NEW
 
 
 def _introduce(rows: Rows, store: str, source: str) -> None:
@@ -146,8 +152,7 @@ def _covered(ranges: list[list[int]], hole: list[int]) -> bool:
 
 def _check_same_content(device: Device, message: Message, sequence: int, at_ms: int, digest: int) -> None:
     if sequence > device.top - DIGESTS_KEPT:
-        slot = sequence % DIGESTS_KEPT * _DIGEST_BYTES
-        if device.digests[slot : slot + _DIGEST_BYTES] == digest.to_bytes(_DIGEST_BYTES, "big"):
+        if _DIGEST.unpack_from(device.digests, sequence % DIGESTS_KEPT * _DIGEST.size) == (digest,):
             return
     elif at_ms <= device.heard_ms:
         return

@@ -33,7 +33,15 @@ from bopis.domain.inventory.trace import Kind, Trace
 from bopis.domain.message import Message
 from bopis.domain.values import Clocks
 
-_PACKED_SALES = {quantity: packed_change(-quantity) for quantity in range(1, 100)}
+
+class _PackedSales(dict[int, bytes]):
+    """The second half of a sale's entry by quantity; the usual ones stand ready."""
+
+    def __missing__(self, quantity: int) -> bytes:
+        return packed_change(-quantity)
+
+
+_PACKED_SALES = _PackedSales({quantity: packed_change(-quantity) for quantity in range(1, 100)})
 
 
 def sell(rows: Rows, store: str, sale: PosSale, clocks: Clocks, trace: Trace | None) -> tuple[Event, ...]:
@@ -71,13 +79,14 @@ def _sell_untraced(rows: Rows, store: str, sale: PosSale, at_ms: int) -> list[st
         if not quantity:
             continue
         key = prefix + line.sku
-        level: Level | None = changed.get(key) or get(key)  # type: ignore[assignment]  # the key tells the type
+        level: Level | None = get(key)  # type: ignore[assignment]  # the key tells the type
         if level is None:
             level = Level()
+            rows.put(key, level)
         if at_ms > level.counted_ms:
             level.on_hand -= quantity
-            level.moves += at + (_PACKED_SALES.get(quantity) or packed_change(-quantity))
-            if len(level.moves) > MOVES_BYTES_MAX:
+            level.moves = moves = level.moves + (at + _PACKED_SALES[quantity])
+            if len(moves) > MOVES_BYTES_MAX:
                 forget_oldest(level)
         if level.sold_since_ms is window:
             level.sold += quantity

@@ -92,7 +92,7 @@ class Store(Struct, omit_defaults=True):
     devices: list[str] = field(default_factory=list)
 
 
-class Device(Struct, omit_defaults=True):
+class Device(Struct, omit_defaults=True, gc=False):
     """Which sequences of a device were accepted: all up to ``mark``, and the ranges above it.
 
     ``digests`` remembers the content of the newest sequences, four bytes each at ``sequence % 64``, so that

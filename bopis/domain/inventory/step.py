@@ -9,7 +9,7 @@ from typing import cast
 from msgspec import UNSET
 
 from bopis.domain.inventory import holds, policy, reports, shortfalls, transfers
-from bopis.domain.inventory.admission import Admission, Rejected, admit, check_plausible
+from bopis.domain.inventory.admission import DUPLICATE, Rejected, admit, check_plausible
 from bopis.domain.inventory.events import Event
 from bopis.domain.inventory.messages import (
     HOLD_COMMANDS,
@@ -53,24 +53,25 @@ def step(
     """
     data: Report | Command = message.data
     store = message.subject
-    if isinstance(data, Tick):
+    # Of the types of messages none is derived from another, and asking for the very type is four times faster.
+    if type(data) is Tick:
         return _tick(rows, message, recorded_at_ms)
     time_ms = epoch_ms(message.time)
     check_plausible(message, time_ms, recorded_at_ms)
     # Nothing can have happened after the log learned it, whatever the device's clock says.
     clocks = Clocks(time_ms if time_ms < recorded_at_ms else recorded_at_ms, recorded_at_ms)
     gaps: tuple[Event, ...] = ()
-    if isinstance(data, ReserveStock):
+    if type(data) is ReserveStock:
         holds.check_reservation(rows, store, data, digest)
-    elif isinstance(data, SetStockRule):
+    elif type(data) is SetStockRule:
         policy.check_rule(data)
-    if message.seq or not isinstance(data, HOLD_COMMANDS):
+    if message.seq or type(data) not in HOLD_COMMANDS:
         admission, gaps = admit(rows, message, clocks, digest)
-        if admission is Admission.DUPLICATE:
+        if admission is DUPLICATE:
             return ()
-    if isinstance(data, PosSale):
+    if type(data) is PosSale:
         events = reports.sell(rows, store, data, clocks, trace)
-    elif isinstance(data, ReserveStock):
+    elif type(data) is ReserveStock:
         events = holds.reserve(rows, store, data, recorded_at_ms, digest)
     else:
         events = _apply(rows, message, data, clocks, trace)
