@@ -53,7 +53,7 @@ class Concluded(Struct, frozen=True, kw_only=True):
     requests: Sequence[tuple[int, ToStock]] = ()
 
 
-NOTHING = Concluded()
+NOTHING = Concluded(events=[], requests=[])
 
 
 def step(rows: Rows, message: Message, arrival: Arrival) -> Concluded:

@@ -5,8 +5,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from zlib import crc32
 
-import msgspec
-
 from bopis.domain.inventory.admission import Rejected
 from bopis.domain.inventory.messages import StockLine, StockReceived
 from bopis.domain.inventory.messages import Tick as StockTick
@@ -73,7 +71,7 @@ def to_first_free(request: Request, now_ms: int) -> Answer:
     return nowhere(request, now_ms)
 
 
-def nowhere(request: Request, now_ms: int) -> Answer:  # noqa: ARG001  (a routing)
+def nowhere(request: Request, now_ms: int) -> Answer:
     """No store at all."""
     return Answer(rung=Rung.REFUSE, outcome=Outcome.REFUSED)
 
@@ -92,11 +90,12 @@ class World:
         self.stock_said: list[Message] = []
         self.stock_events: list[tuple[str, Any]] = []
         self.refuses: list[str] = []
-        self.holding_back = False
+        self.stock_is_away = False
         self._said = 0
         for store, levels in ({S1: {"A": 10, "B": 10}, S2: {"A": 10, "B": 10}} if stock is None else stock).items():
-            lines = tuple(StockLine(sku=sku, quantity=units) for sku, units in levels.items())
-            self.tell_stock(store, StockReceived(document="opening", lines=lines))
+            lines = tuple(StockLine(sku=sku, quantity=units) for sku, units in levels.items() if units)
+            if lines:
+                self.tell_stock(store, StockReceived(document="opening", lines=lines))
 
     # Saying
 
@@ -137,11 +136,18 @@ class World:
         self.run()
 
     def run(self) -> None:
-        while not self.holding_back and (self.to_orders or self.to_stock):
+        while self.to_orders or (self.to_stock and not self.stock_is_away):
             if self.to_orders:
                 self.deliver_order(self.to_orders.popleft())
             else:
                 self.deliver_stock(self.to_stock.popleft())
+
+    def stock_comes_back(self) -> list[Event]:
+        """The inventory was away for a while; now it takes what was said to it meanwhile."""
+        before = len(self.events)
+        self.stock_is_away = False
+        self.run()
+        return [event for _, event in self.events[before:]]
 
     def deliver_order(self, value: bytes) -> Concluded | None:
         """The log appends a record and the core takes it; None if it is parked."""
@@ -158,8 +164,12 @@ class World:
                 self.to_stock.append(output.value)
         for event in concluded.events:
             if isinstance(event, RoutingRequested):
-                self.to_orders.append(self.routed(event))
+                self.ask_routing(event)
         return concluded
+
+    def ask_routing(self, event: RoutingRequested) -> None:
+        """Routing answers at once."""
+        self.to_orders.append(self.routed(event))
 
     def deliver_stock(self, value: bytes) -> None:
         message = STOCK.decode(value)
