@@ -86,6 +86,9 @@ class SupervisorLimits(msgspec.Struct, frozen=True, kw_only=True):
     stop_s_max: float = 15.0
     restart_backoff_s: float = 0.2
     restart_backoff_s_max: float = 30.0
+    # After so many falls in a row an essential child is given up, any other one is told as failing.
     restarts_max: int = 20
+    # After so many falls the next child no longer waits for this one to be ready.
+    waited_for_restarts_max: int = 3
     # A child that ran this long without falling is healthy again: its restarts are forgotten.
     stable_s: float = 60.0

@@ -148,6 +148,8 @@ class Supervisor:
             if code == EXIT_CONFIG or (child.essential and restarts > self._limits.restarts_max):
                 self._give_up(child, code)
                 break
+            if not child.essential and restarts >= self._limits.waited_for_restarts_max:
+                ready.set()  # The others can do their work without it.
             failing = restarts > self._limits.restarts_max
             state = ChildState.FAILING if failing else ChildState.BACKING_OFF
             facts = {"exit_code": code, "cause": meaning(code)}

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import msgspec
 import psutil
+import pytest
 
 from streams.limits import SupervisorLimits
-from streams.supervisor import Child, ChildState, Supervisor, SupervisorStatus, read_status
+from streams.supervisor import Child, ChildState, Supervisor, SupervisorStatus, meaning, read_status
 
 QUICK = SupervisorLimits(ready_s_max=5, stop_s_max=2, restart_backoff_s=0.05, restart_backoff_s_max=0.2, restarts_max=3)
 STEADY = "print('ready', flush=True)\nimport signal, time, sys\n{more}\ntime.sleep(60)"
@@ -71,16 +72,43 @@ async def test_a_child_that_falls_is_started_again_and_counted(tmp_path: Path) -
     await running
 
 
-async def test_a_child_that_always_falls_is_given_up_and_the_others_go_on(tmp_path: Path) -> None:
-    state = tmp_path / "state.json"
-    supervisor = Supervisor([child("a", "raise SystemExit(70)"), child("b", STEADY.format(more=""))], state, QUICK)
+async def test_a_child_that_always_falls_is_tried_for_ever_and_the_others_go_on(tmp_path: Path) -> None:
+    """What ails it may pass: a disk is freed, a log takes writes again. Until then it is told as failing."""
+    state, mended = tmp_path / "state.json", tmp_path / "mended"
+    code = f"import os\nif not os.path.exists({str(mended)!r}): raise SystemExit(81)\n" + STEADY.format(more="")
+    supervisor = Supervisor([child("a", code), child("b", STEADY.format(more=""))], state, QUICK)
     running = asyncio.create_task(supervisor.run())
+    status = await until(state, {"a": ChildState.FAILING, "b": ChildState.READY})
 
-    status = await until(state, {"a": ChildState.GAVE_UP, "b": ChildState.READY})
+    assert status.children[0].restarts > QUICK.restarts_max
+    assert status.children[0].cause == "the log refused"
 
-    assert status.children[0].restarts == QUICK.restarts_max
+    mended.touch()
+
+    await until(state, {"a": ChildState.READY, "b": ChildState.READY})
     supervisor.stop()
     assert await running == 0
+
+
+async def test_what_a_child_said_last_is_told_with_its_end(tmp_path: Path) -> None:
+    state = tmp_path / "state.json"
+    said = '{"event":"error","name":"worker.fell","error":"worker.fell: no luck today"}'
+    supervisor = Supervisor([child("a", f"print({said!r}, flush=True)\nraise SystemExit(78)")], state, QUICK)
+    running = asyncio.create_task(supervisor.run())
+
+    status = await until(state, {"a": ChildState.GAVE_UP})
+
+    assert status.children[0].last_error == "worker.fell: no luck today"
+    assert "mend it" in status.children[0].cause
+    supervisor.stop()
+    await running
+
+
+@pytest.mark.parametrize(
+    ("code", "words"), [(-9, "SIGKILL"), (75, "another worker"), (80, "stand still"), (81, "refused"), (3, "code 3")]
+)
+def test_an_exit_code_has_a_meaning(code: int, words: str) -> None:
+    assert words in meaning(code)
 
 
 async def test_without_an_essential_child_everything_stops(tmp_path: Path) -> None:
