@@ -33,6 +33,7 @@ class OpenOrders:
         self._partitions: dict[str, int] = {}
         self._in_store: dict[str, set[str]] = {}
         self._waiting: dict[str, set[str]] = {}
+        self._who_waits: set[str] = set()
 
     def take(self, key: bytes, value: bytes | None, partition: int) -> str | None:
         """Take one record; the order's number, None when it is a note between writers."""
@@ -48,6 +49,7 @@ class OpenOrders:
                 if line.store:
                     self._in_store.setdefault(line.store, set()).add(name)
                 if line.state is LineState.WAITING:
+                    self._who_waits.add(name)
                     for part in line.parts:
                         self._waiting.setdefault(part.sku, set()).add(name)
         return name
@@ -55,6 +57,7 @@ class OpenOrders:
     def _forget(self, name: str) -> None:
         known = self._rows.pop(name, None)
         self._partitions.pop(name, None)
+        self._who_waits.discard(name)
         if known is None:
             return
         for line in known.lines:
@@ -79,8 +82,7 @@ class OpenOrders:
 
     def waiting(self, names: set[str] | None = None) -> list[Order]:
         """Orders with a line that waits, the oldest first; all, or those of the named that do."""
-        every = {name for orders in self._waiting.values() for name in orders}
-        return self._oldest_first(every if names is None else every & names)
+        return self._oldest_first(self._who_waits if names is None else self._who_waits & names)
 
     def work(self, store: str) -> tuple[Queue, ...]:
         """What stands in the store's queue, by due time."""

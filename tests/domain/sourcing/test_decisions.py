@@ -3,7 +3,7 @@
 import random
 
 import msgspec
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bopis.domain.sourcing.decision import Decision, Outcome
@@ -18,6 +18,7 @@ from tests.domain.sourcing.stores import NOW_MS, open_daily, terms
 NAMES = ("A", "B", "C", "D", "E")
 SKUS = ("X", "Y", "Z")
 CALENDARS = (open_daily(), open_daily(8, 20), open_daily(9, 11), open_daily(8, 8))
+ECONOMICAL = settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 units = st.integers(0, 6)
 some = st.integers(1, 4)
 
@@ -91,6 +92,7 @@ def decisions(draw: st.DrawFn) -> Decision:
     return decide(draw(requests()), facts, draw(rule_sets()), NOW_MS)
 
 
+@ECONOMICAL
 @given(decision=decisions(), seed=st.integers(0, 2**32))
 def test_the_order_in_which_stores_are_told_never_matters(decision: Decision, seed: int) -> None:
     shuffled = list(decision.facts)
@@ -99,6 +101,7 @@ def test_the_order_in_which_stores_are_told_never_matters(decision: Decision, se
     assert decide(decision.request, shuffled, decision.rules, NOW_MS) == decision
 
 
+@ECONOMICAL
 @given(decision=decisions())
 def test_a_decision_replays_bit_for_bit_from_what_was_written_down(decision: Decision) -> None:
     written = msgspec.json.encode(decision)
@@ -109,6 +112,7 @@ def test_a_decision_replays_bit_for_bit_from_what_was_written_down(decision: Dec
     assert msgspec.json.encode(again) == written
 
 
+@ECONOMICAL
 @given(decision=decisions())
 def test_an_eliminated_store_never_serves_alone_and_one_that_is_out_never_at_all(decision: Decision) -> None:
     answer = decision.answer
@@ -120,6 +124,7 @@ def test_an_eliminated_store_never_serves_alone_and_one_that_is_out_never_at_all
         assert not set(out) & set(used)
 
 
+@ECONOMICAL
 @given(decision=decisions())
 def test_every_store_is_either_scored_or_told_why_not(decision: Decision) -> None:
     scored = {it.store for it in decision.answer.scores}
@@ -128,6 +133,7 @@ def test_every_store_is_either_scored_or_told_why_not(decision: Decision) -> Non
     assert scored | told >= {it.store for it in decision.facts}
 
 
+@ECONOMICAL
 @given(decision=decisions())
 def test_what_is_assigned_is_what_was_asked_and_no_store_gives_more_than_it_may(decision: Decision) -> None:
     if decision.answer.outcome is not Outcome.ROUTED:
@@ -145,6 +151,7 @@ def test_what_is_assigned_is_what_was_asked_and_no_store_gives_more_than_it_may(
     assert given_units == {number: it.quantity for number, it in lines.items()}
 
 
+@ECONOMICAL
 @given(decision=decisions())
 def test_a_promise_lies_in_open_time_and_is_accepted_before_it_is_kept(decision: Decision) -> None:
     for it in (*decision.answer.assignments, *decision.answer.offers):
@@ -154,6 +161,7 @@ def test_a_promise_lies_in_open_time_and_is_accepted_before_it_is_kept(decision:
         assert any(opens <= it.ready_by_ms <= closes for opens, closes in facts.calendar.opens)
 
 
+@ECONOMICAL
 @given(decision=decisions())
 def test_other_inputs_have_another_digest(decision: Decision) -> None:
     other = decide(decision.request, decision.facts, decision.rules, NOW_MS + 1)
