@@ -4,13 +4,18 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
 from sqlalchemy import Engine
 
 from bopis.readside.engine import connect
 from tests.readside.databases import Databases, PostgresqlDatabases, SqliteDatabases
+from tests.readside.shop import Shop
+
+GONE_S = 20.0
 
 
 @pytest.fixture(scope="session")
@@ -31,7 +36,15 @@ def postgresql(postgresql_home: Path) -> Iterator[PostgresqlDatabases]:
         arguments = ("-w", "-D", str(server.pgdata), "-m", "fast", "restart")
         pgserver.pgexec.pgexec("pg_ctl", arguments, bin_path=server.bin_path, user=server.system_user)
 
-    databases = PostgresqlDatabases(server.get_uri(), restart)
+    def kill() -> None:
+        postmaster = psutil.Process(int((server.pgdata / "postmaster.pid").read_text().split()[0]))
+        processes = [postmaster, *postmaster.children(recursive=True)]
+        for process in processes:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        psutil.wait_procs(processes, timeout=GONE_S)
+
+    databases = PostgresqlDatabases(server.get_uri(), restart, kill)
     yield databases
     databases.close()
     server.cleanup()
@@ -67,3 +80,17 @@ def fresh(databases: Databases) -> Iterator[Callable[[], Engine]]:
 @pytest.fixture
 def engine(fresh: Callable[[], Engine]) -> Engine:
     return fresh()
+
+
+@pytest.fixture
+def open_shop(tmp_path: Path) -> Iterator[Callable[..., Shop]]:
+    """Starts everything on the database of a URL, once."""
+    opened: list[Shop] = []
+
+    def open_one(url: str, **environment: str) -> Shop:
+        opened.append(Shop(tmp_path, url, **environment))
+        return opened[-1]
+
+    yield open_one
+    for shop in opened:
+        shop.close()

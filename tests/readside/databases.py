@@ -48,8 +48,10 @@ class PostgresqlDatabases:
 
     name = "postgresql"
 
-    def __init__(self, server_uri: str, restart: Callable[[], object]) -> None:
+    def __init__(self, server_uri: str, restart: Callable[[], object], kill: Callable[[], object]) -> None:
         self.restart = restart
+        # Every process of the server, without warning; `restart` brings it back.
+        self.kill = kill
         self._admin: Engine = create_engine(
             make_url(server_uri).set(drivername="postgresql+psycopg"),
             isolation_level="AUTOCOMMIT",
