@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,7 @@ from kafka import KafkaProducer
 from kafka.admin import KafkaAdminClient
 
 START_SECONDS_MAX = 20
+DELETED_POLL_SECONDS = 0.1
 
 
 class Log:
@@ -36,6 +38,9 @@ class Log:
         found = [topic for topic in topics if topic in admin.list_topics()]
         if found:
             admin.delete_topics(found)
+        # Apache Kafka answers before they are gone.
+        while set(found) & set(admin.list_topics()):
+            time.sleep(DELETED_POLL_SECONDS)
         admin.close()
 
     def fill(self, topic: str, records: Iterable[tuple[bytes, bytes]]) -> int:

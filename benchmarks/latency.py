@@ -1,4 +1,4 @@
-"""Append -> decided -> readable in SQL, at several rates, over the embedded log and SQLite with everything running.
+"""Append -> decided -> readable in SQL, at several rates, over the chosen log and SQLite with everything running.
 
 Tills publish baskets of five lines, each acknowledged on its own, at a fixed rate of lines. A message counts as
 readable when a reader of the database sees that the row its decision changed is there: the read side stores, in one
@@ -16,12 +16,14 @@ import sys
 import tempfile
 import threading
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import psutil
 from kafka import KafkaProducer
 
+from benchmarks.engines import add_engine_option, running_log
 from benchmarks.measure import machine_line, median, report, versions
 from benchmarks.messages import sales
 
@@ -43,15 +45,17 @@ def main() -> None:
     parser.add_argument("--lines", type=int, default=LINES_PER_BASKET, help="lines of a basket")
     parser.add_argument("--rates", type=int, nargs="+", default=RATES, help="lines a second")
     parser.add_argument("--seconds", type=float, default=SECONDS, help="length of one run")
+    add_engine_option(parser)
     given = parser.parse_args()
     document: dict[str, Any] = {
         "machine": machine_line(),
         "versions": versions("faust-streaming", "aiokafka", "kafka-python", "sqlalchemy"),
+        "engine": given.engine,
         "runs": given.runs,
         "lines_per_basket": given.lines,
     }
     for rate in given.rates:
-        runs = [measure(rate / given.lines, given.lines, given.seconds) for _ in range(given.runs)]
+        runs = [measure(given.engine, rate / given.lines, given.lines, given.seconds) for _ in range(given.runs)]
         document[str(rate)] = {
             **{name: round(median(run[name] for run in runs), 1) for name in ("p50_ms", "p95_ms", "p99_ms")},
             "lost": sum(run["lost"] for run in runs),
@@ -63,10 +67,13 @@ def main() -> None:
     report(document, given.json)
 
 
-def measure(rate: float, lines: int, seconds: float) -> dict[str, Any]:
-    """Percentiles of one run in a directory of its own."""
-    with tempfile.TemporaryDirectory(prefix="bopis-bench-") as folder:
+def measure(engine: str, rate: float, lines: int, seconds: float) -> dict[str, Any]:
+    """Percentiles of one run in a directory, and on Apache Kafka in a cluster, of its own."""
+    with ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="bopis-bench-"))
         environment = {**os.environ, "BOPIS_DATA_DIR": folder, "BOPIS_BROKER_PORT": "0"}
+        if engine == "kafka":
+            environment["BOPIS_BROKER"] = f"kafka://{stack.enter_context(running_log(engine)).bootstrap}"
         up = subprocess.Popen(
             [sys.executable, "-m", "streams", "up", "--json"],
             env=environment,
@@ -178,10 +185,10 @@ def _run(
     reader.join()
     producer.close()
     warm = [(at, place) for at, place in places if at >= began + WARM_UP_SECONDS]
-    return {**_percentiles(warm, reader.seen), "cpu_ms": cpu_ms}
+    return {**percentiles(warm, reader.seen), "cpu_ms": cpu_ms}
 
 
-def _percentiles(places: list[tuple[float, Any]], seen: dict[int, list[tuple[int, float]]]) -> dict[str, Any]:
+def percentiles(places: list[tuple[float, Any]], seen: dict[int, list[tuple[int, float]]]) -> dict[str, Any]:
     waits: list[float] = []
     lost = 0
     index = dict.fromkeys(seen, 0)

@@ -14,7 +14,8 @@ import sys
 import time
 from typing import Any
 
-from benchmarks.embedded import Log, embedded_log
+from benchmarks.embedded import Log
+from benchmarks.engines import add_engine_option, running_log
 from benchmarks.measure import machine_line, median, report, versions
 from benchmarks.messages import sales
 from bopis.wire.stock import STOCK
@@ -30,13 +31,15 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="one JSON document")
     parser.add_argument("--runs", type=int, default=3, help="runs of each; medians are printed")
     parser.add_argument("--share", type=float, default=1.0, help="share of the messages, for a quick look")
+    add_engine_option(parser)
     given = parser.parse_args()
     document: dict[str, Any] = {
         "machine": machine_line(),
         "versions": versions("faust-streaming", "aiokafka", "msgspec", "uvloop"),
+        "engine": given.engine,
         "runs": given.runs,
     }
-    with embedded_log() as log:
+    with running_log(given.engine) as log:
         for shape, (lines, count, stock_count) in SHAPES.items():
             counts = int(count * given.share), int(stock_count * given.share)
             document[shape] = measure_shape(log, shape, lines, counts, given.runs)
