@@ -17,7 +17,8 @@ MIB = 1024 * KIB
 class BrokerLimits:
     """What the server allows; every loop, queue and cache of the package is bounded by one of these."""
 
-    # Sockets
+    # Sockets. Clients are sent to the advertised port of this machine, that of a proxy say; 0: where it listens.
+    advertised_port: int = 0
     connections_max: int = 512
     frame_bytes_max: int = 40 * MIB
     control_frame_bytes_max: int = 1 * MIB

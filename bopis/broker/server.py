@@ -43,7 +43,7 @@ class EmbeddedBroker:
 
     @property
     def port(self) -> int:
-        """Where it listens; known after the start."""
+        """Where clients find it; known after the start."""
         assert self._node is not None
         return self._node.port
 
@@ -59,7 +59,7 @@ class EmbeddedBroker:
             await self._node.close()
             raise
         self._node.host = self._host
-        self._node.port = self._server.sockets[0].getsockname()[1]
+        self._node.port = self.limits.advertised_port or self._server.sockets[0].getsockname()[1]
         self._spawn(self._watch())
         self._node.start_housekeeping()
 

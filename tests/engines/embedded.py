@@ -25,11 +25,13 @@ class EmbeddedEngine:
     processes = 1
     small_steps: Mapping[str, str] = {}
 
-    def __init__(self, directory: Path, limits: tuple[str, ...] = QUICK, environment: Mapping[str, str] = {}) -> None:
+    def __init__(self, directory: Path, limits: tuple[str, ...] = QUICK, listen: int = 0) -> None:
         self.directory = directory
         self._limits = limits
-        self._environment = environment
         self._port = 0
+        self._listen = listen
+        # Put into the process's environment at its next start.
+        self.environment: dict[str, str] = {}
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -47,13 +49,22 @@ class EmbeddedEngine:
 
     def command(self) -> list[str]:
         limits = [part for limit in self._limits for part in ("--limit", limit)]
-        return [sys.executable, "-m", "bopis.broker", str(self.directory), "--json", "--port", str(self._port), *limits]
+        return [
+            sys.executable,
+            "-m",
+            "bopis.broker",
+            str(self.directory),
+            "--json",
+            "--port",
+            str(self._listen or self._port),
+            *limits,
+        ]
 
     def start(self) -> dict[str, Any]:
         """Start it, on the port it had before if it had one, and wait until it listens."""
         if self._process is not None and self._process.poll() is None:
             return {}
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", **self._environment}
+        environment = {**os.environ, **self.environment, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
         self._process = subprocess.Popen(self.command(), stdout=subprocess.PIPE, env=environment)
         assert self._process.stdout is not None
         line = self._process.stdout.readline()

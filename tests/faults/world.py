@@ -5,30 +5,19 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Self
-from zlib import crc32
 
-import msgspec
-from kafka import KafkaConsumer, KafkaProducer, TopicPartition
-
-from bopis.domain.inventory.audit import Audit, Violation
-from bopis.domain.inventory.rows import Row, row_type
-from bopis.domain.message import Message
-from bopis.wire.errors import WireError
-from bopis.wire.stock import INVENTORY_EVENTS, STOCK
+from tests.faults.judge import Judge
 
 PREFIX = "bopis."
-READY_SECONDS_MAX = 60
-PATIENCE_SECONDS = 60
 
 
-class World:
+class World(Judge):
     """One data directory with everything running on it."""
 
     def __init__(self, data_dir: Path, **settings: str) -> None:
+        super().__init__("", PREFIX)
         self.data_dir = data_dir
         self._settings = {
             "BOPIS_DATA_DIR": str(data_dir),
@@ -37,7 +26,6 @@ class World:
             **{f"BOPIS_{name.upper()}": value for name, value in settings.items()},
         }
         self._up: subprocess.Popen[str] | None = None
-        self._producer: KafkaProducer | None = None
 
     def __enter__(self) -> Self:
         self.data_dir.mkdir(parents=True, exist_ok=True)
@@ -56,8 +44,7 @@ class World:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._producer is not None:
-            self._producer.close(timeout=5)
+        self.close()
         if self._up is None:
             return
         self._up.terminate()
@@ -87,101 +74,3 @@ class World:
     def _replaced(self, name: str, pid: int) -> bool:
         child = self.children()[name]
         return child["state"] == "ready" and child["pid"] != pid
-
-    def wait(self, done: Callable[[], bool], what: str, seconds_max: float = PATIENCE_SECONDS) -> None:
-        end = time.monotonic() + seconds_max
-        while not done():
-            assert time.monotonic() < end, f"not after {seconds_max} s: {what}\n{self.talk()}"
-            time.sleep(0.05)
-
-    @property
-    def producer(self) -> KafkaProducer:
-        if self._producer is None:
-            self._producer = KafkaProducer(
-                bootstrap_servers=self.bootstrap, linger_ms=2, delivery_timeout_ms=120_000, retry_backoff_ms=50
-            )
-        return self._producer
-
-    def publish(self, message: Message) -> Any:
-        return self.send(message.subject.encode(), STOCK.encode(message))
-
-    def send(self, key: bytes, value: bytes | None) -> Any:
-        return self.producer.send(f"{PREFIX}stock", key=key, value=value)
-
-    def read(self, topic: str) -> Iterator[Any]:
-        """Every record that the topic holds now."""
-        consumer = KafkaConsumer(
-            bootstrap_servers=self.bootstrap, enable_auto_commit=False, auto_offset_reset="earliest"
-        )
-        try:
-            numbers = consumer.partitions_for_topic(PREFIX + topic) or set()
-            partitions = [TopicPartition(PREFIX + topic, number) for number in sorted(numbers)]
-            consumer.assign(partitions)
-            ends = consumer.end_offsets(partitions)
-            consumer.seek_to_beginning(*partitions)
-            while any(consumer.position(it) < ends[it] for it in partitions):
-                for records in consumer.poll(500).values():
-                    yield from records
-        finally:
-            consumer.close()
-
-    def rows(self) -> tuple[dict[str, Row], dict[int, int]]:
-        """The changelog folded by hand: rows by key, decided positions by partition."""
-        rows: dict[str, Row] = {}
-        positions: dict[int, int] = {}
-        for record in self.read("inventory-levels"):
-            if record.key[0] == 0:
-                if record.key == b"\x00position":
-                    positions[record.partition] = json.loads(record.value)["position"]
-            elif record.value is None:
-                rows.pop(record.key.decode(), None)
-            else:
-                key = record.key.decode()
-                rows[key] = msgspec.json.decode(record.value, type=row_type(key))
-        return rows, positions
-
-    def wait_decided(self, seconds_max: float = PATIENCE_SECONDS) -> dict[str, Row]:
-        """Wait until everything in the log is decided; the rows then."""
-        self.producer.flush()
-        ends: dict[int, int] = {}
-        for record in self.read("stock"):
-            ends[record.partition] = record.offset
-        found: dict[str, Row] = {}
-
-        def decided() -> bool:
-            rows, positions = self.rows()
-            found.update(rows)
-            return all(positions.get(number, -1) >= end for number, end in ends.items())
-
-        self.wait(decided, "everything is decided", seconds_max)
-        return found
-
-    def violations(self, rows: dict[str, Row]) -> list[Violation]:
-        """What an independent model that reads the log from the start finds wrong with the rows."""
-        audit = Audit()
-        events: dict[str, Message] = {}
-        for record in self.read("stock"):
-            try:
-                message = STOCK.decode(record.value or b"")
-            except WireError:
-                continue
-            audit.message(message, record.timestamp, crc32(record.value))
-        for record in self.read("inventory-events"):
-            event = INVENTORY_EVENTS.decode(record.value)
-            # After a crash a conclusion may stand twice in the log; its id is the same, and so are its bytes.
-            if event.id in events:
-                assert events[event.id] == event
-                continue
-            events[event.id] = event
-            audit.event(event)
-        return audit.violations(rows.items())
-
-
-def sums(messages: Iterable[Message]) -> dict[tuple[str, str], int]:
-    """On hand by a plain sum over the sales, each message once."""
-    totals: dict[tuple[str, str], int] = {}
-    for message in {(it.source, it.id): it for it in messages}.values():
-        for line in message.data.lines:
-            cell = (message.subject, line.sku)
-            totals[cell] = totals.get(cell, 0) - line.quantity
-    return totals

@@ -1,0 +1,93 @@
+"""Workers that die, sleep, come and go under load: nothing lost, nothing twice, and the others go on."""
+
+import random
+import signal
+import time
+
+from tests.faults.crew import SESSION_SECONDS, Crew, Watch
+from tests.faults.load import Load
+from tests.faults.verdict import Result, times
+
+PAUSE_S = 0.004
+FENCED = 75
+
+
+@times(small=10, large=300)
+def test_workers_killed_at_random_under_load_lose_and_double_nothing(crew: Crew, count: int) -> None:
+    seed = random.randrange(2**32)
+    print("seed", seed)
+    chance = random.Random(seed)
+    result = Result("kill -9 worker", crew.engine.name)
+    takeovers: list[float] = []
+    crew.start("one")
+    crew.start("two")
+    load = Load(crew, seed, PAUSE_S)
+    with Watch(crew) as watch, load.running():
+        watch.seconds_until_all_go_on()
+        for number in range(count):
+            time.sleep(chance.uniform(0.1, 1))
+            victim = crew.hands[chance.choice(("one", "two"))]
+            victim.kill()
+            # Every fifth stays dead until the other has all partitions; the rest come back at once, as supervised.
+            if number % 5 == 4:
+                takeovers.append(watch.seconds_until_all_go_on())
+                crew.start(victim.name)
+            else:
+                crew.start(victim.name, wait=False)
+                result.resumed_s.append(watch.seconds_until_all_go_on())
+        crew.wait(lambda: all(hand.is_ready for hand in crew.hands.values()), "both work")
+
+    result.count = count
+    result.notes = {"takeover_max_s": round(max(takeovers), 2)} if takeovers else {}
+    result.judge(crew, load)
+
+
+@times(small=2, large=50)
+def test_a_worker_that_sleeps_through_its_takeover_writes_nothing_stale_and_leaves(crew: Crew, count: int) -> None:
+    seed = random.randrange(2**32)
+    print("seed", seed)
+    chance = random.Random(seed)
+    result = Result("SIGSTOP, takeover, SIGCONT", crew.engine.name)
+    codes: list[int] = []
+    crew.start("one")
+    crew.start("two")
+    load = Load(crew, seed, PAUSE_S)
+    with Watch(crew) as watch, load.running():
+        watch.seconds_until_all_go_on()
+        for _ in range(count):
+            sleeper = crew.hands[chance.choice(("one", "two"))]
+            sleeper.signal(signal.SIGSTOP)
+            result.resumed_s.append(watch.seconds_until_all_go_on())
+            time.sleep(chance.uniform(0, SESSION_SECONDS / 2))
+            sleeper.signal(signal.SIGCONT)
+            codes.append(sleeper.process.wait(60))
+            crew.start(sleeper.name)
+            watch.seconds_until_all_go_on()
+
+    result.count = count
+    assert set(codes) == {FENCED}, f"{codes}\n{crew.talk()}"
+    result.judge(crew, load)
+
+
+@times(small=5, large=100)
+def test_workers_that_join_and_leave_all_the_time_lose_and_double_nothing(crew: Crew, count: int) -> None:
+    seed = random.randrange(2**32)
+    print("seed", seed)
+    result = Result("join and leave every 5 s", crew.engine.name)
+    codes: list[int] = []
+    crew.start("one")
+    load = Load(crew, seed, PAUSE_S)
+    with Watch(crew) as watch, load.running():
+        watch.seconds_until_all_go_on()
+        for number in range(count):
+            guest = crew.start(f"guest-{number}", wait=False)
+            time.sleep(5)
+            if number % 2:
+                crew.wait(lambda guest=guest: guest.is_ready, f"{guest.name} works")  # type: ignore[misc]  # bound now
+            codes.append(guest.stop())
+            result.resumed_s.append(watch.seconds_until_all_go_on())
+
+    result.count = count
+    # A request to stop that comes while Python still starts ends the process before it could answer it.
+    assert set(codes) <= {0, -signal.SIGTERM}, f"{codes}\n{crew.talk()}"
+    result.judge(crew, load)
