@@ -61,11 +61,26 @@ class Bus:
         self.routing.own([0])
         self._publish_all(self.routing.follow_up(self.now_ms))
 
+    def start_routing_without_orders(self) -> None:
+        """A routing worker that has heard of no order yet."""
+        self.states.clear()
+        self.start_routing()
+
+    def tell_states(self, states: dict[bytes, bytes | None]) -> None:
+        """Rows of orders that reach routing only now."""
+        for key, value in states.items():
+            self._table("order-state", self.states, key, value)
+        self.follow_up()
+
+    def follow_up(self) -> None:
+        """Say what follows from what routing has taken, and run on."""
+        self._publish_all(self.routing.follow_up(self.now_ms))
+        self.run()
+
     def open_store(self, store: str, **facts: Any) -> None:
         record = StoreRecord(store_id=store, name=store, **facts)
         self._table("stores", self.stores, store.encode(), msgspec.json.encode(record))
-        self._publish_all(self.routing.follow_up(self.now_ms))
-        self.run()
+        self.follow_up()
 
     def receive(self, store: str, sku: str, units: int) -> None:
         lines = (StockLine(sku=sku, quantity=units),)

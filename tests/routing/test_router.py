@@ -102,6 +102,34 @@ def test_stock_that_appears_while_routing_is_down_wakes_when_it_is_back() -> Non
     assert bus.lines("AAAAAAA1") == {"S1": LineState.PROMISED}
 
 
+def test_a_worker_that_takes_over_looks_at_what_its_new_orders_wait_for() -> None:
+    bus = Bus()
+    bus.open_store("S1")
+    bus.place("AAAAAAA1", "S1", {"X": 1}, wait_hours=48)
+    bus.routing.own([])
+    bus.receive("S1", "X", 1)
+
+    bus.routing.own([0])
+    bus.follow_up()
+
+    assert bus.lines("AAAAAAA1") == {"S1": LineState.PROMISED}
+
+
+def test_an_order_that_comes_late_to_a_withdrawn_store_is_told_too() -> None:
+    bus = Bus()
+    bus.open_store("S1")
+    bus.receive("S1", "X", 5)
+    bus.place("AAAAAAA1", "S1", {"X": 1})
+    late = dict(bus.states)
+    bus.start_routing_without_orders()
+    bus.tell_stock("S1", SetStorePolicy(pickup=False))
+    assert bus.told(StoreWithdrawn) == []
+
+    bus.tell_states(late)
+
+    assert bus.told(StoreWithdrawn) == [StoreWithdrawn(store="S1", closing=False)]
+
+
 def test_a_transfer_on_its_way_is_waited_for_and_serves_when_it_arrives() -> None:
     bus = Bus(RuleSet(transfer_hours=24))
     bus.open_store("S1", **NEAR)

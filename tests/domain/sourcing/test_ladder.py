@@ -82,6 +82,14 @@ def test_a_split_takes_the_fewest_stores_and_all_it_can_from_the_chosen_one() ->
     assert served(decision) == {"A": {1: 2}, "D": {1: 1, 2: 1}}
 
 
+def test_lines_that_share_a_sku_take_each_unit_of_a_split_once() -> None:
+    lines = (RequestLine(line=1, sku="X", quantity=3), RequestLine(line=2, sku="X", quantity=3))
+
+    decision = route(replace(request({"X": 1}, split=True), lines=lines), store("A", {"X": 4}), store("B", {"X": 2}))
+
+    assert served(decision) == {"A": {1: 3, 2: 1}, "B": {2: 2}}
+
+
 def test_an_order_that_does_not_allow_a_split_is_not_split() -> None:
     decision = route(request({"X": 3}), store("A", {"X": 2}), store("B", {"X": 1}))
 
