@@ -38,6 +38,9 @@ class TopicKeeper:
         except kafka_errors.KafkaError as error:
             raise translate(error, "(all)", "DESCRIBE_CONFIGS") from error
         settings = {name: found for by_name in told.values() for name, found in by_name.items()}
+        for name in described:
+            if not settings.get(name):  # the library drops the log's refusal; a topic has always some
+                raise RightMissing(right=f"DESCRIBE_CONFIGS on topic {name}")
         return {
             name: TopicState(
                 partitions=len(it["partitions"]),

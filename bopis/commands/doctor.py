@@ -155,7 +155,8 @@ def _topics(shell: Shell, topics: dict[str, Any], settings: dict[str, list[Any]]
     wrong = []
     for name in KEYED_TOPICS:
         if name not in topics:
-            wrong.append(f"{name} is absent")
+            hidden = "" if shell.settings.broker_security == "plaintext" else ", or hidden from this user"
+            wrong.append(f"{name} is absent{hidden}")
             continue
         told = {it.name: it.value for it in settings[name]}
         if topics[name].partitions != shell.settings.partitions:

@@ -1,0 +1,62 @@
+"""Every right in the table, taken away once."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import msgspec
+
+from bopis.topics.access import PARTS, Operation, Right, Rule, rules
+from streams.compose import SHORT_NAMES
+
+PEOPLE = ("till", "desk", "operator", "auditor")
+
+
+class Case(NamedTuple):
+    """A user with all rights of a part but one, on topics of its own."""
+
+    number: int
+    part: str
+    right: Right
+    operation: Operation
+
+    @property
+    def user(self) -> str:
+        return f"{self.part}-{self.number}"
+
+    @property
+    def prefix(self) -> str:
+        return f"case{self.number}."
+
+    @property
+    def name(self) -> str:
+        """The full name of what the missing right is about."""
+        return self.prefix + self.right.name
+
+    def rights(self) -> list[Rule]:
+        """What is left to this user."""
+        left = []
+        for it in all_rights(self.part, self.user, self.prefix):
+            is_it = (it.resource, it.name) == (self.right.resource, self.name)
+            kept = tuple(operation for operation in it.operations if not (is_it and operation is self.operation))
+            if kept:
+                left.append(msgspec.structs.replace(it, operations=kept))
+        return left
+
+    def __str__(self) -> str:
+        return f"{self.part} without {self.operation} on {self.right.resource} {self.right.name or 'any'}"
+
+
+def all_rights(part: str, user: str, prefix: str) -> list[Rule]:
+    """The rights of a part for a user."""
+    mine = [it for it in rules(prefix, "User:") if it.part == part]
+    return [msgspec.structs.replace(it, principal=f"User:{user}") for it in mine]
+
+
+def _every() -> tuple[Case, ...]:
+    there = [it for it in PARTS if it.name in SHORT_NAMES or it.name in PEOPLE]
+    found = [(part.name, right, it) for part in there for right in part.rights for it in right.operations]
+    return tuple(Case(number, *it) for number, it in enumerate(found, 1))
+
+
+CASES = _every()
