@@ -29,7 +29,7 @@ class EmbeddedEngine:
         self.directory = directory
         self._limits = limits
         self._port = 0
-        self._listen = listen
+        self.listens_at = listen
         # Put into the process's environment at its next start.
         self.environment: dict[str, str] = {}
         self._process: subprocess.Popen[bytes] | None = None
@@ -56,7 +56,7 @@ class EmbeddedEngine:
             str(self.directory),
             "--json",
             "--port",
-            str(self._listen or self._port),
+            str(self.listens_at or self._port),
             *limits,
         ]
 

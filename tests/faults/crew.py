@@ -100,6 +100,10 @@ class Crew(Judge):
     def talk(self) -> str:
         return "\n".join(f"--- {hand.name}\n{hand.text[-1500:]}" for hand in self.hands.values())
 
+    def change(self, **settings: object) -> None:
+        """Settings of the workers that are started from now on."""
+        self._settings |= {f"BOPIS_{name.upper()}": str(value) for name, value in settings.items()}
+
     def start(self, name: str, processor: str = "inventory", wait: bool = True) -> Hand:
         """A worker of this name, in place of the one that had it."""
         hand = self.hands[name] = Hand(name, processor, self.home, self._settings)

@@ -45,20 +45,20 @@ class Result:
         expected, found = sums(acknowledged), on_hand(rows)
         wrong = {cell for cell in expected.keys() | found.keys() if expected.get(cell, 0) != found.get(cell, 0)}
         violations = crew.violations(rows)
-        self._record(len(acknowledged), len(wrong), len(violations))
+        self.note(len(acknowledged), cells_wrong=len(wrong), violations=len(violations))
 
         assert wrong == set(), f"{len(wrong)} of {len(expected)} differ\n{crew.talk()}"
         assert violations == []
 
-    def _record(self, messages: int, wrong: int, violations: int) -> None:
+    def note(self, messages: int, **wrong: int) -> None:
+        """Say what happened, right or wrong."""
         resumed = sorted(self.resumed_s)
         line = {
             "fault": self.fault,
             "engine": self.engine,
             "count": self.count,
             "messages": messages,
-            "cells_wrong": wrong,
-            "violations": violations,
+            **wrong,
             "resume_p50_s": round(statistics.median(resumed), 2) if resumed else None,
             "resume_max_s": round(resumed[-1], 2) if resumed else None,
             "seconds": round(time.monotonic() - self._began, 1),

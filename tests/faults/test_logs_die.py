@@ -1,0 +1,116 @@
+"""Nodes of the log that die, stand still or cannot be reached: what was acknowledged is there, and there once."""
+
+import random
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bopis.wire.stock import STOCK
+from deploy.kafka.properties import Layout
+from tests.engines import EmbeddedEngine, Engine, Engines, KafkaEngine, chosen
+from tests.engines.choice import must_run
+from tests.engines.embedded import QUICK
+from tests.faults.crew import Crew, Watch
+from tests.faults.load import Load
+from tests.faults.proxy import Proxy, Weather
+from tests.faults.verdict import Result, times
+
+PAUSE_S = 0.004
+UNREACHABLE_SECONDS = 15
+ROUGH_SECONDS = 6
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def missing(crew: Crew, load: Load) -> set[str]:
+    """Acknowledged messages that the log does not have."""
+    there = {STOCK.decode(record.value).id for record in crew.read("stock")}
+    return {message.id for message in load.acknowledged()} - there
+
+
+@times(small=4, large=50)
+@pytest.mark.parametrize("name", chosen(("embedded", "kafka", "kafka-3")))
+def test_every_acknowledged_record_outlives_a_killed_node_of_the_log(
+    engines: Engines, tmp_path: Path, name: str, count: int
+) -> None:
+    seed = random.randrange(2**32)
+    print("seed", seed)
+    chance = random.Random(seed)
+    engine = engines.shared(name)
+    result = Result("kill -9 node of the log", name)
+    with Crew(engine, tmp_path) as crew:
+        crew.start("one")
+        load = Load(crew, seed, PAUSE_S)
+        with Watch(crew) as watch, load.running():
+            watch.seconds_until_all_go_on()
+            for _ in range(count):
+                time.sleep(chance.uniform(0.2, 1.5))
+                node = chance.randrange(engine.processes)
+                engine.kill(node)
+                if engine.processes > 1:
+                    # The others go on without it.
+                    result.resumed_s.append(watch.seconds_until_all_go_on())
+                engine.start()
+                if engine.processes == 1:
+                    result.resumed_s.append(watch.seconds_until_all_go_on())
+                crew.mend()
+
+        result.count = count
+        assert missing(crew, load) == set()
+        result.judge(crew, load)
+
+
+@pytest.fixture(params=chosen())
+def behind_a_proxy(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Engine, Proxy]]:
+    """A log of its own that clients reach through a proxy alone."""
+    must_run(request.param)
+    with Proxy() as proxy:
+        engine: Engine
+        if request.param == "embedded":
+            engine = EmbeddedEngine(tmp_path / "log", (*QUICK, f"advertised_port={proxy.port}"), listen=free_port())
+            proxy.lead_to(engine.listens_at)
+        else:
+            layout = Layout(advertised={1: f"127.0.0.1:{proxy.port}"})
+            engine = KafkaEngine(tmp_path / "log", layout)
+            proxy.lead_to(engine.cluster.ports[1].client)
+        engine.start()
+        yield engine, proxy
+        proxy.change(Weather.FINE)
+        engine.stop()
+
+
+@times(small=2, large=50)
+def test_a_log_that_cannot_be_reached_or_understood_costs_time_and_nothing_else(
+    behind_a_proxy: tuple[Engine, Proxy], tmp_path: Path, count: int
+) -> None:
+    engine, proxy = behind_a_proxy
+    seed = random.randrange(2**32)
+    print("seed", seed)
+    result = Result("log unreachable 15 s, half-open, slow, corrupting", engine.name)
+    weathers = [Weather.CUT, Weather.HALF_OPEN, Weather.SLOW, Weather.CORRUPT, Weather.SILENT]
+    (tmp_path / "crew").mkdir()
+    with Crew(engine, tmp_path / "crew", session_timeout_seconds=10) as crew:
+        crew.start("one")
+        load = Load(crew, seed, PAUSE_S)
+        with Watch(crew) as watch, load.running():
+            watch.seconds_until_all_go_on()
+            # In a soak every fault brings each kind of weather; otherwise they are shared out.
+            for number in range(count):
+                for weather in weathers if count > 2 else weathers[number::2]:
+                    proxy.change(weather)
+                    time.sleep(UNREACHABLE_SECONDS if weather in (Weather.CUT, Weather.SILENT) else ROUGH_SECONDS)
+                    proxy.change(Weather.FINE)
+                    result.resumed_s.append(watch.seconds_until_all_go_on())
+                    crew.mend()
+
+        result.count = count
+        result.notes = {"requests_corrupted": proxy.corrupted}
+        assert missing(crew, load) == set()
+        result.judge(crew, load)
