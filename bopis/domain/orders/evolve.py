@@ -67,8 +67,7 @@ def evolve(order: Order, event: o.Event) -> Order:
         case e.OrderPromised():
             return _promised(order, event)
         case e.LinesWaiting():
-            waiting = {"state": LineState.WAITING, "store": "", "decide_by_ms": event.wait_until_ms}
-            return with_lines(order, event.lines, **waiting)
+            return _waiting(order, event)
         case _:
             return _work(order, event)
 
@@ -160,6 +159,13 @@ def _hold_requested(order: Order, event: e.HoldRequested) -> Order:
 
 def _routed_state(order: Order) -> LineState:
     return LineState.PLACED if order.attempt == 1 else LineState.REROUTED
+
+
+def _waiting(order: Order, event: e.LinesWaiting) -> Order:
+    # Who lacked a SKU may have it by the time the lines wake; who takes no orders at all stays left out.
+    excluded = tuple(it for it in order.excluded if it.sku not in event.skus)
+    waiting = {"state": LineState.WAITING, "store": "", "decide_by_ms": event.wait_until_ms}
+    return with_lines(replace(order, excluded=excluded), event.lines, **waiting)
 
 
 def _excluded(order: Order, event: e.HoldRefused) -> Order:
