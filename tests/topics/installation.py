@@ -9,10 +9,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from kafka import KafkaProducer
+from typer.testing import CliRunner
 
+import cli
 from bopis.adapters.log import LogReader
 from bopis.domain.message import Message
 from bopis.ports import Record
@@ -26,6 +28,14 @@ DYING = Path(__file__).parent / "dying.py"
 READY_SECONDS_MAX = 60
 DECIDED_SECONDS_MAX = 60
 COMMAND_SECONDS_MAX = 120
+
+
+class Done(NamedTuple):
+    """How a command ended and what it said."""
+
+    returncode: int
+    stdout: str
+    stderr: str
 
 
 class Installation:
@@ -47,11 +57,17 @@ class Installation:
             "PYTHONPATH": str(ROOT),
         }
 
-    def command(self, *words: str, dying: str = "") -> "subprocess.CompletedProcess[str]":
-        """Run a command of the program; `dying` names when it is to be killed (see dying.py)."""
-        program = [str(DYING), dying] if dying else ["cli.py"]
-        return subprocess.run(
-            [sys.executable, *program, *words],
+    def command(self, *words: str) -> Done:
+        """Run a command of the program, in this process: starting another costs more than most commands."""
+        result = CliRunner().invoke(cli.app, list(words), env=self.environment)
+        fault = result.exception
+        assert fault is None or isinstance(fault, SystemExit), fault
+        return Done(result.exit_code, result.stdout, result.stderr)
+
+    def die(self, moment: str, *words: str) -> Done:
+        """Run a command in a process that is killed at a moment (see dying.py)."""
+        done = subprocess.run(
+            [sys.executable, str(DYING), moment, *words],
             cwd=ROOT,
             env=self.environment,
             capture_output=True,
@@ -59,6 +75,7 @@ class Installation:
             timeout=COMMAND_SECONDS_MAX,
             check=False,
         )
+        return Done(done.returncode, done.stdout, done.stderr)
 
     def ask(self, *words: str) -> Any:
         """The one document that a command answers with."""

@@ -56,7 +56,7 @@ def new_of(old: Installation, partitions: int) -> Installation:
 
 def migrate(old: Installation, new: Installation, *options: str, dying: str = "") -> Any:
     words = ("topics", "migrate", "--to-prefix", new.prefix, "--partitions", str(new.partitions), "--json", *options)
-    return old.command(*words, dying=dying)
+    return old.die(dying, *words) if dying else old.command(*words)
 
 
 def test_a_move_that_is_killed_again_and_again_loses_and_doubles_nothing(old: Installation) -> None:
