@@ -106,13 +106,14 @@ def simulate(
         "rules": list(columns.values()),
     }
     told = {"as decided": document["as_decided"], **({"candidate": candidate} if candidate is not None else {})}
-    shell.answer(document, lambda out: _render(out, told | columns))
+    shell.answer(document, lambda out: render(out, told | columns))
 
 
-def _render(out: "Console", columns: "dict[str, Any]") -> None:
+def render(out: "Console", columns: "dict[str, Any]") -> None:
+    """Figures of rule sets side by side, as people read them."""
     from bopis.commands.tables import table
 
-    grid = table("", *columns)
+    grid = table("figure", *columns)
     for label, name in ROWS:
         grid.add_row(label, *(_cell(name, it) for it in columns.values()))
     out.print(grid)

@@ -3,9 +3,18 @@
 import os
 import subprocess
 import sys
+from io import StringIO
 from pathlib import Path
 
+import msgspec
+from rich.console import Console
+
+from bopis.commands.routing import render
+from bopis.services.routing.history import Past
+from bopis.services.routing.simulation import as_decided
 from tests.cli.program import run
+from tests.domain.sourcing.stores import NOW_MS
+from tests.routing.test_simulation import decided
 
 SOUND = 'name = "near"\nversion = 2\n[[rankers]]\nby = "distance"\n'
 
@@ -38,6 +47,18 @@ def test_a_rules_file_that_is_not_sound_leaves_with_5_and_names_what_is_wrong(tm
 
     assert checked.code == 5
     assert "luck" in checked.err
+
+
+def test_figures_stand_side_by_side_also_where_nothing_is_known() -> None:
+    then = as_decided([Past(decision=decided("ORDER001"), ready_ms={"B": NOW_MS})])
+    shown = Console(file=StringIO(), width=100)
+
+    render(shown, {"as decided": then, "near v2": msgspec.structs.replace(then, promise_kept=None, metres_mean=None)})
+
+    rows = [line.split() for line in shown.file.getvalue().splitlines()]  # type: ignore[attr-defined]  # it is a StringIO
+    assert ["units", "served", "100.0", "%", "100.0", "%"] in rows
+    assert ["distance,", "mean", "1.0", "km", "-"] in rows
+    assert ["promise", "kept", "100.0", "%", "of", "1", "-"] in rows
 
 
 def test_a_worker_with_unsound_rules_ends_at_once_and_is_not_started_again_and_again(tmp_path: Path) -> None:
