@@ -82,8 +82,8 @@ async def reader(
         **fetching,
         **connection.client_options(),
     )
-    await client.patiently("recovery", consumer.start)
     try:
+        await client.patiently("recovery", consumer.start)
         yield consumer
     except TopicAuthorizationFailedError as error:
         [topics] = error.args or ("the changelog",)

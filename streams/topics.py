@@ -65,8 +65,8 @@ async def ensure_topics(
 ) -> None:
     """Create what is absent and refuse what does not fit."""
     admin = AIOKafkaAdminClient(request_timeout_ms=limits.request_timeout_ms, **connection.client_options())
-    await client.patiently("topics", admin.start)
     try:
+        await client.patiently("topics", admin.start)
         await client.patiently("topics", lambda: _create(admin, plans))
         counts = await client.patiently("topics", lambda: _counts(admin, plans))
         configs = await client.patiently("topics", lambda: _configs(admin, plans))

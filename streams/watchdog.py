@@ -63,7 +63,7 @@ class Watchdog:
         self._failed = failed
         self._marks = Marks()
         self._looked = time.monotonic()
-        self._disk_low = False
+        self._disk_low = self._fell = False
         self.ends: dict[TopicPartition, int] = {}
 
     async def look(self, standings: Sequence[Standing]) -> list[Trouble]:
@@ -103,7 +103,8 @@ class Watchdog:
     def _weigh(self, stall: Stalled, share: float) -> list[Trouble]:
         if share < TOLD_FROM:
             return []
-        if share >= 1:
+        if share >= 1 and not self._fell:
+            self._fell = True
             log.error(EVENTS[type(stall)], **stall.facts)
             self._failed(stall)
         words = ", ".join(f"{name} {value}" for name, value in stall.facts.items())

@@ -64,8 +64,9 @@ async def test_the_copy_of_a_partition_that_moved_is_the_table_of_its_owner(worl
     await load.send(200)
     await load.check()
 
-    [back] = [it for it in events(owner, "partition.recovered") if it["warm"]]
-    assert back["records"] < 100 + 2 * 1_000
+    back = [it for it in events(owner, "partition.recovered") if it["warm"]]
+    assert back
+    assert all(it["records"] < it["rows"] / 4 for it in back), back
     assert owner.stop() == 0
 
 
@@ -73,11 +74,11 @@ async def test_totals_are_exact_after_many_takeovers_by_copies(world: World) -> 
     seed = random.randrange(1 << 30)
     print("seed", seed)
     chance = random.Random(seed)
-    workers = {name: world.worker(name, standby=1, **PATIENCE) for name in ("one", "two", "three")}
+    workers = {name: world.worker(name, standby=1, **PATIENCE) for name in ("one", "two")}
     for worker in workers.values():
-        await asyncio.to_thread(worker.wait_ready)
+        await asyncio.to_thread(worker.wait_for, '"standby": [')
     load = Load(world, keys=400)
-    loading = asyncio.create_task(load.run(seconds=14, per_second=500))
+    loading = asyncio.create_task(load.run(seconds=16, per_second=500))
 
     while not loading.done():
         name = chance.choice(sorted(workers))
@@ -85,9 +86,10 @@ async def test_totals_are_exact_after_many_takeovers_by_copies(world: World) -> 
             workers[name].kill()
         else:
             await asyncio.to_thread(workers[name].stop)
-        await asyncio.sleep(chance.uniform(0.2, 2))
+        # Longer than a session now and then, so that the other one takes over.
+        await asyncio.sleep(chance.choice((0.2, 5.0)))
         workers[name] = world.worker(name, standby=1, **PATIENCE)
-        await asyncio.sleep(chance.uniform(0.5, 2))
+        await asyncio.sleep(chance.uniform(0.5, 4))
     await loading
 
     await load.check()

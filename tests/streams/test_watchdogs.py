@@ -22,7 +22,7 @@ from streams.errors import NoProgress, RecoveryStalled
 from streams.limits import StreamLimits
 from streams.partition import Partition, Reach
 from streams.standing import OWNER, READY, Standing
-from streams.topics import ensure_topics, topic_plans
+from streams.topics import COMPACT, ensure_topics, planned, topic_plans
 from streams.vigil import Vigil
 from streams.watchdog import Marks, Watchdog
 
@@ -116,13 +116,13 @@ async def test_a_commit_that_hangs_in_a_log_that_stands_still_ends_the_worker(ow
 
 
 async def test_a_recovery_that_loads_nothing_is_told_and_ends_the_worker(own_world: World, tmp_path: Path) -> None:
-    limits = msgspec.structs.replace(StreamLimits(), recovery_stall_s=2.0, watch_s=0.2, status_write_s_max=0.5)
+    limits = msgspec.structs.replace(StreamLimits(), recovery_stall_s=2.0, watch_s=0.2, status_write_s_max=3.0)
     connection = Connection(
         bootstrap=own_world.engine.bootstrap, prefix=own_world.prefix, partitions=2, data_dir=tmp_path
     )
     client = LogClient(connection, limits)
     await client.start()
-    plans = topic_plans(Totals(), connection, limits)
+    plans = (*topic_plans(Totals(), connection, limits), *planned(connection, [("workers", COMPACT, 1 << 20, False)]))
     await ensure_topics(plans, client, connection, limits)
     await client.watch(tuple(plan.name for plan in plans))
     failures: asyncio.Queue[BaseException] = asyncio.Queue()
@@ -138,8 +138,9 @@ async def test_a_recovery_that_loads_nothing_is_told_and_ends_the_worker(own_wor
     assert isinstance(failure, RecoveryStalled)
     assert failure.exit_code == STALLED
 
-    opening.cancel()
     await freezing
+    await asyncio.wait_for(opening, 60)
+    partition.close()
     await vigil.end(failure)
     assert [it.report.state for it in (await reports(own_world)).values()] == [FELL]
     await client.stop()
