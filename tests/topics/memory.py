@@ -10,7 +10,7 @@ from bopis.ports import Offsets, Record
 from bopis.services.migration.move import Move, Report
 from bopis.services.migration.world import Advance, Copy, Moving, Ways
 from bopis.settings import load
-from bopis.topics.known import BY_NAME, TOPICS, Moved, Topic, plan
+from bopis.topics.known import TOPICS, Moved, Topic, plan
 from bopis.topics.plans import TopicPlan, TopicState
 from bopis.wire.stock import STOCK
 from streams.changelog import CLAIM_KEY, POSITION_KEY, Claim, Position, encode_note
@@ -160,8 +160,6 @@ class Inventory:
         return True
 
     def _output(self, topic: str, key: bytes, value: bytes | None, headers: Any) -> None:
-        if topic not in BY_NAME:
-            return  # not a topic of the product yet
         self.log.add(OLD + topic, home_of(key, self.partitions), (key, value, headers, self.now_ms))
 
 

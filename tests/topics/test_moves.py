@@ -211,6 +211,17 @@ def test_the_rows_of_another_processor_go_with_the_keys_of_its_messages() -> Non
         assert not messages or rows[-1].value == encode_note(Position(len(messages) - 1, 0))
 
 
+def test_a_processor_that_never_ran_begins_with_the_first_message_after_the_move() -> None:
+    past = Past(1, 4).live()
+    answers = sum(len(part) for (name, _), part in past.log.parts.items() if name == OLD + "orders")
+
+    move(past.log, 7)
+
+    assert answers > 0
+    assert sum(len(part) for (name, _), part in past.log.parts.items() if name == NEW + "orders") == answers
+    assert not any(part for (name, _), part in past.log.parts.items() if name == NEW + "order-state")
+
+
 def test_topics_are_switched_to_the_logs_own_time_only_when_all_is_there() -> None:
     past = Past(2, 4).live()
 

@@ -107,8 +107,11 @@ def row_copies(source: Source, owner: Callable[[bytes], bytes], contents: list[C
     """A claim, the rows whose messages go here, and the position they stand for: the end of the new messages.
 
     ``owner`` is the key of the messages that a row comes from, ``contents`` what each new partition of theirs holds.
-    The position comes last, so that a partition that was only begun never counts as decided.
+    The position comes last, so that a partition that was only begun never counts as decided. A processor that has
+    never run has no position either.
     """
+    if not source.span.records(source.topic):
+        return
     used = {it: content for it, content in enumerate(contents) if content.records}
     for it, content in used.items():
         yield Copy(it, CLAIM_KEY, claim_note(content.newest_ms), (), content.newest_ms)

@@ -82,9 +82,12 @@ class Move:
         return self._report()
 
     def _check_decided(self) -> None:
-        """Every processor's rows stand for every message of its topic."""
+        """Every processor's rows stand for every message of its topic. One that never ran has nothing to move: it will
+        begin with the first message."""
         for it in self._moving:
             source = it.topic.rows_of
+            if source != STOCK_TOPIC and not self._span.records(it.topic.name):
+                continue
             for partition in self._span.partitions(source):
                 end = self._span.ends[source, partition]
                 position = self._source(it.topic.name).changelog(partition).position
