@@ -2,14 +2,24 @@
 
 import msgspec
 
-from bopis.domain.inventory.messages import SetStockRule, SetStorePolicy, StockLine, TransferReceived, TransferShipped
+from bopis.domain.inventory.messages import (
+    CountLine,
+    PickLine,
+    SetStockRule,
+    SetStorePolicy,
+    StockCounted,
+    StockLine,
+    StockPicked,
+    TransferReceived,
+    TransferShipped,
+)
 from bopis.domain.orders.messages import StockAppeared, StoreWithdrawn
 from bopis.domain.orders.state import LineState
 from bopis.domain.orders.terms import Consent
 from bopis.domain.sourcing.decision import Outcome, Rung
 from bopis.domain.sourcing.ladder import replay
 from bopis.domain.sourcing.rules import Ranker, Ranking, RuleSet
-from bopis.domain.values import HOUR_MS
+from bopis.domain.values import DAY_MS, HOUR_MS
 from bopis.wire.orders import ORDERS
 from bopis.wire.routing import SHADOW
 from tests.routing.bus import Bus
@@ -207,6 +217,24 @@ def test_an_answer_decided_again_from_other_facts_is_another_message() -> None:
         ids |= {ORDERS.decode(value).id for _, _, value in bus.routing.hear(request, bus.now_ms)}
 
     assert len(ids) == 2
+
+
+def test_a_short_pick_lowers_trust_until_a_count_has_settled_it_and_time_has_passed() -> None:
+    bus = Bus(RuleSet(trust_permille_min=501))
+    bus.open_store("S1")
+    bus.receive("S1", "X", 9)
+    bus.place("AAAAAAA1", "S1", {"X": 2})
+    [hold] = bus.order("AAAAAAA1").holds
+    bus.tell_stock("S1", StockPicked(hold=hold.hold, lines=(PickLine(line=1, picked=1, missing=1),)))
+
+    bus.place("BBBBBBB2", "S1", {"X": 1})
+    bus.tell_stock("S1", StockCounted(lines=(CountLine(sku="X", counted=7),)))
+    bus.now_ms += 7 * DAY_MS
+    bus.place("CCCCCCC3", "S1", {"X": 1})
+
+    doubted, settled = (next(it for it in bus.decisions() if it.order == order) for order in ("BBBBBBB2", "CCCCCCC3"))
+    assert (doubted.facts[0].skus[0].trust, doubted.answer.reason) == (500, "trust_too_low")
+    assert (settled.facts[0].skus[0].trust, settled.answer.outcome) == (750, Outcome.ROUTED)
 
 
 def test_the_queue_of_a_store_moves_the_promise_of_the_next_order() -> None:

@@ -45,10 +45,9 @@ class Worker:
             "BOPIS_BROKER": f"kafka://{bootstrap}",
             "BOPIS_TOPIC_PREFIX": self._prefix,
             "BOPIS_PARTITIONS": str(PARTITIONS),
-            # Under a name that lasts, a killed worker's partitions need not wait for its session to end.
-            "BOPIS_INSTANCE": "routing-1",
         }
         self._process: subprocess.Popen[str] | None = None
+        self._others: list[subprocess.Popen[str]] = []
         self.start()
         self._producer = KafkaProducer(bootstrap_servers=bootstrap)
         self._consumer = KafkaConsumer(bootstrap_servers=bootstrap, group_id=None, auto_offset_reset="earliest")
@@ -58,14 +57,22 @@ class Worker:
         self._consumer.seek_to_beginning()
 
     def start(self) -> None:
+        self._process = self._started("routing-1")
+
+    def start_another(self) -> None:
+        """A second worker of the group."""
+        self._others.append(self._started("routing-2"))
+
+    def _started(self, name: str) -> "subprocess.Popen[str]":
         command = [sys.executable, "-m", "streams", "worker", "routing", "--json"]
+        # Under a name that lasts, a killed worker's partitions need not wait for its session to end.
+        environment = self._environment | {"BOPIS_INSTANCE": name}
         with (self._home / "worker.txt").open("ab") as sink:
-            self._process = subprocess.Popen(
-                command, env=self._environment, stdout=subprocess.PIPE, stderr=sink, text=True
-            )
-        assert self._process.stdout is not None
-        told = json.loads(self._process.stdout.readline() or "{}")
+            process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=sink, text=True)
+        assert process.stdout is not None
+        told = json.loads(process.stdout.readline() or "{}")
         assert told.get("event") == "ready", (self._home / "worker.txt").read_text()[-3000:]
+        return process
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         assert self._process is not None
@@ -109,10 +116,10 @@ class Worker:
         told = [ORDERS.decode(it).data for it in heard]
         return [it for it in told if isinstance(it, OrderRouted)]
 
-    def until_known(self) -> None:
+    def until_known(self, letter: str = "P") -> None:
         """Ask until the store is found: tables are read beside the requests, so what was said before may come after."""
         for number in range(1_000):
-            asked = f"PROBE{number:03}"
+            asked = f"{letter}ROBE{number:03}"
             self.ask(asked)
             if any(it.decision.order == asked for it in self.routed({asked})):
                 return
@@ -120,6 +127,9 @@ class Worker:
         raise AssertionError("the worker never saw the store")
 
     def close(self) -> None:
+        for it in self._others:
+            it.terminate()
+            it.communicate(timeout=PATIENCE_S)
         if self._process is not None and self._process.poll() is None:
             self.stop()
         self._producer.close()
@@ -179,3 +189,19 @@ def test_open_orders_of_a_store_hear_that_it_takes_no_more_pickups_also_while_ro
 
     assert ORDERS.decode(heard[0]).data == StoreWithdrawn(store="S1", closing=False)
     assert ORDERS.decode(heard[0]).subject == "ORDER001"
+
+
+def test_two_workers_share_the_requests_and_both_know_every_store(worker: Worker) -> None:
+    worker.start_another()
+    worker.say("stores", "S1", msgspec.json.encode(StoreRecord(store_id="S1", name="One")))
+    worker.say("inventory-levels", "S1|X", b'{"on_hand":500}')
+    # Keys of both partitions: each worker has to have seen the store.
+    for letter in "ABCDEFGH":
+        worker.until_known(letter)
+    numbers = {f"ORDER{number:03}" for number in range(30)}
+
+    for number in sorted(numbers):
+        worker.ask(number)
+    answers = [it.decision.order for it in worker.routed(numbers)]
+
+    assert sorted(it for it in answers if it in numbers) == sorted(numbers)
