@@ -16,8 +16,12 @@ _hold = msgspec.json.Decoder(Hold).decode
 
 
 def project_levels(partition: int, records: Iterable[RecordLike], changes: Changes) -> None:
-    """Put what the rows say now; a record without a value takes its row away. Unknown kinds are left alone."""
-    for record in records:
+    """Put what the rows say now; a record without a value takes its row away. Unknown kinds are left alone.
+
+    A row that comes several times is decoded once: the newest is the one that is put.
+    """
+    newest = {record.key: record for record in records}
+    for record in newest.values():
         kind, store, rest = split_key((record.key or b"").decode())
         put = _KINDS.get(kind)
         if put is not None:
