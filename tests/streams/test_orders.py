@@ -64,18 +64,21 @@ class Shop:
             process.kill()
             process.wait(10)
 
+    def is_ready(self, name: str) -> bool:
+        return any("worker.ready" in path.read_text() for path in self.world.home.glob(f"{name}-*.log"))
+
     async def say(self, topic: str, data: Any, subject: str, told_as: str) -> None:
         assert self.producer is not None
         message = Message(id=told_as, source="shop", time=datetime.now(UTC), subject=subject, data=data)
         family = STOCK if topic == "stock" else ORDERS
-        await self.producer.send_and_wait(self.world.topic(topic), family.encode(message), key=subject.encode())
+        await self.producer.send(self.world.topic(topic), family.encode(message), key=subject.encode())
 
     async def answer(self, event: Message) -> None:
         """What people do when they hear of a conclusion; said under an id that follows from it, so once."""
         order, data, cause = event.subject, event.data, event.id[-60:]
         match data:
             case RoutingRequested():
-                await self.say("orders", routed(data, event), order, f"route-{data.attempt}")
+                await self.say("orders", routed(data, event), order, f"route-{order}-{data.attempt}")
             case OrderPromised():
                 await self.say("orders", m.AcceptPick(store=S1), order, f"accept-{cause}")
                 found = tuple(PickedLine(line=line, picked=2) for line in data.lines)
@@ -92,6 +95,7 @@ class Shop:
     async def serve(self, consumer: AIOKafkaConsumer, enough: Any) -> None:
         """Answer whatever is concluded until enough has happened."""
         end = time.monotonic() + WAIT_S_MAX
+        assert self.producer is not None
         while not enough():
             assert time.monotonic() < end, f"{len(self.done)} conclusions: {self.talk()}"
             for records in (await consumer.getmany(timeout_ms=200)).values():
@@ -101,6 +105,7 @@ class Shop:
                         self.done.add(event.id)
                         self.ended |= {event.subject} if type(event.data).__name__ in ENDS else set()
                         await self.answer(event)
+            await self.producer.flush()
 
     def talk(self) -> str:
         return "\n".join(path.read_text()[-800:] for path in sorted(self.world.home.glob("*.log")))
@@ -144,9 +149,7 @@ async def consumer_of(world: World, topic: str) -> AIOKafkaConsumer:
 
 async def until_ready(shop: Shop) -> None:
     end = time.monotonic() + WAIT_S_MAX
-    while not all(
-        any("ready" in path.read_text() for path in shop.world.home.glob(f"{it}-*.log")) for it in shop.processes
-    ):
+    while not all(shop.is_ready(name) for name in shop.processes):
         assert time.monotonic() < end, shop.talk()
         await asyncio.sleep(0.1)
 
