@@ -43,6 +43,8 @@ class OsmHours:
                 _parsed(stated, days, country)
             except ParserError:
                 found.append(f"opening_hours {stated.opening_hours!r} cannot be read ({EXAMPLE})")
+            except (ZoneInfoNotFoundError, ValueError):
+                found.append(f"time_zone {stated.time_zone!r} is not in the time zone database")
             except UnknownCountryError:
                 found.append(f"holidays: no public holidays are known for country {country!r}; list the dates instead")
         return found

@@ -1,6 +1,7 @@
 """Requests answered from live tables, orders woken by stock, orders told that their store is withdrawn."""
 
 import msgspec
+import pytest
 
 from bopis.domain.inventory.messages import (
     CountLine,
@@ -22,7 +23,7 @@ from bopis.domain.sourcing.rules import Ranker, Ranking, RuleSet
 from bopis.domain.values import DAY_MS, HOUR_MS
 from bopis.wire.orders import ORDERS
 from bopis.wire.routing import SHADOW
-from tests.routing.bus import Bus
+from tests.routing.bus import Bus, Record
 
 NEAR = {"latitude": 41.90, "longitude": -87.63}
 NEARER = {"latitude": 41.89, "longitude": -87.63}
@@ -281,6 +282,29 @@ def test_an_order_of_very_many_lines_still_is_one_message() -> None:
     assert decision.answer.outcome is Outcome.REFUSED
     assert len(decision.facts) > 1
     assert len(msgspec.json.encode(decision)) < 262_144
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"opening_hours": "whenever"},
+        {"time_zone": "Mars/Olympus"},
+        {"time_zone": "/etc/passwd"},
+        {"holidays": "ZZ"},
+        {"opening_hours": 5},
+    ],
+)
+def test_a_store_that_cannot_be_read_is_named_and_the_one_known_before_stands(broken: dict[str, object]) -> None:
+    bus = Bus()
+    bus.open_store("S1")
+    bus.receive("S1", "X", 5)
+    row = Record(0, 0, b"S1", msgspec.json.encode({"store_id": "S1", "name": "One", **broken}))
+
+    with pytest.raises(ValueError, match=r"store S1|opening_hours"):
+        bus.routing.take("stores", row, 0)
+    bus.place("AAAAAAA1", "S1", {"X": 1})
+
+    assert bus.lines("AAAAAAA1") == {"S1": LineState.PROMISED}
 
 
 def test_a_store_that_was_never_imported_is_refused_by_name() -> None:

@@ -3,10 +3,13 @@
 from collections.abc import Iterable
 from typing import Protocol
 
+import msgspec
+
 from bopis.domain.inventory.rows import split_key
 from bopis.domain.orders.events import RoutingRequested
 from bopis.domain.sourcing.rules import RuleSet
 from bopis.ports import OpeningHours
+from bopis.services.directory import StoreRecord
 from bopis.services.routing.gathering import Gatherer
 from bopis.services.routing.open_orders import OpenOrders
 from bopis.services.routing.router import ORDERS_TOPIC, SHADOW_TOPIC, Partitions, Router, Said
@@ -33,6 +36,7 @@ class LiveRouting:
     """Tables, open orders and the router of one worker."""
 
     def __init__(self, hours: OpeningHours, rules: RuleSet, candidate: RuleSet | None = None) -> None:
+        self._hours = hours
         self._tables = Tables()
         self._orders = OpenOrders(rules)
         self._router = Router(Gatherer(self._tables, self._orders, hours, rules), rules, candidate)
@@ -47,19 +51,27 @@ class LiveRouting:
         self._stores.update(record.store_id for record in self._tables.stores())
 
     def take(self, topic: str, row: Row, partition: int) -> None:
-        """Fold one record into its table and note whom it may concern. Raises what a decoder raises."""
+        """Fold one record into its table and note whom it may concern. Raises `ValueError` for what cannot be read."""
         if row.key is None:
             return
         if topic == LEVELS_TOPIC:
             self._take_level(row.key, row.value)
         elif topic == STORES_TOPIC:
-            self._concern(self._tables.take_store(row.key, row.value))
+            self._take_store(row.key.decode(), row.value)
         else:
             name = self._orders.take(row.key, row.value, partition)
             order = None if name is None else self._orders.get(name)
             if order is not None:
                 self._suspects.add(order.order)
                 self._stores.update(line.store for line in order.live if line.store)
+
+    def _take_store(self, name: str, value: bytes | None) -> None:
+        record = None if value is None else msgspec.json.decode(value, type=StoreRecord)
+        # Whoever writes to the log past the import is checked here, or one store's hours would stop all routing.
+        if record is not None and (problems := self._hours.problems(record.hours)):
+            raise ValueError(f"store {name}: {'; '.join(problems)}")
+        self._tables.take_store(name, record)
+        self._concern(name)
 
     def _take_level(self, key: bytes, value: bytes | None) -> None:
         name = self._tables.take_level(key, value)

@@ -52,14 +52,12 @@ class Tables:
                 self._carried.setdefault(rest, set()).add(store)
         return name
 
-    def take_store(self, key: bytes, value: bytes | None) -> str:
-        """Take one record of ``stores``; raises msgspec's error for what is no store."""
-        name = key.decode()
-        if value is None:
+    def take_store(self, name: str, record: StoreRecord | None) -> None:
+        """Take one store; None takes it out."""
+        if record is None:
             self._stores.pop(name, None)
         else:
-            self._stores[name] = msgspec.json.decode(value, type=StoreRecord)
-        return name
+            self._stores[name] = record
 
     def get(self, key: str) -> Row | None:
         """The row under a key, as the inventory's own functions ask for it."""
