@@ -176,7 +176,7 @@ def test_rows_that_are_not_there_are_asked_for_once() -> None:
     rows, asked = FoldRows(), []
     shelf = FakeShelf()
     rows.shelf = shelf
-    shelf.fetch = lambda keys: asked.append(keys) or []  # type: ignore[assignment,func-returns-value,method-assign]
+    shelf.fetch = lambda keys: asked.append(keys) or []  # type: ignore[func-returns-value,method-assign]
 
     rows.prefetch(["S1|A", "S1|B"])
     found = [rows.get("S1|A"), rows.get("S1|B"), rows.get("S1|C"), rows.get("S1|C")]

@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 from aiokafka.structs import TopicPartition
 
-from bopis.readside.errors import RecordsMissing
+from bopis.readside.errors import DatabaseAway, RecordsMissing
 from streams.batches import Chunk
 from streams.errors import PartitionStuck, SourceReplaced, SourceTruncated
 from streams.limits import StreamLimits
+from streams.projection_database import Database
 from streams.projection_reading import PENDING_RECORDS_MAX, Feeds, Reading
 from tests.readside.world import Record
 
@@ -249,3 +250,21 @@ async def test_the_positions_of_a_database_that_is_away_are_not_judged() -> None
 
     assert [(it.position, it.committing) for it in there] == [(-1, True)]
     assert [(it.position, it.committing) for it in gone] == [(None, False)]
+
+
+async def test_a_database_that_is_away_is_told_until_it_is_back() -> None:
+    database = Database(None, "p.", StreamLimits())
+    told: list[list[str]] = []
+
+    def work() -> str:
+        told.append([it.words for it in database.troubles.values()])
+        if len(told) < 3:
+            raise DatabaseAway(cause="connection refused")
+        return "done"
+
+    answer = await database._patiently(work)
+    database.close()
+
+    away = "the database does not answer: connection refused"
+    assert (answer, told) == ("done", [[], [away], [away]])
+    assert (database.away, database.troubles) == (False, {})
