@@ -35,7 +35,8 @@ from tests.security.nursery import Forked
 PREFIX, REVOKED = "bopis.", "revoked."
 EVERYTHING, REVOKED_USER = "everything", "revoked-inventory"
 WAIT_SECONDS_MAX = 60.0
-TOPICS_AT_ONCE = 100
+TOPICS_AT_ONCE = 25
+PATIENCE_MS = 120_000
 READY = '"event":"ready"'
 SOURCE = "fortress"
 # The rights are those of a machine with one partition as well; and one is quicker to make.
@@ -81,7 +82,8 @@ class Fortress:
         upgrade(engine)
         engine.dispose()
         self.cluster.start()
-        self.admin = KafkaAdminClient(bootstrap_servers=self.cluster.bootstrap, **self.cluster.client())
+        patient: dict[str, Any] = {"request_timeout_ms": PATIENCE_MS, **self.cluster.client()}
+        self.admin = KafkaAdminClient(bootstrap_servers=self.cluster.bootstrap, **patient)
         self.producer = KafkaProducer(bootstrap_servers=self.cluster.bootstrap, **self.cluster.client())
         self._create_topics()
         rights = [it for part in PARTS for it in all_rights(part.name, part.name, PREFIX)]
@@ -107,7 +109,7 @@ class Fortress:
         names = sorted(wanted)
         for first in range(0, len(names), TOPICS_AT_ONCE):
             chosen = names[first : first + TOPICS_AT_ONCE]
-            self.admin.create_topics({name: wanted[name] for name in chosen}, wait_for_metadata=True)
+            self.admin.create_topics({name: wanted[name] for name in chosen}, timeout_ms=PATIENCE_MS)
 
     def revoke(self, rule: Rule, operation: Operation) -> None:
         """Take one right away."""
