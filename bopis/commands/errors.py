@@ -22,6 +22,8 @@ EXIT_CODES = {
     70: "internal fault; what was acknowledged is safe",
     75: "try again: it did not happen in time",
     78: "configuration: a topic or a limit does not fit, starting again would not help",
+    80: "a worker stood still and ended itself; it may be started again",
+    81: "the log refused what a worker wrote or asked; its name is told",
     130: "interrupted",
 }
 

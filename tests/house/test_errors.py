@@ -8,7 +8,7 @@ from bopis.commands.errors import EXIT_CODES
 from tests.house.plan import SIGNALS
 from tests.house.reading import modules, verdict
 
-GOLDEN_EXIT_CODES = {0, 1, 2, 3, 4, 5, 69, 70, 75, 78, 130}
+GOLDEN_EXIT_CODES = {0, 1, 2, 3, 4, 5, 69, 70, 75, 78, 80, 81, 130}
 IGNORE = re.compile(r"#\s*type:\s*ignore(?P<code>\[[a-z-, ]+\])?(?P<reason>.*)$")
 
 
