@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -45,6 +46,7 @@ class Shop:
         self.producer: AIOKafkaProducer | None = None
         self.done: set[str] = set()
         self.ended: set[str] = set()
+        self.kinds: Counter[str] = Counter()
 
     def start(self, name: str) -> None:
         talk = self.world.home / f"{name}-{time.monotonic_ns()}.log"
@@ -97,11 +99,12 @@ class Shop:
         end = time.monotonic() + WAIT_S_MAX
         assert self.producer is not None
         while not enough():
-            assert time.monotonic() < end, f"{len(self.done)} conclusions: {self.talk()}"
+            assert time.monotonic() < end, f"{self.kinds}: {self.talk()}"
             for records in (await consumer.getmany(timeout_ms=200)).values():
                 for record in records:
                     event = ORDER_EVENTS.decode(record.value)
                     if event.id not in self.done:
+                        self.kinds[type(event.data).__name__] += 1
                         self.done.add(event.id)
                         self.ended |= {event.subject} if type(event.data).__name__ in ENDS else set()
                         await self.answer(event)

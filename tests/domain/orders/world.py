@@ -44,7 +44,7 @@ class OrderRows(MemoryRows):
 
 def number(n: int = 1) -> str:
     """An order number for the n-th order of a test."""
-    return number_from(n.to_bytes(5, "little"))
+    return number_from(n.to_bytes(5, "big"))
 
 
 def assignment(request: Request, store: str, now_ms: int, **changes: Any) -> Assignment:
