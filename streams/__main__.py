@@ -5,7 +5,6 @@ import asyncio
 import json
 import logging
 import os
-import signal
 import socket
 import sys
 from collections.abc import Sequence
@@ -139,5 +138,5 @@ def _log_to_stderr(level: str, *, repeat_errors: bool) -> None:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    # SIGPIPE stays ignored, as Python has it: a log that resets a connection must not end the process.
     sys.exit(main())

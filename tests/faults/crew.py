@@ -156,7 +156,8 @@ class Watch:
             bootstrap_servers=self._crew.engine.bootstrap,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
-            request_timeout_ms=5_000,
+            request_timeout_ms=15_000,
+            reconnect_backoff_max_ms=500,
         )
         consumer.assign([TopicPartition(topic, number) for number in range(PARTITIONS)])
         while not self._over.is_set():

@@ -46,7 +46,11 @@ class Judge:
     def producer(self) -> KafkaProducer:
         if self._producer is None:
             self._producer = KafkaProducer(
-                bootstrap_servers=self.bootstrap, linger_ms=2, delivery_timeout_ms=120_000, retry_backoff_ms=50
+                bootstrap_servers=self.bootstrap,
+                linger_ms=2,
+                delivery_timeout_ms=120_000,
+                retry_backoff_ms=50,
+                reconnect_backoff_max_ms=500,
             )
         return self._producer
 

@@ -97,7 +97,7 @@ def test_a_log_that_cannot_be_reached_or_understood_costs_time_and_nothing_else(
     weathers = [Weather.CUT, Weather.HALF_OPEN, Weather.SLOW, Weather.CORRUPT]
     (tmp_path / "crew").mkdir()
     with Crew(engine, tmp_path / "crew", session_timeout_seconds=10) as crew:
-        crew.start("one")
+        worker = crew.start("one")
         load = Load(crew, seed, PAUSE_S)
         with Watch(crew) as watch, load.running():
             watch.seconds_until_all_go_on()
@@ -108,7 +108,7 @@ def test_a_log_that_cannot_be_reached_or_understood_costs_time_and_nothing_else(
                     time.sleep(UNREACHABLE_SECONDS if weather in (Weather.CUT, Weather.SILENT) else ROUGH_SECONDS)
                     proxy.change(Weather.FINE)
                     result.resumed_s.append(watch.seconds_until_all_go_on())
-                    crew.mend()
+                    assert worker.lives, f"{weather} ended the worker with {worker.process.returncode}"
 
         result.count = count
         result.notes = {"requests_corrupted": proxy.corrupted}
