@@ -13,7 +13,7 @@ from streams.limits import StreamLimits
 from streams.seats import numbered
 from streams.worker import Ready, run
 
-SHORT_NAMES = ("inventory", "routing", "projection")
+SHORT_NAMES = ("inventory", "orders", "routing", "projection")
 
 Told = Callable[[Ready], None]
 
@@ -68,6 +68,10 @@ def run_processor(name: str, settings: Settings, told: Told) -> int:
         from streams.inventory import InventoryProcessor
 
         return run(InventoryProcessor(), way, bounds, told)
+    if name == "orders":
+        from streams.orders import OrdersProcessor
+
+        return run(OrdersProcessor(), way, bounds, told)
     if name == "routing":
         return _run_routing(settings, told)
     from streams.projection import run as run_projection
