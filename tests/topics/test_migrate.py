@@ -14,6 +14,7 @@ from bopis.ports import Record
 from bopis.services.dead_letters import letters
 from bopis.services.migration.survey import read
 from bopis.services.progress import decided_positions
+from bopis.topics.known import TOPICS, Moved
 from streams.inventory import InventoryProcessor
 from streams.rows import Rows
 from streams.rules import NO_POSITION, step
@@ -27,7 +28,7 @@ RECORD_BYTES_MAX = 1 << 20
 # Where a record stands, and which of the rows made from one record a row is: a move changes the first, and splits
 # ticks, so that it changes the second.
 PLACES = {"partition", "offset", "line"}
-MOVED = ("stock", "inventory-levels", "inventory-events", "stores", "dead-letters")
+MOVED = tuple(it.name for it in TOPICS if it.moved is not Moved.NOTHING)
 NOT_COMPARED = ("consumed", "alembic_version")
 
 
