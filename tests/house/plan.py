@@ -17,7 +17,7 @@ FLOORS = {
     "store_agent": 3,
     "migrations": 3,
     "benchmarks": 4,
-    "deploy": 4,
+    "deploy": 3,
 }
 SAME_ROOM = {"cli": "bopis.commands"}
 TOP_PACKAGE = "bopis"
