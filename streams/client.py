@@ -12,6 +12,7 @@ from aiokafka.client import AIOKafkaClient, ConnectionGroup, CoordinationType
 from aiokafka.errors import (
     BrokerResponseError,
     ConcurrentTransactions,
+    CorruptRecordException,
     GroupAuthorizationFailedError,
     KafkaError,
     LeaderNotAvailableError,
@@ -32,7 +33,8 @@ log = structlog.get_logger("streams.client")
 
 Answer = TypeVar("Answer")
 # Errors that pass, though aiokafka does not count them as retriable.
-PASSING = (ConcurrentTransactions, UnknownError)
+# A batch that a network has damaged is refused by its checksum; the same batch sent again is whole.
+PASSING = (ConcurrentTransactions, CorruptRecordException, UnknownError)
 # Errors of a log that is starting or electing, not of one that refuses.
 NOT_YET = (LeaderNotAvailableError, NotLeaderForPartitionError, UnknownTopicOrPartitionError)
 EARLIEST = -2
