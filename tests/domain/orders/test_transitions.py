@@ -400,3 +400,30 @@ def test_the_promise_changes_when_another_store_takes_over_and_the_customer_hear
     changed = world.of(NoticeDue)[-1]
     assert (changed.milestone, changed.store) == (Milestone.PROMISE_CHANGED, S2)
     assert changed.ready_by_ms == world.now_ms + 9 * HOUR_MS
+
+
+def test_all_units_that_part_go_on_as_a_line_of_their_own() -> None:
+    world = picking(World(), lines=(("A", 5),))
+
+    world.tell(m.RecordPick(store=S1, lines=(PickedLine(line=1, picked=2, missing=3),)))
+
+    assert {it.line: (it.quantity, it.parent) for it in world.order().lines} == {1: (2, 0), 2: (3, 1)}
+
+
+def test_a_short_kit_is_asked_for_elsewhere_only_after_its_other_components_are_given_back() -> None:
+    world = picking(World(), lines=(KIT,))
+
+    told = world.tell(m.RecordPick(store=S1, lines=(PickedLine(line=1, sku="B", picked=3, missing=1),)))
+
+    kinds = [type(it).__name__ for it in told]
+    assert kinds.index("LineShort") < kinds.index("LinesFreed") < kinds.index("RoutingRequested")
+    assert (world.line().state, world.line().store) == (LineState.PROMISED, S2)
+
+
+def test_one_reminder_is_sent_for_two_that_were_slept_over() -> None:
+    world = ready(World())
+    world.wait(world.of(OrderReady)[0].window_end_ms - world.now_ms - HOUR_MS)
+
+    world.wait(MINUTE_MS)
+
+    assert milestones(world).count("reminder") == 1
