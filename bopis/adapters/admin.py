@@ -10,7 +10,7 @@ from kafka.admin import ConfigResource, ConfigResourceType
 
 from bopis.adapters.errors import RightMissing
 from bopis.adapters.publisher import bootstrap_ms
-from bopis.adapters.refusals import SEE, SEE_GROUP, no_way_in, translate
+from bopis.adapters.refusals import SEE, SEE_GROUP, SEE_SETTINGS, no_way_in, translate
 
 ASK_ATTEMPTS_MAX = 10
 ASK_PAUSE_SECONDS = 0.3
@@ -71,12 +71,12 @@ class LogAdmin:
     def settings(self, topics: list[str]) -> dict[str, list[Setting]]:
         """Every setting of the topics."""
         resources = [ConfigResource(ConfigResourceType.TOPIC, self._prefix + topic) for topic in topics]
-        described = self._ask("DESCRIBE_CONFIGS", self._client.describe_configs, resources, False, "all")
+        described = self._ask(SEE_SETTINGS, self._client.describe_configs, resources, False, "all")
         found: dict[str, list[Setting]] = {}
         for by_name in described.values():
             for name, settings in by_name.items():
                 if not settings:  # the library drops the log's refusal; a topic has always some
-                    raise RightMissing(right=f"DESCRIBE_CONFIGS on topic {name}")
+                    raise RightMissing(right=f"{SEE_SETTINGS} on topic {name}")
                 found[name.removeprefix(self._prefix)] = [_setting(key, told) for key, told in sorted(settings.items())]
         return found
 

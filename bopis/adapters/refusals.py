@@ -20,6 +20,7 @@ from bopis.adapters.handshake import shut_out
 # What it takes to see that something is there; most have it by another right.
 SEE = "DESCRIBE (READ and WRITE include it)"
 SEE_GROUP = "DESCRIBE (READ includes it)"
+SEE_SETTINGS = "DESCRIBE_CONFIGS (ALTER_CONFIGS includes it)"
 _TOO_LARGE = (kafka_errors.MessageSizeTooLargeError, kafka_errors.RecordListTooLargeError)
 _ON = {
     kafka_errors.TopicAuthorizationFailedError: "topic",

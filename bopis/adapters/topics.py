@@ -8,7 +8,7 @@ from kafka.admin import ConfigResource, ConfigResourceType
 
 from bopis.adapters.admin import LogAdmin
 from bopis.adapters.errors import RightMissing, SettingRefused
-from bopis.adapters.refusals import named, translate
+from bopis.adapters.refusals import SEE_SETTINGS, named, translate
 from bopis.topics.plans import TopicPlan, TopicState
 
 GONE_SECONDS_MAX = 30.0
@@ -36,11 +36,11 @@ class TopicKeeper:
             resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in sorted(described)]
             told = self._client.describe_configs(resources, False, "all") if resources else {}
         except kafka_errors.KafkaError as error:
-            raise translate(error, "(all)", "DESCRIBE_CONFIGS") from error
+            raise translate(error, "(all)", SEE_SETTINGS) from error
         settings = {name: found for by_name in told.values() for name, found in by_name.items()}
         for name in described:
             if not settings.get(name):  # the library drops the log's refusal; a topic has always some
-                raise RightMissing(right=f"DESCRIBE_CONFIGS on topic {name}")
+                raise RightMissing(right=f"{SEE_SETTINGS} on topic {name}")
         return {
             name: TopicState(
                 partitions=len(it["partitions"]),

@@ -1,14 +1,17 @@
 """Access rules in a secured cluster: the product's own table, said to Apache Kafka."""
 
+import time
 from collections.abc import Iterable, Iterator
 
 from kafka import KafkaAdminClient
 from kafka.admin import (
     ACL,
+    ACLFilter,
     ACLOperation,
     ACLPermissionType,
     ACLResourcePatternType,
     ResourcePattern,
+    ResourcePatternFilter,
     ResourceType,
 )
 
@@ -21,13 +24,30 @@ _RESOURCES = {
     Resource.TRANSACTIONAL_ID: ResourceType.TRANSACTIONAL_ID,
 }
 ANY_HOST = "*"
+HOLD_SECONDS_MAX = 60.0
+_ANYTHING = ResourcePatternFilter(ResourceType.ANY, None, ACLResourcePatternType.ANY)
+_EVERY = ACLFilter(
+    principal=None,
+    host=None,
+    operation=ACLOperation.ANY,
+    permission_type=ACLPermissionType.ANY,
+    resource_pattern=_ANYTHING,
+)
 
 
 def grant(admin: KafkaAdminClient, rules: Iterable[Rule]) -> None:
-    """Allow what the rules say; what is allowed already stays so. Raises RulesRefused."""
-    failed = admin.create_acls([it for rule in rules for it in _lines(rule, rule.operations)])["failed"]
+    """Allow what the rules say, and wait until it holds; what is allowed already stays so. Raises RulesRefused."""
+    lines = [it for rule in rules for it in _lines(rule, rule.operations)]
+    failed = admin.create_acls(lines)["failed"]
     if failed:
         raise RulesRefused([it.__name__ for it in failed])
+    # The rules are in the cluster's own log now; the node that is asked next may not have read them yet.
+    wanted = {_facts(it) for it in lines}
+    end = time.monotonic() + HOLD_SECONDS_MAX
+    while not wanted <= {_facts(it) for it in admin.describe_acls(_EVERY)[0]}:
+        if time.monotonic() > end:
+            raise RulesRefused([f"they did not hold after {HOLD_SECONDS_MAX:.0f} s"])
+        time.sleep(0.2)
 
 
 def revoke(admin: KafkaAdminClient, rule: Rule, operation: Operation) -> None:
@@ -47,3 +67,8 @@ def _lines(rule: Rule, operations: Iterable[Operation]) -> Iterator[ACL]:
             permission_type=ACLPermissionType.ALLOW,
             resource_pattern=ResourcePattern(_RESOURCES[rule.resource], rule.name, pattern),
         )
+
+
+def _facts(line: ACL) -> tuple[object, ...]:
+    pattern = line.resource_pattern
+    return line.principal, line.operation, pattern.resource_type, pattern.resource_name, pattern.pattern_type

@@ -21,6 +21,9 @@ pytestmark = pytest.mark.kafka
 
 WORKERS = ("inventory", "projection")
 PROCESSORS = frozenset(SHORT_NAMES)
+# An order's first timer is due after minutes: that its tick needs the right is checked with the table.
+NOT_YET_NEEDED = {("orders", "orders", Operation.WRITE)}
+TRIED = [it for it in CASES if it.part in PROCESSORS and (it.part, it.right.name, it.operation) not in NOT_YET_NEEDED]
 AT_ONCE = 4
 CONFIGURATION = 78
 UNSEEN = "DESCRIBE (READ and WRITE include it)"
@@ -121,14 +124,15 @@ def verdicts(fortress: Fortress) -> dict[int, tuple[int | None, str]]:
     """How each worker that lacks one right ended, and what it said; some run at once, to be done sooner."""
 
     def judged(case: Case) -> tuple[int, tuple[int | None, str]]:
-        fortress.publish(case.prefix, stimuli(case.user))
+        if any(it.name == f"{case.prefix}stock" for it in case.rights()):
+            fortress.publish(case.prefix, stimuli(case.user))
         worker = fortress.fork_worker(case)
         if case.right.name == "workers":
             return case.number, (_until_it_says(worker, f"on topic {case.name}"), worker.talk)
         return case.number, (worker.wait_end(), worker.talk)
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        return dict(pool.map(judged, [it for it in CASES if it.part in PROCESSORS]))
+        return dict(pool.map(judged, TRIED))
 
 
 def _until_it_says(worker: Running, words: str) -> int | None:
@@ -140,7 +144,7 @@ def _until_it_says(worker: Running, words: str) -> int | None:
     return None if is_running else worker.process.poll()
 
 
-@pytest.mark.parametrize("case", [it for it in CASES if it.part in PROCESSORS and it.right.name != "workers"], ids=str)
+@pytest.mark.parametrize("case", [it for it in TRIED if it.right.name != "workers"], ids=str)
 def test_a_worker_without_one_right_ends_and_names_it(case: Case, verdicts: dict[int, tuple[int | None, str]]) -> None:
     code, talk = verdicts[case.number]
 
@@ -148,7 +152,7 @@ def test_a_worker_without_one_right_ends_and_names_it(case: Case, verdicts: dict
     assert any(it in talk for it in expected(case)), talk[-3000:]
 
 
-@pytest.mark.parametrize("case", [it for it in CASES if it.part in PROCESSORS and it.right.name == "workers"], ids=str)
+@pytest.mark.parametrize("case", [it for it in TRIED if it.right.name == "workers"], ids=str)
 def test_a_worker_that_cannot_tell_how_it_is_says_so_and_goes_on(
     case: Case, verdicts: dict[int, tuple[int | None, str]]
 ) -> None:

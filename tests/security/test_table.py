@@ -10,6 +10,8 @@ from bopis.topics.access import PARTS, Operation, Resource, rules
 from bopis.topics.known import BY_NAME
 from streams.compose import SHORT_NAMES
 from streams.inventory import InventoryProcessor
+from streams.orders import OrdersProcessor
+from streams.processor import Processor
 from tests.cli.program import run
 
 PAGE = (Path(__file__).parents[2] / "docs" / "security.md").read_text(encoding="utf-8")
@@ -20,13 +22,14 @@ def test_every_processor_that_can_be_started_has_its_rights_in_the_table() -> No
     assert set(SHORT_NAMES) <= {it.name for it in PARTS}, "add the processor to bopis/topics/access.py"
 
 
-def test_the_inventory_has_rights_on_its_topics_and_no_others() -> None:
-    processor = InventoryProcessor()
+@pytest.mark.parametrize("processor", [InventoryProcessor(), OrdersProcessor()], ids=lambda it: it.name)
+def test_a_processor_has_rights_on_its_topics_and_no_others(processor: Processor) -> None:
     mine = next(it.rights for it in PARTS if it.name == processor.name)
 
     allowed = {right.name: set(right.operations) for right in mine if right.resource is Resource.TOPIC}
 
-    written = {processor.changelog, *processor.outputs, *BESIDE}
+    # Ticks are written to the source.
+    written = {processor.source, processor.changelog, *processor.outputs, *BESIDE}
     assert {name for name, operations in allowed.items() if Operation.WRITE in operations} == written
     readable = {name for name, operations in allowed.items() if Operation.READ in operations}
     assert readable == {processor.source, processor.changelog}
