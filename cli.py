@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from bopis.commands import (
+    catalogue,
     checking,
     config,
     database,
@@ -66,6 +67,7 @@ for group in (
     running,
     stock,
     stores,
+    catalogue,
     routing,
     status,
     checking,

@@ -121,6 +121,14 @@ PARTS: tuple[Part, ...] = (
         Right(_TOPIC, "inventory-events", (_R,), "what came of it"),
         Right(_TOPIC, "dead-letters", (_R,), "whether it was parked"),
     )),
+    Part("counter", "staff with a customer waiting: `bopis order`, `bopis pickup`, `bopis catalogue`, `bopis board`", (
+        Right(_TOPIC, "orders", (_W,), "what customers and staff say to an order"),
+        Right(_TOPIC, "order-events", (_R,), "what came of it"),
+        Right(_TOPIC, "order-state", (_R,), "orders as they stand"),
+        Right(_TOPIC, "catalogue", (_R, _W), "names, GTINs, kits; `bopis catalogue import`"),
+        Right(_TOPIC, "stores", (_R,), "names and time zones"),
+        Right(_TOPIC, "dead-letters", (_R,), "whether it was parked"),
+    )),
     Part("operator", "`bopis topics`, `bopis dead-letters`, `bopis replay`, `bopis doctor`", (
         Right(_TOPIC, "", (_R, _W, Operation.CREATE, Operation.ALTER_CONFIGS),
               "creates, checks, moves and reads every topic; sends dead letters again", prefixed=True),

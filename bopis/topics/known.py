@@ -73,6 +73,8 @@ TOPICS: tuple[Topic, ...] = (
           written_by="inventory", read_by="verify, subscribers"),
     Topic(name="stores", key="store", kept=Kept.NEWEST, moved=Moved.NEWEST,
           written_by="imports, operators", read_by="projection, routing"),
+    Topic(name="catalogue", key="SKU", kept=Kept.NEWEST, moved=Moved.NEWEST,
+          written_by="imports, operators", read_by="checkout, counter"),
     Topic(name="orders", key="order", kept=Kept.FOR_EVER, moved=Moved.EVERY, bytes_max=SOURCE_BYTES_MAX,
           written_by="customers' channels, inventory and routing (answers), orders (ticks)", read_by="orders, routing"),
     Topic(name="order-state", key="order", kept=Kept.NEWEST, moved=Moved.ROWS, bytes_max=COMMIT_BYTES_MAX,
