@@ -216,7 +216,9 @@ def test_release_after_collection_is_refused_and_gives_nothing_back() -> None:
 
     events = shop.say(ReleaseStock(hold="h1"))
 
-    assert events == [HoldCommandRefused(hold="h1", order="order-h1", command="ReleaseStock", reason=Refusal.HOLD_ENDED)]
+    assert events == [
+        HoldCommandRefused(hold="h1", order="order-h1", command="ReleaseStock", reason=Refusal.HOLD_ENDED)
+    ]
     assert (shop.on_hand(), shop.level().held) == (7, 0)
 
 
