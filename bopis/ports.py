@@ -128,6 +128,18 @@ class Secrets(Protocol):
     def codes(self) -> Codes: ...
     @property
     def lookups(self) -> Finding: ...
+    @property
+    def number_key(self) -> bytes:
+        """What order numbers are derived from."""
+        ...
+
+    def remember(self, customer: str, found_by: list[str]) -> None:
+        """Make a customer findable by keyed hashes of how they are reached."""
+        ...
+
+    def find(self, lookup: str) -> str | None:
+        """The customer that a keyed hash leads to."""
+        ...
 
     def seal(self, customer: str, fields: Mapping[str, str]) -> str:
         """Named texts as one sealed value; the first call makes the customer's key."""

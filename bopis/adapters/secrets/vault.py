@@ -32,6 +32,14 @@ class Vault:
         key = self.keys.key_of(customer)
         return None if key is None else unseal(key, customer, sealed)
 
+    def remember(self, customer: str, found_by: list[str]) -> None:
+        """Make a customer findable by keyed hashes of how they are reached."""
+        self.keys.remember(customer, found_by)
+
+    def find(self, lookup: str) -> str | None:
+        """The customer that a keyed hash leads to."""
+        return self.keys.find(lookup)
+
     def erase(self, customer: str) -> bool:
         """Make everything sealed for a customer unreadable, everywhere and for ever. True if there was a key."""
         return self.keys.erase(customer, self.backups)
