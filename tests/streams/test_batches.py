@@ -7,6 +7,7 @@ import pytest
 from aiokafka.consumer.fetcher import PartitionRecords
 from aiokafka.errors import CorruptRecordException
 from aiokafka.record.memory_records import MemoryRecords
+from aiokafka.record.util import calc_crc32c
 from aiokafka.structs import TopicPartition
 
 from streams.batches import NO_HEADERS, Batches, parse
@@ -22,6 +23,16 @@ def blob(base_offset: int, count: int, value: bytes = b"v") -> bytearray:
     return data
 
 
+def emptied(base_offset: int, count: int) -> bytes:
+    """What Apache Kafka leaves of a batch whose records were all superseded: its header, with the last sequence of
+    its writer and the offsets that it had."""
+    header = blob(base_offset, count)[:61]
+    struct.pack_into(">i", header, 8, 61 - 12)
+    struct.pack_into(">i", header, 57, 0)
+    struct.pack_into(">I", header, 17, calc_crc32c(bytes(header[21:])))
+    return bytes(header)
+
+
 def fetched(data: bytes, at: int) -> Any:
     return PartitionRecords(TP, MemoryRecords(data), [], at, None, None, True, 0)
 
@@ -32,6 +43,20 @@ def test_a_fetch_from_the_middle_of_a_batch_leaves_the_head_out() -> None:
     assert [record.offset for record in chunk.records] == [12, 13, 14, 20, 21]
     assert (chunk.start, chunk.next) == (12, 22)
     assert chunk.records[0].key == b"k2"
+
+
+def test_a_fetch_steps_over_batches_that_compaction_has_emptied() -> None:
+    chunk = parse(TP, fetched(emptied(10, 5) + bytes(blob(15, 2)) + emptied(17, 3), 10))
+
+    assert [record.offset for record in chunk.records] == [15, 16]
+    assert (chunk.start, chunk.next) == (10, 20)
+
+
+def test_a_fetch_of_nothing_but_an_emptied_batch_goes_on_behind_it() -> None:
+    chunk = parse(TP, fetched(emptied(10, 5), 12))
+
+    assert chunk.records == []
+    assert (chunk.start, chunk.next) == (12, 15)
 
 
 def test_a_batch_cut_off_at_the_end_of_a_fetch_is_left_for_the_next_one() -> None:
