@@ -20,13 +20,14 @@ from streams.limits import StreamLimits
 from streams.loops import loop_factory
 from streams.projection_database import Database
 from streams.projection_group import GroupReader
-from streams.projection_reading import LEVELS, STOCK, STORES, Feeds, Reading
+from streams.projection_reading import LEVELS, ORDER_EVENTS, ORDER_STATE, ORDERS, STOCK, STORES, Feeds, Reading
 from streams.topics import COMPACT, KEEP, planned
 from streams.worker import EXIT_CLEAN, Ready, Worker, prepare_process
 
 log = structlog.get_logger("streams.projection")
 
 NAME = "projection"
+FEEDS = (STOCK, LEVELS, STORES, ORDERS, ORDER_STATE, ORDER_EVENTS)
 EXIT_UNFIT = 78
 
 
@@ -63,6 +64,9 @@ def plans(connection: Connection, limits: StreamLimits) -> tuple[TopicPlan, ...]
         (STOCK, KEEP, limits.source_bytes_max, True),
         (LEVELS, COMPACT, limits.commit_bytes_max, True),
         (STORES, COMPACT, limits.record_bytes_max, False),
+        (ORDERS, KEEP, limits.source_bytes_max, True),
+        (ORDER_STATE, COMPACT, limits.commit_bytes_max, True),
+        (ORDER_EVENTS, KEEP, limits.source_bytes_max, False),
     )
     return planned(connection, shapes)
 
@@ -116,7 +120,7 @@ class ProjectionWorker(Worker):
     async def _read(self, group: GroupReader) -> None:
         """Read until cancelled. If reading falls, the worker falls: a supervisor starts it anew."""
         try:
-            await group.start([self._connection.topic(name) for name in (STOCK, LEVELS, STORES)])
+            await group.start([self._connection.topic(name) for name in FEEDS])
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(group.read())
                 tasks.create_task(group.tell_lag())

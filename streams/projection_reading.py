@@ -20,7 +20,8 @@ from streams.standing import OWNER, READY, Standing
 log = structlog.get_logger("streams.projection")
 
 STOCK, LEVELS, STORES = "stock", "inventory-levels", "stores"
-COMPACTED = (LEVELS, STORES)
+ORDERS, ORDER_STATE, ORDER_EVENTS = "orders", "order-state", "order-events"
+COMPACTED = (LEVELS, STORES, ORDER_STATE)
 
 # What is ahead of the database: the memory bound, and the size of the largest transaction.
 PENDING_RECORDS_MAX = 8_000

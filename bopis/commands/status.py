@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bopis.commands import status_workers
+from bopis.commands.rebuilding import FEEDS
 from bopis.commands.running import PROCESSORS
 from bopis.commands.shell import AsJson, Shell, open_shell
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-FEEDS = ("stock", "inventory-levels", "stores")
 WATCH_SECONDS = 2.0
 QUANTILES = ((0.5, "p50_ms"), (0.95, "p95_ms"))
 

@@ -32,12 +32,13 @@ class Consumed(NamedTuple):
 
 
 class Changes:
-    """Rows to append, rows to put under their key or to take away, and families of rows to replace as a whole.
+    """Rows to append, rows to put under their key or to take away, families of rows to replace as a whole, and rows
+    to note unless their key is there.
 
     A row that changes several times in one batch is written once, as it is at the end of the batch.
     """
 
-    __slots__ = ("appended", "put", "replaced")
+    __slots__ = ("appended", "noted", "put", "replaced")
 
     def __init__(self) -> None:
         self.appended: dict[str, list[Row]] = {}
@@ -45,6 +46,8 @@ class Changes:
         self.put: dict[str, dict[Key, Row | None]] = {}
         # Table to the first columns of the key to all rows that begin with them.
         self.replaced: dict[str, dict[Key, list[Row]]] = {}
+        # Table to key to row, of what may come twice and stands as it came first.
+        self.noted: dict[str, dict[Key, Row]] = {}
 
     def append(self, table: str) -> list[Row]:
         """The list of rows to append to a table."""
@@ -57,3 +60,7 @@ class Changes:
     def replace(self, table: str, parent: Key, rows: list[Row]) -> None:
         """Put these rows in the place of all that share the parent's key."""
         self.replaced.setdefault(table, {})[parent] = rows
+
+    def note(self, table: str, key: Key, row: Row) -> None:
+        """Put a row unless one with its key is there."""
+        self.noted.setdefault(table, {}).setdefault(key, row)

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 import msgspec
 
+from bopis.domain.calendar.stated import StatedHours
 from bopis.readside.changes import Changes, RecordLike
 
 
@@ -16,6 +17,8 @@ class _Store(msgspec.Struct):
     latitude: float | None = None
     longitude: float | None = None
     time_zone: str = "UTC"
+    opening_hours: str = "24/7"
+    holidays: str = ""
 
 
 _decode = msgspec.json.Decoder(_Store).decode
@@ -42,6 +45,12 @@ def project_stores(records: Iterable[RecordLike], changes: Changes) -> list[int]
             (key,),
             (
                 key, row.name or key, row.city, row.state, row.postal_code, row.latitude, row.longitude, row.time_zone,
+                _hours(row),
             ),
         )  # fmt: skip
     return unread
+
+
+def _hours(row: _Store) -> str:
+    stated = StatedHours(opening_hours=row.opening_hours, time_zone=row.time_zone, holidays=row.holidays)
+    return msgspec.json.encode(stated).decode()

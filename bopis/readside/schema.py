@@ -4,52 +4,19 @@ Instants are milliseconds since the epoch in UTC (``_ms``), as in the core. A ro
 has its place there as its key, so that a record can never be in a table twice.
 """
 
-from typing import Any
+from sqlalchemy import BigInteger, Boolean, Double, Index, Integer, LargeBinary, Table, Text
 
-from sqlalchemy import (
-    BigInteger,
-    Boolean,
-    Column,
-    Double,
-    Index,
-    Integer,
-    LargeBinary,
-    MetaData,
-    String,
-    Table,
-    Text,
-)
+from bopis.readside.columns import clocks as _clocks
+from bopis.readside.columns import key as _key
+from bopis.readside.columns import may as _may
+from bopis.readside.columns import metadata as metadata
+from bopis.readside.columns import must as _must
+from bopis.readside.columns import place as _place
+from bopis.readside.columns import said as _said
+from bopis.readside.orders import tables as orders
 
-NAMES = {"ix": "ix_%(table_name)s_%(column_0_N_name)s", "pk": "pk_%(table_name)s"}
-
-metadata = MetaData(naming_convention=NAMES)
-
-
-def _key(name: str, kind: Any = String) -> Column[Any]:
-    return Column(name, kind, primary_key=True, autoincrement=False)
-
-
-def _must(name: str, kind: Any = String) -> Column[Any]:
-    return Column(name, kind, nullable=False)
-
-
-def _may(name: str, kind: Any = String) -> Column[Any]:
-    return Column(name, kind, nullable=True)
-
-
-def _place() -> tuple[Column[Any], ...]:
-    """Where the record stands in the log, and which of the rows made from it this one is."""
-    return _key("partition", Integer), _key("offset", BigInteger), _key("line", Integer)
-
-
-def _clocks() -> tuple[Column[Any], ...]:
-    return _must("occurred_ms", BigInteger), _must("recorded_ms", BigInteger)
-
-
-def _said() -> tuple[Column[Any], ...]:
-    """Who said what caused this."""
-    return _must("source"), _may("actor"), _must("message_id")
-
+# Named here, so that whoever knows the schema knows the tables of orders, too.
+ORDER_TABLES = orders.TABLES
 
 # How far each partition was read. ``source_position`` and the claim belong to changelogs (see ``notes``).
 consumed = Table(
@@ -77,6 +44,8 @@ stores = Table(
     _may("latitude", Double),
     _may("longitude", Double),
     _must("time_zone"),
+    # What the store states about its hours, as JSON; a store that was imported by an older version has none.
+    _may("hours", Text),
 )
 
 # Feed of the inventory's rows: the present.

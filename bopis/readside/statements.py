@@ -23,6 +23,8 @@ def apply(transaction: Transaction, changes: Changes) -> None:
         parent = _key(name)[: len(next(iter(families)))]
         transaction.run(_delete(name, parent, transaction.dialect), list(families))
         append(transaction, name, [row for rows in families.values() for row in rows])
+    for name, noted in changes.noted.items():
+        transaction.run(insert_absent(name, transaction.dialect), list(noted.values()))
     for name, rows_by_key in changes.put.items():
         put(transaction, name, [row for row in rows_by_key.values() if row is not None])
         take_away(transaction, name, [key for key, row in rows_by_key.items() if row is None])

@@ -13,6 +13,9 @@ from bopis.readside.errors import RecordsMissing, TopicUnknown
 from bopis.readside.fold import Fold
 from bopis.readside.levels import project_levels
 from bopis.readside.notes import Notes
+from bopis.readside.orders.decisions import project_decisions
+from bopis.readside.orders.past import project_events
+from bopis.readside.orders.present import project_orders
 from bopis.readside.places import project_stores
 from bopis.readside.schema import consumed
 from bopis.readside.shelf import SqlShelf, keep
@@ -22,7 +25,10 @@ from bopis.readside.transaction import Transaction, transaction
 STOCK = "stock"
 LEVELS = "inventory-levels"
 STORES = "stores"
-TOPICS = (STOCK, LEVELS, STORES)
+ORDERS = "orders"
+ORDER_STATE = "order-state"
+ORDER_EVENTS = "order-events"
+TOPICS = (STOCK, LEVELS, STORES, ORDERS, ORDER_STATE, ORDER_EVENTS)
 
 FOLD_ROWS_CACHED_MAX = 40_000  # of one partition, a kilobyte or two each
 
@@ -146,9 +152,14 @@ def _project(
         folds[batch.partition].take(records, changes)
     elif batch.topic == STORES:
         project_stores(records, changes)
+    elif batch.topic == ORDERS:
+        project_decisions(batch.partition, records, changes)
+    elif batch.topic == ORDER_EVENTS:
+        project_events(batch.partition, records, changes)
     else:
         notes = Notes(before)
-        project_levels(batch.partition, notes.believed(records), changes)
+        put_rows = project_levels if batch.topic == LEVELS else project_orders
+        put_rows(batch.partition, notes.believed(records), changes)
         return before._replace(source_position=notes.source_position, claim=notes.claim, stale=notes.stale)
     return before
 

@@ -133,7 +133,8 @@ def wait_for(engine: Engine, shop: Shop) -> None:
         found = {"stock": 0, "inventory-levels": 0}
         try:
             for it in queries.positions(engine):
-                found[it.topic] += (it.position if it.source_position is None else it.source_position) + 1
+                if it.topic in found:
+                    found[it.topic] += (it.position if it.source_position is None else it.source_position) + 1
         except OperationalError:
             pass  # The server may be down just now.
         if min(found.values()) >= shop.sold:

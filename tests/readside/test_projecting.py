@@ -14,6 +14,7 @@ from streams.changelog import Claim, Position, encode_note
 from tests.readside.world import Record
 
 MINUTE = 60_000
+HOURS = '{"opening_hours":"Mo-Sa 08:00-20:00","time_zone":"America/Los_Angeles","holidays":"","cutoff":""}'
 
 
 def _row(key: str, row: object) -> Record:
@@ -120,7 +121,7 @@ def test_stores_are_put_under_their_key_and_what_is_no_store_is_told() -> None:
     changes = Changes()
     full = {
         "store_id": "S1", "name": "Main", "city": "Kent", "state": "WA", "postal_code": "98030",
-        "latitude": 47.4, "longitude": -122.2, "time_zone": "America/Los_Angeles",
+        "latitude": 47.4, "longitude": -122.2, "time_zone": "America/Los_Angeles", "opening_hours": "Mo-Sa 08:00-20:00",
     }  # fmt: skip
 
     unread = project_stores(
@@ -136,7 +137,7 @@ def test_stores_are_put_under_their_key_and_what_is_no_store_is_told() -> None:
     assert unread == [2]
     assert changes.put == {
         "stores": {
-            ("S1",): ("S1", "Main", "Kent", "WA", "98030", 47.4, -122.2, "America/Los_Angeles"),
+            ("S1",): ("S1", "Main", "Kent", "WA", "98030", 47.4, -122.2, "America/Los_Angeles", HOURS),
             ("S2",): None,
         }
     }

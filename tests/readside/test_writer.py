@@ -185,7 +185,7 @@ def test_topics_are_named_with_the_prefix_and_told_without(engine: Engine) -> No
 
     assert projection.positions() == {("stock", 0): 0}
     with pytest.raises(TopicUnknown):
-        projection.write("shop.orders", 0, world.stock[0])
+        projection.write("shop.order-archive", 0, world.stock[0])
 
 
 def test_records_that_are_no_messages_are_passed_over(engine: Engine) -> None:
