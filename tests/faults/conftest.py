@@ -1,5 +1,6 @@
 """A crew on each engine."""
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,6 +9,16 @@ import pytest
 from tests.engines import Engine
 from tests.engines.wire import Wire
 from tests.faults.crew import Crew
+
+
+@pytest.fixture(autouse=True)
+def _quiet_tills() -> Iterator[None]:
+    """The tills meet the faults, too, and kafka-python says so ten thousand times: a failure would drown in it."""
+    logger = logging.getLogger("kafka")
+    before = logger.level
+    logger.setLevel(logging.CRITICAL + 1)
+    yield
+    logger.setLevel(before)
 
 
 @pytest.fixture

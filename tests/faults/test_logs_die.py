@@ -112,5 +112,6 @@ def test_a_log_that_cannot_be_reached_or_understood_costs_time_and_nothing_else(
 
         result.count = count
         result.notes = {"requests_corrupted": proxy.corrupted}
+        assert proxy.corrupted > 0
         assert missing(crew, load) == set()
         result.judge(crew, load)
