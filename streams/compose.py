@@ -13,7 +13,7 @@ from streams.limits import StreamLimits
 from streams.seats import numbered
 from streams.worker import Ready, run
 
-SHORT_NAMES = ("inventory", "orders", "routing", "projection")
+SHORT_NAMES = ("inventory", "orders", "routing", "notices", "projection")
 
 Told = Callable[[Ready], None]
 
@@ -72,6 +72,10 @@ def run_processor(name: str, settings: Settings, told: Told) -> int:
         from streams.orders import OrdersProcessor
 
         return run(OrdersProcessor(), way, bounds, told)
+    if name == "notices":
+        from streams.notices import NoticesProcessor
+
+        return run(NoticesProcessor(), way, bounds, told)
     if name == "routing":
         return _run_routing(settings, told)
     from streams.projection import run as run_projection

@@ -14,7 +14,7 @@ import msgspec
 from bopis.domain.inventory.admission import Rejected
 from bopis.domain.message import Message
 from bopis.domain.orders.messages import Tick
-from bopis.domain.orders.outcomes import NoticeDue
+from bopis.domain.orders.outcomes import NoticeDue, OrderHandedOver
 from bopis.domain.orders.state import Order
 from bopis.domain.orders.step import Arrival, Concluded, step
 from bopis.wire.errors import WireError
@@ -107,7 +107,8 @@ def conclusions(message: Message, concluded: Concluded) -> list[Output]:
         )
         value = ORDER_EVENTS.encode_trusted(said)
         outputs.append(Output(EVENTS_TOPIC, order.encode(), value))
-        if isinstance(event, NoticeDue):
+        # Who was given the goods is not told any more to come and get them.
+        if isinstance(event, NoticeDue | OrderHandedOver):
             outputs.append(Output(NOTICES_TOPIC, order.encode(), value))
     for number, (index, request) in enumerate(concluded.requests):
         asked = Message(

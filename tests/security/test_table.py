@@ -10,6 +10,7 @@ from bopis.topics.access import PARTS, Operation, Resource, rules
 from bopis.topics.known import BY_NAME
 from streams.compose import SHORT_NAMES
 from streams.inventory import InventoryProcessor
+from streams.notices import NoticesProcessor
 from streams.orders import OrdersProcessor
 from streams.processor import Processor
 from tests.cli.program import run
@@ -22,7 +23,9 @@ def test_every_processor_that_can_be_started_has_its_rights_in_the_table() -> No
     assert set(SHORT_NAMES) <= {it.name for it in PARTS}, "add the processor to bopis/topics/access.py"
 
 
-@pytest.mark.parametrize("processor", [InventoryProcessor(), OrdersProcessor()], ids=lambda it: it.name)
+@pytest.mark.parametrize(
+    "processor", [InventoryProcessor(), OrdersProcessor(), NoticesProcessor()], ids=lambda it: it.name
+)
 def test_a_processor_has_rights_on_its_topics_and_no_others(processor: Processor) -> None:
     mine = next(it.rights for it in PARTS if it.name == processor.name)
 

@@ -12,6 +12,7 @@ from msgspec.structs import fields
 from bopis.domain.inventory.messages import StockAdjusted
 from bopis.domain.message import Message
 from bopis.wire.envelope import Family
+from bopis.wire.notices import NOTICE_EVENTS, NOTICES
 from bopis.wire.orders import ORDER_EVENTS, ORDERS
 from bopis.wire.routing import SHADOW
 from bopis.wire.schema import schemas
@@ -24,6 +25,8 @@ FAMILIES = {
     "inventory": INVENTORY_EVENTS,
     "orders": ORDERS,
     "order-events": ORDER_EVENTS,
+    "notices": NOTICES,
+    "notice-events": NOTICE_EVENTS,
     "shadow": SHADOW,
 }
 TYPES = [(family, name) for family in FAMILIES.values() for name in family.envelopes]

@@ -5,15 +5,19 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from bopis.domain.values import AmountCents, Id
+# What notices and orders both speak of is a word of notices; who speaks of orders finds it here.
+from bopis.domain.notices.terms import SEALED_LENGTH_MAX as SEALED_LENGTH_MAX
+from bopis.domain.notices.terms import Channel as Channel
+from bopis.domain.notices.terms import CustomerRef as CustomerRef
+from bopis.domain.notices.terms import Milestone as Milestone
+from bopis.domain.notices.terms import Sealed as Sealed
+from bopis.domain.values import AmountCents
 
 ORDER_LINES_MAX = 200
-SEALED_LENGTH_MAX = 8_192
 HASH_LENGTH_MAX = 64
 
 LineNumber = Annotated[int, Meta(ge=1)]
 LineNumbers = Annotated[tuple[LineNumber, ...], Meta(max_length=ORDER_LINES_MAX)]
-Sealed = Annotated[str, Meta(max_length=SEALED_LENGTH_MAX)]  # sealed under the customer's key before it enters
 Hash = Annotated[str, Meta(max_length=HASH_LENGTH_MAX)]
 Place = Annotated[str, Meta(min_length=1, max_length=64)]
 
@@ -24,15 +28,6 @@ class By(StrEnum):
     CUSTOMER = "customer"
     STAFF = "staff"
     SYSTEM = "system"
-
-
-class Channel(StrEnum):
-    """How a customer wants to be told."""
-
-    EMAIL = "email"
-    SMS = "sms"
-    WEBHOOK = "webhook"
-    CONSOLE = "console"
 
 
 class Consent(StrEnum):
@@ -133,23 +128,6 @@ class RejectReason(StrEnum):
     OTHER = "other"
 
 
-class Milestone(StrEnum):
-    """What a customer is told about."""
-
-    PLACED = "placed"
-    PROMISE_CHANGED = "promise_changed"
-    READY = "ready"
-    REMINDER = "reminder"
-    ARRIVAL = "arrival"
-    SUBSTITUTE_OFFERED = "substitute_offered"
-    ALTERNATIVE_OFFERED = "alternative_offered"
-    WAITING = "waiting"
-    CANCELLED = "cancelled"
-    EXPIRED = "expired"
-    NOT_READY = "not_ready"
-    CODE_REISSUED = "code_reissued"
-
-
 class Refusal(StrEnum):
     """Why a command was refused, in the order in which it is checked."""
 
@@ -173,15 +151,6 @@ class Refusal(StrEnum):
     CODE_USED = "code_used"
     WRONG_CODE = "wrong_code"
     NO_DOCUMENT = "no_document"
-
-
-class CustomerRef(Struct, frozen=True, kw_only=True):
-    """A customer by id, how they want to be told, and who they are: sealed, opened only where shown or sent."""
-
-    id: Id
-    language: Annotated[str, Meta(max_length=16)] = ""
-    channels: Annotated[tuple[Channel, ...], Meta(max_length=8)] = ()
-    sealed: Sealed = ""
 
 
 class Allows(Struct, frozen=True, kw_only=True):
