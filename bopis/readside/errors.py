@@ -11,6 +11,8 @@ ReadSideError
 +-- RoleTooStrong       the role may do more than read
 +-- StoreUnknown        no such store
 +-- CellUnknown         nothing was ever said about this SKU in this store
++-- OrderUnknown        no such order
++-- OrderUnclear        several orders begin so
 +-- CursorInvalid       the cursor did not come from the page before
 """
 
@@ -74,6 +76,18 @@ class StoreUnknown(ReadSideError):
 
 class CellUnknown(ReadSideError):
     """Nothing was ever said about this SKU in this store. Check the codes: they compare exactly."""
+
+
+class OrderUnknown(ReadSideError):
+    """No order has this number, or begins so. Check it, or find it with `bopis order list`."""
+
+    exit_code = 3
+
+
+class OrderUnclear(ReadSideError):
+    """Several orders begin so. Give more characters of the number."""
+
+    exit_code = 3
 
 
 class CursorInvalid(ReadSideError):

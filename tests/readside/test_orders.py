@@ -16,6 +16,7 @@ from bopis.readside.orders.present import shown
 from bopis.readside.orders.work import work_rows
 from bopis.readside.writer import Batch, Projection
 from bopis.services.counter.work import work_in
+from bopis.wire.orders import ORDERS
 from tests.domain.orders import recipes
 from tests.domain.orders.world import S1, number
 from tests.readside.orderlog import OrderLog
@@ -108,9 +109,8 @@ def test_a_decision_is_kept_with_its_answer_and_the_place_of_its_facts(engine: E
     of_first = next(it for it in rows if it.order_id == number())
     assert (of_first.attempt, of_first.digest, of_first.outcome, of_first.stores) == (1, "d1", "routed", S1)
     assert msgspec.json.decode(of_first.answer)["assignments"][0]["store"] == S1
-    said = m.OrderRouted
     record = log.topics["orders"][of_first.offset]
-    assert said.__name__ and b"bopis.order.routed.v1" in (record.value or b"")
+    assert ORDERS.type_name(m.OrderRouted).encode() in (record.value or b"")
     assert {it.order_id for it in rows} == {number(1), number(2), number(3)}
 
 

@@ -7,7 +7,7 @@ The check finds every single wrong character and every swap of neighbours.
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 NUMBER_LENGTH = 8
 _BITS = 5
-_MISREAD = str.maketrans({"O": "0", "I": "1", "L": "1", "-": "", " ": ""})
+MISREAD = str.maketrans({"O": "0", "I": "1", "L": "1", "-": "", " ": ""})
 _FIELD_POLYNOMIAL = 0b100101  # x^5 + x^2 + 1, primitive over GF(2)
 
 
@@ -23,7 +23,7 @@ def number_from(digest: bytes) -> str:
 
 def parse(text: str) -> str | None:
     """The number that somebody typed or read aloud, None if it is none or was misheard."""
-    number = text.upper().translate(_MISREAD)
+    number = text.upper().translate(MISREAD)
     if len(number) != NUMBER_LENGTH or any(it not in ALPHABET for it in number):
         return None
     digits = [ALPHABET.index(it) for it in number]

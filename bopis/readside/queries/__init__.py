@@ -3,6 +3,9 @@
 from bopis.readside.queries.answers import Clock, Page, Span
 from bopis.readside.queries.comparison import verify
 from bopis.readside.queries.instants import at
+from bopis.readside.queries.order_answers import OrderFilter
+from bopis.readside.queries.order_work import open_tasks, pickup_queue
+from bopis.readside.queries.orders import one_order, open_numbers, order_story, orders, orders_of
 from bopis.readside.queries.past import history
 from bopis.readside.queries.places import all_stores, one_store
 from bopis.readside.queries.present import find, levels
@@ -11,6 +14,7 @@ from bopis.readside.queries.state import gaps, holds, positions, totals
 
 __all__ = [
     "Clock",
+    "OrderFilter",
     "Page",
     "Span",
     "all_stores",
@@ -20,7 +24,14 @@ __all__ = [
     "history",
     "holds",
     "levels",
+    "one_order",
     "one_store",
+    "open_numbers",
+    "open_tasks",
+    "order_story",
+    "orders",
+    "orders_of",
+    "pickup_queue",
     "positions",
     "totals",
     "verify",

@@ -1,0 +1,64 @@
+"""What a store has to do: its queue of orders, and the tasks that orders left behind."""
+
+import msgspec
+from sqlalchemy import Engine, select
+
+from bopis.domain.orders.events import TaskRaised
+from bopis.domain.orders.terms import TaskKind
+from bopis.readside.engine import reading
+from bopis.readside.orders.past import name_of
+from bopis.readside.orders.tables import order_tasks, order_timeline, store_work
+from bopis.readside.orders.work import Step
+from bopis.readside.queries.answers import instant
+from bopis.readside.queries.order_answers import TaskAnswer, WorkAnswer
+
+_COLUMNS = tuple(it.name for it in store_work.columns if it.name not in ("order_id", "step"))
+
+
+class _Raised(msgspec.Struct):
+    task: str
+
+
+_raised = msgspec.json.Decoder(_Raised).decode
+
+
+def pickup_queue(engine: Engine, store: str) -> list[WorkAnswer]:
+    """What a store has to do for each order: who stands at the counter first, then by due time."""
+    query = select(store_work).where(store_work.c.store == store)
+    with reading(engine) as connection:
+        rows = connection.execute(query).all()
+    found = [
+        WorkAnswer(order=row.order_id, step=Step(row.step), **{name: getattr(row, name) for name in _COLUMNS})
+        for row in rows
+    ]
+    return sorted(found, key=lambda it: (not it.arrived_ms, it.due_ms, it.order))
+
+
+def open_tasks(engine: Engine, store: str | None = None) -> list[TaskAnswer]:
+    """Tasks that nobody has done yet, in a store or everywhere, the oldest first."""
+    query = select(order_tasks)
+    if store is not None:
+        query = query.where(order_tasks.c.store == store)
+    with reading(engine) as connection:
+        rows = connection.execute(query).all()
+        numbers = {row.order_id for row in rows}
+        past = select(order_timeline).where(
+            order_timeline.c.type == name_of(TaskRaised), order_timeline.c.order_id.in_(numbers)
+        )
+        raised = {_raised(row.body).task: row for row in connection.execute(past)}
+    found = []
+    for row in rows:
+        told = raised.get(row.task)
+        found.append(
+            TaskAnswer(
+                task=row.task,
+                order=row.order_id,
+                kind=TaskKind(row.kind),
+                store=row.store,
+                sku=row.sku,
+                hold=row.hold,
+                units=int(told.units or 0) if told else 0,
+                raised_at=instant(told.occurred_ms) if told else None,
+            )
+        )
+    return sorted(found, key=lambda it: (it.raised_at is None, it.raised_at, it.task))
