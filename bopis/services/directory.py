@@ -7,7 +7,7 @@ import msgspec
 
 from bopis.domain.calendar.stated import StatedHours
 from bopis.domain.values import STORE_LENGTH_MAX
-from bopis.ports import OpeningHours, Publisher
+from bopis.ports import Log, OpeningHours, Publisher
 
 STORES_TOPIC = "stores"
 ALWAYS_OPEN = "24/7"
@@ -84,6 +84,18 @@ def read_store(cells: Mapping[str, str], opening_hours: OpeningHours) -> StoreRe
 def publish_store(publisher: Publisher, record: StoreRecord) -> object:
     """Put a store into the directory; the newest record of an id stands."""
     return publisher.publish(STORES_TOPIC, record.store_id, msgspec.json.encode(record))
+
+
+def read_directory(log: Log) -> dict[str, StoreRecord]:
+    """Every store in the directory, by id; a record that is none is left out."""
+    found: dict[str, StoreRecord] = {}
+    for record in log.read(log.start_offsets((STORES_TOPIC,)), log.end_offsets((STORES_TOPIC,))):
+        key = (record.key or b"").decode(errors="replace")
+        try:
+            found[key] = msgspec.json.decode(record.value or b"null", type=StoreRecord)
+        except msgspec.MsgspecError:
+            found.pop(key, None)
+    return found
 
 
 def _id_problems(store: str) -> list[str]:
