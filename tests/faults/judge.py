@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 from zlib import crc32
@@ -10,6 +11,8 @@ import msgspec
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
 from bopis.domain.inventory.audit import Audit, Violation
+from bopis.domain.inventory.events import ReservationRefused, StockReserved
+from bopis.domain.inventory.messages import PosSale, StockReceived
 from bopis.domain.inventory.rows import Row, row_type
 from bopis.domain.message import Message
 from bopis.wire.errors import WireError
@@ -108,6 +111,15 @@ class Judge:
         self.wait(decided, "everything is decided", seconds_max)
         return found
 
+    def answered_wrongly(self, asked: set[str]) -> set[str]:
+        """Holds that were asked for and got no answer, or more than one. An answer that stands in the log twice
+        under one id is one."""
+        told = {it.id: it for it in (INVENTORY_EVENTS.decode(record.value) for record in self.read("inventory-events"))}
+        answers = Counter(
+            it.data.hold for it in told.values() if isinstance(it.data, StockReserved | ReservationRefused)
+        )
+        return {hold for hold in asked if answers[hold] != 1}
+
     def violations(self, rows: dict[str, Row]) -> list[Violation]:
         """What an independent model that reads the log from the start finds wrong with the rows."""
         audit = Audit()
@@ -130,10 +142,12 @@ class Judge:
 
 
 def sums(messages: Iterable[Message]) -> dict[tuple[str, str], int]:
-    """On hand by a plain sum over the sales, each message once."""
+    """On hand by a plain sum over what was sold and received, each message once."""
     totals: dict[tuple[str, str], int] = {}
     for message in {(it.source, it.id): it for it in messages}.values():
-        for line in message.data.lines:
-            cell = (message.subject, line.sku)
-            totals[cell] = totals.get(cell, 0) - line.quantity
+        if isinstance(message.data, PosSale | StockReceived):
+            sign = -1 if isinstance(message.data, PosSale) else 1
+            for line in message.data.lines:
+                cell = (message.subject, line.sku)
+                totals[cell] = totals.get(cell, 0) + sign * line.quantity
     return totals

@@ -43,6 +43,7 @@ def kill_and_compare(data_dir: Path, kills: int, seed: int) -> None:
         rows = world.wait_decided()
 
         assert on_hand(rows) == expected, f"seed {seed}"
+        assert world.answered_wrongly(load.asked()) == set(), f"seed {seed}"
         assert world.violations(rows) == [], f"seed {seed}"
         world.wait(lambda: read_side(world, "levels", "max(on_hand)") == expected, "the levels are read")
         world.wait(lambda: read_side(world, "movements", "sum(applied)") == expected, "the history is read")

@@ -45,9 +45,12 @@ class Result:
         expected, found = sums(acknowledged), on_hand(rows)
         wrong = {cell for cell in expected.keys() | found.keys() if expected.get(cell, 0) != found.get(cell, 0)}
         violations = crew.violations(rows)
-        self.note(len(acknowledged), cells_wrong=len(wrong), violations=len(violations))
+        unheard = crew.answered_wrongly(load.asked())
+        told = {"cells_wrong": len(wrong), "answered_wrongly": len(unheard), "violations": len(violations)}
+        self.note(len(acknowledged), **told)
 
         assert wrong == set(), f"{len(wrong)} of {len(expected)} differ\n{crew.talk()}"
+        assert unheard == set()
         assert violations == []
 
     def note(self, messages: int, **wrong: int) -> None:
