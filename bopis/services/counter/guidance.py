@@ -5,7 +5,7 @@ from collections.abc import Callable
 from bopis.domain.orders.numbers import shown
 from bopis.domain.orders.state import LineState, Order
 from bopis.domain.orders.terms import TaskKind
-from bopis.services.counter.walking import needs
+from bopis.services.counter.walking import needs, walk
 from bopis.services.counter.work import Step, step_of
 
 Name = Callable[[str], str]
@@ -45,7 +45,7 @@ def _told(order: Order, store: str, step: Step, name: Name) -> str:
         case Step.ACCEPT:
             return f"store {store}: accept it (bopis pickup accept {number})"
         case Step.PICK:
-            goods = ", ".join(f"{it.units} x {name(it.sku)} ({it.sku})" for it in needs(order, store))
+            goods = ", ".join(f"{it.units} x {name(it.sku)} ({it.sku})" for it in walk(needs(order, store)))
             return f"store {store}: pick {goods} (bopis pickup pick {number})"
         case Step.SUBSTITUTE:
             line = next(it for it in order.in_store(store) if it.state is LineState.SHORT)

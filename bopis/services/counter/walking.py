@@ -10,6 +10,7 @@ from bopis.domain.orders.units import PickedLine
 from bopis.services.counter.errors import NotDone
 
 TO_PICK = frozenset({LineState.ACCEPTED, LineState.PICKING})
+PICKABLE_SOON = TO_PICK | {LineState.PROMISED}  # a pick of what nobody accepted is refused by the order, by name
 
 
 class Need(Struct, frozen=True, kw_only=True):
@@ -95,4 +96,5 @@ def share_out(
 
 
 def _by_due(all_needs: Iterable[Need]) -> list[Need]:
-    return sorted(all_needs, key=lambda it: (it.due_ms, it.order, it.line, it.sku))
+    # Within an order kits come first: one missing component would take the whole kit away.
+    return sorted(all_needs, key=lambda it: (it.due_ms, it.order, not it.is_kit, it.line, it.sku))
