@@ -103,7 +103,7 @@ def conclusions(message: Message, recorded_at_ms: int, concluded: Sequence[tuple
                 store.encode(),
                 INVENTORY_EVENTS.encode_trusted(
                     Message(
-                        id=conclusion_id(message, index),
+                        id=conclusion_id(message, index, event),
                         source=NAME,
                         time=at,
                         subject=store,
@@ -146,9 +146,7 @@ def _can_be_named(order: str) -> bool:
 def _answer(message: Message, place: tuple[str, int], told: tuple[str, Event], at: datetime) -> bytes:
     """A conclusion as the order hears it; stores are told apart by its source."""
     (store, index), (order, event) = place, told
-    told_as = f"{conclusion_id(message, index)}/{order}"  # one conclusion may be about several orders
-    if isinstance(event, HoldCommandRefused):
-        told_as += "/refused"  # a hold that was extended may have ended by the time the same command comes again
+    told_as = f"{conclusion_id(message, index, event)}/{order}"  # one conclusion may be about several orders
     return ORDERS.encode_trusted(
         Message(
             id=told_as if len(told_as) <= ID_LENGTH_MAX else _short(told_as),

@@ -107,7 +107,7 @@ class Ledger:
     def _event(self, store: str, event: Any, index: int) -> None:
         body = msgspec.json.encode(event).decode()
         sku, hold, order = getattr(event, "sku", None), getattr(event, "hold", None), getattr(event, "order", None)
-        told_as = conclusion_id(self._message, index)
+        told_as = conclusion_id(self._message, index, event)
         self._events.append(
             (
                 self._partition, self.offset, index, told_as, _type_names[type(event)], store, sku,

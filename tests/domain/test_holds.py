@@ -36,6 +36,7 @@ from bopis.domain.inventory.messages import (
     Tick,
 )
 from bopis.domain.inventory.rows import hold_key
+from bopis.domain.inventory.step import conclusion_id, step
 from bopis.domain.values import DAY_MS, HOUR_MS, MINUTE_MS
 from tests.domain.books import NOON_MS, SKU, STORE, Shop, at, kinds
 
@@ -434,3 +435,18 @@ def test_releasing_picked_goods_makes_them_available_at_once() -> None:
 
     assert (shop.level().held, shop.level().staged) == (0, 0)
     assert kinds(shop.say(reserve("h2", (SKU, 2)))) == ["StockReserved"]
+
+
+def test_an_extension_that_comes_again_after_the_hold_ended_is_refused_under_an_id_of_its_own() -> None:
+    shop = stocked(2)
+    shop.say(reserve("h1", (SKU, 2)))
+    extension = shop.message(ExtendHold(hold="h1", hold_until=at(NOON_MS + DAY_MS)))
+    ids = []
+
+    for recorded_at_ms in (NOON_MS + MINUTE_MS, NOON_MS + 2 * MINUTE_MS):
+        [(_, event)] = step(shop.rows, extension, recorded_at_ms, 0)
+        ids.append((type(event).__name__, conclusion_id(extension, 0, event)))
+        shop.say(ReleaseStock(hold="h1"))
+
+    cause = extension.cause
+    assert ids == [("HoldExtended", f"{cause}#0"), ("HoldCommandRefused", f"{cause}#0/refused")]

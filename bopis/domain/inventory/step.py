@@ -10,7 +10,7 @@ from msgspec import UNSET
 
 from bopis.domain.inventory import holds, policy, reports, shortfalls, transfers
 from bopis.domain.inventory.admission import DUPLICATE, Rejected, admit, check_plausible
-from bopis.domain.inventory.events import Event
+from bopis.domain.inventory.events import Event, HoldCommandRefused
 from bopis.domain.inventory.messages import (
     HOLD_COMMANDS,
     AgentHeartbeat,
@@ -127,12 +127,16 @@ def due_keys(rows: Rows, message: Message, recorded_at_ms: int) -> list[str]:
     return [key for key in due if split_key(key)[1] == message.subject]
 
 
-def conclusion_id(message: Message, index: int) -> str:
-    """The id of the conclusion that ``step`` returned at ``index``: the same however often it is drawn."""
+def conclusion_id(message: Message, index: int, event: Event | None = None) -> str:
+    """The id of the conclusion that ``step`` returned at ``index``: the same however often it is drawn.
+
+    What was done once may be refused when the same command comes again, so a refusal has a name of its own.
+    """
     numbers = message.data.numbers if isinstance(message.data, Tick) else UNSET
     if numbers is not UNSET and index < len(numbers):
         index = numbers[index]
-    return f"{message.cause}#{index}"
+    told_as = f"{message.cause}#{index}"
+    return f"{told_as}/refused" if isinstance(event, HoldCommandRefused) else told_as
 
 
 def _tick(rows: Rows, message: Message, recorded_at_ms: int) -> tuple[Concluded, ...]:
