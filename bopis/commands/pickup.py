@@ -2,7 +2,7 @@
 
 import typer
 
-from bopis.commands import pickup_counter, pickup_queue, pickup_work
+from bopis.commands import pickup_counter, pickup_queue, pickup_scan, pickup_work
 
 app = typer.Typer(help="Work in a store: the queue, picking, staging, handing over.", no_args_is_help=True)
 
@@ -21,6 +21,8 @@ def register(root: typer.Typer) -> None:
         pickup_work.ready,
         pickup_counter.arrive,
         pickup_counter.extend,
+        pickup_scan.scan,
+        pickup_scan.walk,
     ):
         app.command()(command)
     app.command("hand-over")(pickup_counter.hand_over)
