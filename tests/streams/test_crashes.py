@@ -3,7 +3,6 @@
 import asyncio
 import random
 import signal
-import time
 
 import pytest
 from stream_world import Load, World
@@ -40,19 +39,17 @@ async def test_totals_are_exact_after_kills_at_random_moments(world: World, kill
     assert world.workers[-1].stop() == 0
 
 
-async def test_a_killed_worker_is_back_at_work_within_five_seconds(world: World) -> None:
-    world.worker().wait_ready()
+async def test_a_killed_worker_is_back_at_work_without_waiting_for_its_session(world: World) -> None:
+    patience = {"session_timeout_ms": 120_000, "heartbeat_ms": 500}
+    world.worker(**patience).wait_ready()
     load = Load(world)
     await load.send(100)
     await load.check()
     world.workers[-1].kill()
     await load.send(1)
-    began = time.monotonic()
 
-    world.worker()
-    await world.until_decided()
+    world.worker(**patience)
 
-    assert time.monotonic() - began < 5
     await load.check()
 
 
@@ -69,7 +66,7 @@ async def test_a_sleeper_that_wakes_after_a_takeover_writes_nothing_and_leaves(w
     await asyncio.to_thread(successor.wait_for, "partition.recovered")
     await asyncio.sleep(1)
     sleeper.signal(signal.SIGCONT)
-    code = await asyncio.to_thread(sleeper.process.wait, 15)
+    code = await asyncio.to_thread(sleeper.process.wait, 60)
     await loading
 
     assert code == 75, sleeper.text[-2000:]

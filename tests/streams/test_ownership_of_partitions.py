@@ -1,7 +1,6 @@
 """Who owns what: clean stops, namesakes, several workers, and positions that only the changelog knows."""
 
 import asyncio
-import time
 
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -10,19 +9,18 @@ from stream_world import PARTITIONS, Load, World
 
 
 async def test_a_clean_stop_commits_what_is_staged_and_hands_over_at_once(world: World) -> None:
-    first = world.worker("first", session_timeout_ms=30_000)
+    first = world.worker("first", session_timeout_ms=60_000)
     first.wait_ready()
-    second = world.worker("second", session_timeout_ms=30_000)
+    second = world.worker("second", session_timeout_ms=60_000)
     second.wait_ready()
     load = Load(world)
     await load.send(3_000)
 
     assert first.stop() == 0
     await load.send(100)
-    began = time.monotonic()
+    # A minute would pass if the group waited for the session.
     await world.until_decided()
 
-    assert time.monotonic() - began < 5
     assert first.count('"clean": true') == 1
     await load.check()
 
@@ -40,6 +38,8 @@ async def test_two_workers_share_the_partitions_and_one_takes_all_when_the_other
 
     first.kill()
     await loading
+    # On a slow machine the load may have ended before the kill: what comes now has nobody else to decide it.
+    await load.send(200)
 
     await load.check()
     assert second.count('"partition.recovered"') >= PARTITIONS
@@ -55,7 +55,7 @@ async def test_a_namesake_takes_over_and_the_first_one_leaves(world: World) -> N
     second.wait_ready()
     await load.send(500)
 
-    assert await asyncio.to_thread(first.process.wait, 15) == 75
+    assert await asyncio.to_thread(first.process.wait, 60) == 75
     await load.check()
     assert second.process.poll() is None
 
@@ -90,6 +90,6 @@ async def test_a_topic_that_does_not_fit_is_refused_with_the_setting_to_change(w
 
     worker = world.worker()
 
-    assert await asyncio.to_thread(worker.process.wait, 15) == 78
+    assert await asyncio.to_thread(worker.process.wait, 60) == 78
     assert f"'{world.topic('numbers')}'" in worker.text
-    assert "Alter the topic as told" in worker.text
+    assert "bopis topics migrate" in worker.text
