@@ -149,7 +149,9 @@ def answer_offer(saga: Saga, answer: AcceptAlternative | RefuseAlternative) -> N
 
 def offer_lapsed(saga: Saga, attempt: int, by: By) -> None:
     """None of the offered stores is taken: refused by the customer, or not answered in time."""
-    offer = next(it for it in saga.order.offers if it.attempt == attempt)
+    offer = next((it for it in saga.order.offers if it.attempt == attempt), None)
+    if offer is None:
+        return  # two offers were due at once, and the other one ended all of an order that wants all or nothing
     saga.say(AlternativeAnswered(stamp=saga.stamp, attempt=attempt, store=None, by=by))
     give_up(saga, offer.lines, EndReason.OFFER_REFUSED if by is By.CUSTOMER else EndReason.OFFER_UNANSWERED)
 

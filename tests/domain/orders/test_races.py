@@ -25,11 +25,13 @@ from bopis.domain.orders.outcomes import (
 from bopis.domain.orders.state import LineState
 from bopis.domain.orders.terms import Allows, By, Consent, Milestone, RejectReason, ShortPolicy
 from bopis.domain.orders.units import PickedLine
+from bopis.domain.sourcing.decision import Answer, AssignedLine, Outcome, Rung
+from bopis.domain.sourcing.request import Request
 from bopis.domain.values import DAY_MS, HOUR_MS, MINUTE_MS
 from bopis.wire.orders import ORDERS
 from bopis.wire.stock import STOCK
 from tests.domain.orders.recipes import BY_CODE, accepted, picked, picking, placed, promised, ready, rejected
-from tests.domain.orders.world import S1, S2, World, nowhere, number, to_first_free
+from tests.domain.orders.world import S1, S2, World, assignment, nowhere, number, to_first_free
 
 CANCEL = m.CancelOrder(by=By.CUSTOMER)
 LAST_TWO = {S1: {"A": 2}, S2: {"A": 5}}
@@ -340,3 +342,23 @@ def test_five_days_without_any_service_end_once() -> None:
 
     assert len(world.of(OrderExpired)) == 1
     assert (world.level().held, world.level().on_hand) == (0, 10)
+
+
+def offered_twice(request: Request, now_ms: int) -> Answer:
+    """Each line by itself: the second is offered elsewhere at once, the first when its store has said no."""
+    first, last = request.lines[0], request.lines[-1]
+    lines = (AssignedLine(line=last.line, quantity=last.quantity),)
+    offers = (assignment(request, S2, now_ms, lines=lines),)
+    assigned = (AssignedLine(line=first.line, quantity=first.quantity),)
+    stores = (assignment(request, S1, now_ms, lines=assigned),) if first is not last else ()
+    return Answer(rung=Rung.ALTERNATIVE, outcome=Outcome.OFFERED, assignments=stores, offers=offers)
+
+
+def test_two_offers_that_lapse_at_once_end_an_order_of_all_or_nothing_once() -> None:
+    world = World({S1: {}, S2: {"A": 5}}, offered_twice)
+    world.place(lines=(("A", 1), ("B", 1)), allows=Allows(partial=False))
+    assert [it.lines for it in world.order().offers] == [(2,), (1,)]
+
+    world.wait(5 * HOUR_MS)
+
+    assert world.states() == {1: "cancelled", 2: "cancelled"}
