@@ -7,7 +7,6 @@ processor's caches. ``restart``: seconds from the start of the process to ready,
 """
 
 import argparse
-import json
 import os
 import random
 import signal
@@ -19,6 +18,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
+import psutil
 from kafka import KafkaConsumer, TopicPartition
 
 from benchmarks.embedded import Log
@@ -114,7 +114,7 @@ def start_worker(log: Log, prefix: str, instance: str) -> "subprocess.Popen[str]
         "BOPIS_INSTANCE": instance,
     }
     command = [sys.executable, "-m", "streams", "worker", "inventory", "--json"]
-    return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, text=True)
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
 
 
 class Changelog:
@@ -139,6 +139,13 @@ class Changelog:
             if before != self._owners or len(set(self._owners.values())) != count:
                 settled = time.monotonic()
             self._wait(end, f"the partitions did not spread over {count} workers")
+
+    def begin_at_end(self) -> None:
+        """Leave out what stands there by now."""
+        partitions = [TopicPartition(self._topic, number) for number in range(PARTITIONS)]
+        self._consumer.assign(partitions)
+        for tp, offset in self._consumer.end_offsets(partitions).items():
+            self._consumer.seek(tp, offset)
 
     def ends_of_source(self) -> dict[int, int]:
         """The newest offset of each partition of the source."""
@@ -176,24 +183,38 @@ def on_rows(log: Log, rows: int) -> dict[str, Any]:
     count = log.fill(topic, one_sale_of_each(rows))
     work_off(log, count)
     restarted = restart(log)
-    count = log.fill(topic, evenly(rows))
     return {
-        "cpu_us_per_line": round(work_off(log, count) * 1e6 / (count * LINES_PER_BASKET), 2),
+        "cpu_us_per_line": round(seconds_on_rows(log, rows) * 1e6 / (BASKETS_ON_ROWS * LINES_PER_BASKET), 2),
         "restart_seconds": round(restarted["seconds"], 2),
         "rss_mb": round(restarted["rss_mb"]),
         "bytes_per_row": round((restarted["rss_mb"] - empty_mb) * 2**20 / restarted["rows"]),
     }
 
 
-def work_off(log: Log, count: int) -> float:
-    """CPU seconds of a worker from being ready to having so many messages committed."""
+def work_off(log: Log, count: int) -> None:
+    """Let a worker decide so many messages, and stop it."""
     command = [sys.executable, "-m", "benchmarks.stream_worker", "ours", log.bootstrap, PREFIX, str(count), "0"]
     environment = {**os.environ, "BOPIS_BENCH_DATA": str(log.data_dir)}
-    ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=SECONDS_MAX, check=False)
-    told = [line for line in ended.stdout.splitlines() if line.startswith("{")]
-    if not told:
-        raise RuntimeError(f"the worker ended with {ended.returncode}:\n{ended.stderr[-2000:]}")
-    return float(json.loads(told[-1])["cpu_seconds"])
+    subprocess.run(command, env=environment, capture_output=True, timeout=SECONDS_MAX, check=True)
+
+
+def seconds_on_rows(log: Log, rows: int) -> float:
+    """CPU seconds of a worker for the baskets of `evenly`, which are sent when it has recovered all of its rows."""
+    process = start_worker(log, PREFIX, "worker")
+    changelog = Changelog(log, PREFIX)
+    try:
+        assert process.stdout is not None
+        process.stdout.readline()
+        changelog.begin_at_end()
+        before = psutil.Process(process.pid).cpu_times()
+        log.fill(f"{PREFIX}stock", evenly(rows))
+        changelog.wait_for_positions(changelog.ends_of_source())
+        after = psutil.Process(process.pid).cpu_times()
+        return float(after.user + after.system - before.user - before.system)
+    finally:
+        process.terminate()
+        process.wait(SECONDS_MAX)
+        changelog.close()
 
 
 def evenly(rows: int) -> Iterator[tuple[bytes, bytes]]:
