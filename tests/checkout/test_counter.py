@@ -1,0 +1,431 @@
+"""At the counter: refusals that say what to do, the order book, the queue, one walk for many, the scanner."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bopis.adapters.barcodes import gtin14
+from bopis.adapters.secrets.vault import Vault, open_vault
+from bopis.domain.orders.events import CommandRefused
+from bopis.domain.orders.messages import (
+    AcceptPick,
+    CancelOrder,
+    CustomerArrived,
+    HandOver,
+    PlaceOrder,
+    RecordPick,
+    StageOrder,
+)
+from bopis.domain.orders.numbers import shown
+from bopis.domain.orders.state import LineState
+from bopis.domain.orders.terms import By, Document, Proof, Refusal
+from bopis.domain.orders.units import PickedLine, Stamp
+from bopis.domain.values import HOUR_MS, MINUTE_MS
+from bopis.services.catalogue import Wanted
+from bopis.services.checkout import Basket, Checkout, Customer
+from bopis.services.counter.errors import NotDone, NumberUnclear, OrderUnknown
+from bopis.services.counter.guidance import guidance
+from bopis.services.counter.masking import masked
+from bopis.services.counter.past import read_past
+from bopis.services.counter.proving import hand_over, number_in, token_in
+from bopis.services.counter.refusals import TOO_EARLY, TOO_LATE, WHY, why
+from bopis.services.counter.scanning import Kind, Scanner
+from bopis.services.counter.walking import needs, share_out, walk
+from bopis.services.counter.work import Colour, Step, colour_of, queue
+from bopis.settings import Settings
+from tests.checkout.live import S1, LiveLog, book_of, counter, shop_catalogue
+
+ANNA = Customer(name="Anna Example", email="anna@shop.example")
+STAMP = Stamp(device="desk", actor="kim", at_ms=1, recorded_at_ms=1)
+
+
+@pytest.fixture
+def vault(tmp_path: Path) -> Vault:
+    return open_vault(Settings(data_dir=tmp_path))
+
+
+@pytest.fixture
+def log() -> LiveLog:
+    return LiveLog(S1={"A": 20, "B": 20, "MUG": 20})
+
+
+def placed(log: LiveLog, vault: Vault, *lines: tuple[str, int], key: str = "k1") -> str:
+    wanted = tuple(Wanted(code=code, quantity=quantity) for code, quantity in lines or (("A", 2),))
+    basket = Basket(store=S1, lines=wanted, customer=ANNA)
+    return Checkout(counter(log, "web"), shop_catalogue(), gtin14, vault).place(basket, key).order
+
+
+def ready(log: LiveLog, order: str) -> None:
+    desk = counter(log)
+    desk.say(order, AcceptPick(store=S1))
+    lines = tuple(PickedLine(line=it.line, picked=it.quantity) for it in log.order(order).lines)
+    desk.say(order, RecordPick(store=S1, lines=lines))
+    desk.say(order, StageOrder(store=S1, location="A3"))
+
+
+# Refusals
+
+
+@pytest.mark.parametrize("reason", list(Refusal), ids=[it.value for it in Refusal])
+def test_every_refusal_is_a_sentence_about_the_order(reason: Refusal) -> None:
+    told = why("4K7P92QX", CommandRefused(stamp=STAMP, command="HandOver", reason=reason, message="m", line=2))
+
+    assert told.startswith("Order 4K7P-92QX, line 2: ")
+    assert told.endswith(f"[{reason.value}]")
+    assert set(WHY) | {Refusal.TOO_EARLY, Refusal.TOO_LATE} == set(Refusal)
+    assert set(TOO_EARLY) | set(TOO_LATE) <= {it.__name__ for it in commands()}
+
+
+def commands() -> list[type]:
+    from typing import get_args
+
+    from bopis.domain.orders.messages import Command
+
+    return [*get_args(Command), CustomerArrived]
+
+
+def test_who_hands_over_before_anything_is_staged_is_told_what_comes_first(log: LiveLog, vault: Vault) -> None:
+    order = placed(log, vault)
+
+    with pytest.raises(NotDone, match="bopis pickup stage"):
+        counter(log).say(order, HandOver(store=S1, proof=Proof.IDENTITY, document=Document.PASSPORT))
+
+
+def test_an_order_that_nobody_placed_is_unknown(log: LiveLog) -> None:
+    with pytest.raises(OrderUnknown):
+        counter(log).say("4K7P92QX", AcceptPick(store=S1))
+
+
+def test_each_person_hears_the_answer_to_their_own_word(log: LiveLog, vault: Vault) -> None:
+    order = placed(log, vault)
+    counter(log, "kim").say(order, AcceptPick(store=S1))
+
+    with pytest.raises(NotDone, match="it was accepted before"):
+        counter(log, "lee").say(order, AcceptPick(store=S1))
+
+
+def test_the_same_id_is_taken_once_and_answered_with_nothing(log: LiveLog, vault: Vault) -> None:
+    order, desk = placed(log, vault), counter(log)
+
+    first = desk.say(order, CustomerArrived(store=S1), message_id="bell-1")
+    log.now_ms -= 1_000 * 1_000  # the same bytes again: a device repeats the time of its message, too
+    said = first.said.message
+    log.publish("orders", order, encoded(said))
+
+    assert [type(it.data).__name__ for it in first.events] == ["ArrivalRecorded", "NoticeDue"]
+    assert (
+        sum(b"arrival_recorded" in (it.value or b"") for it in log.records["order-events", said_partition(order)]) == 1
+    )
+
+
+def encoded(message: Any) -> bytes:
+    from bopis.wire.orders import ORDERS
+
+    return ORDERS.encode(message)
+
+
+def said_partition(order: str) -> int:
+    return sum(order.encode()) % 2
+
+
+def test_wrong_codes_are_counted_and_lock_the_code(log: LiveLog, vault: Vault) -> None:
+    order = placed(log, vault)
+    ready(log, order)
+    wrong = "000000" if vault.codes.code(order, 1) != "000000" else "000001"
+    told = []
+    for _ in range(6):
+        with pytest.raises(NotDone) as refused:
+            counter(log).say(order, hand_over(vault, log.order(order), (S1, ()), wrong, (None, "", "")))
+        told.append(str(refused.value))
+
+    assert "4 tries left" in told[0]
+    assert "0 tries left" in told[4]
+    assert "--document" in told[5]
+    right = hand_over(vault, log.order(order), (S1, ()), vault.codes.code(order, 1), (None, "", ""))
+    with pytest.raises(NotDone, match="too many wrong codes"):
+        counter(log).say(order, right)
+    counter(log).say(order, hand_over(vault, log.order(order), (S1, ()), None, ("passport", "", "")))
+    assert log.order(order).state is LineState.HANDED_OVER
+
+
+def test_a_named_proxy_stands_in_the_log_sealed(log: LiveLog, vault: Vault) -> None:
+    order = placed(log, vault)
+    ready(log, order)
+    body = hand_over(vault, log.order(order), (S1, ()), vault.codes.code(order, 1), (None, "Proxima Canary", ""))
+
+    counter(log).say(order, body)
+
+    assert b"Proxima" not in log.everything()
+    assert vault.open(log.order(order).customer.id, body.to) == {"proxy": "Proxima Canary"}
+
+
+# The order book
+
+
+def test_an_order_is_found_by_the_begin_of_its_number_and_by_what_is_misread(log: LiveLog, vault: Vault) -> None:
+    order = placed(log, vault)
+    book = book_of(log)
+
+    assert book.named(order[:3]).order == order
+    assert book.named(shown(order).lower().replace("0", "o").replace("1", "l")).order == order
+
+
+def test_a_begin_that_several_orders_share_is_unclear_and_open_ones_come_first(log: LiveLog, vault: Vault) -> None:
+    orders = [placed(log, vault, ("A", 1), key=f"k{n}") for n in range(2)]
+    book = book_of(log)
+    book._raw[orders[0][:2] + "ZZZZZZ"] = book._raw.pop(orders[1])
+
+    with pytest.raises(NumberUnclear, match="2 orders begin"):
+        book.named(orders[0][:2])
+    counter(log).say(orders[0], CancelOrder(by=By.STAFF))
+    book.refresh()
+    assert book.named(orders[0][:2]).order == orders[1]
+
+
+def test_rows_of_a_writer_that_had_lost_the_partition_are_left_out(log: LiveLog, vault: Vault) -> None:
+    order = placed(log, vault)
+    book = book_of(log)
+    where = book.partition(order)
+    log.note(where, b"\x00claim")
+    log.note(where, b"\x00position", position=10_000, claim=0)
+    log._append("order-state", where, order.encode(), b'{"stale": true}')
+
+    book.refresh()
+
+    found = book.get(order)
+    assert found is not None
+    assert found.state is LineState.PROMISED
+
+
+def test_the_book_of_one_store_has_its_live_orders_and_open_tasks_only(log: LiveLog, vault: Vault) -> None:
+    open_one, ended = placed(log, vault, key="k1"), placed(log, vault, key="k2")
+    counter(log).say(ended, CancelOrder(by=By.STAFF))
+
+    assert [it.order for it in book_of(log).in_store(S1)] == [open_one]
+    assert book_of(log).in_store("S") == []
+
+
+def test_the_story_of_an_order_names_every_event_once(log: LiveLog, vault: Vault) -> None:
+    order = placed(log, vault)
+    ready(log, order)
+
+    past = read_past(log, log.order(order))
+
+    kinds = [type(it.data).__name__ for it in past.events]
+    assert kinds[0] == "OrderPlaced"
+    assert kinds.count("OrderReady") == 1
+    assert [it.attempt for it in past.decisions] == [1]
+
+
+# The queue
+
+
+def test_who_waits_at_the_counter_comes_first_whatever_is_due(log: LiveLog, vault: Vault) -> None:
+    first, second = placed(log, vault, key="k1"), placed(log, vault, key="k2")
+    counter(log).say(second, CustomerArrived(store=S1))
+
+    entries = queue(book_of(log).in_store(S1), S1, log.now_ms)
+
+    assert [it.order for it in entries] == [second, first]
+    assert entries[0].waiting_since_ms > 0
+    assert [it.step for it in entries] == [Step.ACCEPT, Step.ACCEPT]
+
+
+def test_steps_follow_the_order_from_acceptance_to_the_counter(log: LiveLog, vault: Vault) -> None:
+    order, desk, steps = placed(log, vault), counter(log), []
+
+    def note() -> None:
+        steps.append(queue(book_of(log).in_store(S1), S1, log.now_ms)[0].step)
+
+    note()
+    desk.say(order, AcceptPick(store=S1))
+    note()
+    desk.say(order, RecordPick(store=S1, lines=(PickedLine(line=1, picked=2),)))
+    note()
+    desk.say(order, StageOrder(store=S1, location="A3"))
+    note()
+    desk.say(order, CustomerArrived(store=S1))
+    note()
+
+    assert steps == [Step.ACCEPT, Step.PICK, Step.STAGE, Step.AWAIT_CUSTOMER, Step.HAND_OVER]
+
+
+@pytest.mark.parametrize(
+    ("left_ms", "colour"),
+    [(2 * HOUR_MS, Colour.GREEN), (29 * MINUTE_MS, Colour.YELLOW), (0, Colour.RED), (-1, Colour.RED)],
+)
+def test_colours_follow_the_time_that_is_left(left_ms: int, colour: Colour) -> None:
+    assert colour_of(Step.PICK, 10 * HOUR_MS + left_ms, 10 * HOUR_MS) is colour
+
+
+def test_cancelled_goods_that_were_picked_leave_a_task_and_guidance(log: LiveLog, vault: Vault) -> None:
+    order = placed(log, vault)
+    ready(log, order)
+    counter(log).say(order, CancelOrder(by=By.CUSTOMER))
+
+    [entry] = queue(book_of(log).in_store(S1), S1, log.now_ms)
+
+    assert (entry.step, entry.colour) == (Step.PUT_BACK, Colour.GREY)
+    assert guidance(log.order(order)) == [
+        f"store {S1}: put the goods back (bopis pickup put-back {shown(order)} {entry.task})"
+    ]
+
+
+# One walk for several orders
+
+
+def test_one_walk_asks_for_each_sku_once(log: LiveLog, vault: Vault) -> None:
+    orders = [placed(log, vault, ("A", 2), ("SET", 1), key="k1"), placed(log, vault, ("A", 1), key="k2")]
+    for it in orders:
+        counter(log).say(it, AcceptPick(store=S1))
+
+    stops = walk(need for it in orders for need in needs(log.order(it), S1))
+
+    assert [(it.sku, it.units, dict(it.orders)) for it in stops] == [
+        ("A", 4, {orders[0]: 3, orders[1]: 1}),
+        ("MUG", 2, {orders[0]: 2}),
+    ]
+
+
+def test_what_was_found_goes_to_who_is_due_first_and_what_lacks_to_who_is_last(log: LiveLog, vault: Vault) -> None:
+    first, second = placed(log, vault, ("A", 3), key="k1"), placed(log, vault, ("A", 3), key="k2")
+    for it in (first, second):
+        counter(log).say(it, AcceptPick(store=S1))
+    wanted = [need for it in (first, second) for need in needs(log.order(it), S1)]
+
+    shares = share_out(wanted, {"A": 4}, {"A": 2})
+
+    assert {order: [(it.picked, it.missing) for it in lines] for order, lines in shares.items()} == {
+        first: [(3, 0)],
+        second: [(1, 2)],
+    }
+
+
+def test_a_missing_component_spares_the_kit_of_the_same_order(log: LiveLog, vault: Vault) -> None:
+    order = placed(log, vault, ("A", 3), ("SET", 2))
+    counter(log).say(order, AcceptPick(store=S1))
+
+    [lines] = share_out(needs(log.order(order), S1), {"A": 4}, {"A": 1}).values()
+
+    assert {it.line: (it.sku, it.picked, it.missing) for it in lines} == {1: (None, 2, 1), 2: ("A", 2, 0)}
+
+
+def test_more_than_is_needed_is_refused_before_anything_is_said(log: LiveLog, vault: Vault) -> None:
+    order = placed(log, vault, ("A", 2))
+    counter(log).say(order, AcceptPick(store=S1))
+
+    with pytest.raises(NotDone, match="1 x A would be left over"):
+        share_out(needs(log.order(order), S1), {"A": 3}, {})
+
+
+# The scanner
+
+
+class Gun:
+    """Somebody with a scanner in the store."""
+
+    def __init__(self, log: LiveLog, vault: Vault) -> None:
+        self.log = log
+        self.scanner = Scanner(S1, shop_catalogue(), gtin14, vault)
+
+    def __call__(self, text: str) -> str:
+        """What the code was taken for, and the problem or what was said to the order."""
+        read = self.scanner.read(text, {it.order: it for it in book_of(self.log).in_store(S1)})
+        if read.says is not None:
+            counter(self.log, f"gun{self.log.now_ms}").say(read.order, read.says)
+            return f"{read.kind.value}: {type(read.says).__name__}"
+        return f"{read.kind.value}: {read.problem}"
+
+
+def test_a_whole_order_with_nothing_but_a_scanner(log: LiveLog, vault: Vault) -> None:
+    order = placed(log, vault, ("A", 1), ("SET", 1))
+    gun = Gun(log, vault)
+
+    told = [gun(it) for it in (shown(order), "4006381333931", "MUG", "(01)00000096385074(10)LOT7", "A", "@B2")]
+    told.append(gun(f"https://shop.example/p?t={vault.codes.token(order, 1).lower()}"))
+
+    assert told == [
+        "order: AcceptPick",
+        *["item: RecordPick"] * 4,
+        "location: StageOrder",
+        "token: HandOver",
+    ]
+    assert log.order(order).state is LineState.HANDED_OVER
+
+
+def test_a_scanner_tells_what_does_not_belong_and_what_is_enough(log: LiveLog, vault: Vault) -> None:
+    order = placed(log, vault, ("A", 1))
+    gun = Gun(log, vault)
+
+    before = gun("A")
+    gun(order)
+    enough = [gun("A"), gun("A")]
+    foreign = gun("96385074")
+    nothing = Gun(log, vault)("what is this")
+
+    assert before == "item: scan the order number first, then its goods"
+    assert enough == ["item: RecordPick", "item: enough of Bananas is picked"]
+    assert foreign == "item: Mug does not belong to this order: put it back"
+    assert nothing == "unknown: 'what is this' is no code that is known here"
+
+
+def test_a_used_qr_code_opens_nothing(log: LiveLog, vault: Vault) -> None:
+    order = placed(log, vault)
+    ready(log, order)
+    gun, token = Gun(log, vault), vault.codes.token(order, 1)
+
+    assert gun(token) == "token: HandOver"
+    assert gun(token).startswith("token: no order here has this QR code")
+
+
+def test_six_digits_count_for_the_order_that_was_scanned_only(log: LiveLog, vault: Vault) -> None:
+    order = placed(log, vault)
+    ready(log, order)
+    gun, code = Gun(log, vault), vault.codes.code(order, 1)
+
+    assert gun(code) == "code: scan or type the order number first, then the six digits"
+    gun(order)
+    assert gun(f"{code[:3]} {code[3:]}") == "code: HandOver"
+
+
+def test_codes_are_told_apart_by_their_shape() -> None:
+    token = "2LDDXRRLE5XUPRZKL5H4HRVNEY"
+
+    assert token_in(f"BOPIS:{token}") == token
+    assert token_in(token + "A") is None
+    assert number_in("order 4006381333931") is None
+    assert Kind("order") is Kind.ORDER
+
+
+# Who the customer is
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "shown_as"),
+    [
+        ("name", "Anna Example", "A… E…"),
+        ("email", "anna@shop.example", "a…@shop.example"),
+        ("email", "broken", "…"),
+        ("phone", "+49 30 1234567", "…567"),
+        ("note", "back door", "…"),
+    ],
+)
+def test_what_need_not_be_known_is_masked(field: str, value: str, shown_as: str) -> None:
+    assert masked(field, value) == shown_as
+
+
+def test_a_placement_twice_under_one_number_and_key_is_no_refusal(log: LiveLog, vault: Vault) -> None:
+    order = placed(log, vault)
+    row = log.order(order)
+    lines = tuple(Wanted(code=it.sku, quantity=it.quantity) for it in row.lines)
+
+    assert placed(log, vault, *((it.code, it.quantity) for it in lines)) == order
+    assert sum(isinstance(it, PlaceOrder) for it in said(log)) == 2
+
+
+def said(log: LiveLog) -> list[Any]:
+    from bopis.wire.orders import ORDERS
+
+    records = [it for (topic, _), held in log.records.items() if topic == "orders" for it in held]
+    return [ORDERS.decode(it.value or b"").data for it in records]
