@@ -1,0 +1,48 @@
+"""One seed: a world, its plan, its end, its audit."""
+
+from collections.abc import Sequence
+from random import Random
+
+from bopis.domain.values import DAY_MS, HOUR_MS, MINUTE_MS
+from tests.simulation.auditor import audit, first_dice
+from tests.simulation.faults import Faults
+from tests.simulation.people import People
+from tests.simulation.plan import PEOPLE, Step, plan
+from tests.simulation.world import World, happen
+
+# How much time passes before each of the last looks: long enough for every deadline, in the order of their lengths.
+LAST_LOOKS_MS = (0, 0, 0, 16 * MINUTE_MS, 16 * MINUTE_MS, 5 * HOUR_MS, 4 * DAY_MS, DAY_MS, 15 * DAY_MS, 30 * DAY_MS)
+LOOKS_MAX = 24
+
+
+def run(seed: int, steps: Sequence[Step] | None = None) -> World:
+    """Let a plan happen and judge it. Raises `Finding`, or whatever broke, when it does not hold."""
+    first = first_dice(seed)
+    world = World(first)
+    people = People(world, first)
+    faults = Faults(world, people)
+
+    def act(kind: str, dice: Random) -> None:
+        (people if kind in PEOPLE else faults).act(kind, dice)
+
+    happen(world, plan(seed) if steps is None else steps, act)
+    _end(world, people, Random(seed ^ 0xE4D))
+    audit(world.log)
+    return world
+
+
+def _end(world: World, people: People, dice: Random) -> None:
+    """Nothing goes wrong any more: staff do their work, customers come or do not, and every deadline passes."""
+    world.heal(dice)
+    collects = dice.random() < 0.5
+    for passing_ms in (*LAST_LOOKS_MS, *[DAY_MS] * (LOOKS_MAX - len(LAST_LOOKS_MS))):
+        world.log.now_ms += passing_ms
+        people.heartbeat()
+        world.come_to_rest()
+        if passing_ms > DAY_MS and not any(it.live for it in world.orders()):
+            break
+        people.staff_work(dice, thorough=True)
+        if collects:
+            people.everybody_collects(dice)
+    world.log.now_ms += 100 * DAY_MS
+    world.come_to_rest()

@@ -1,0 +1,65 @@
+"""Every seed holds, a failure is found, told so that it can be repeated, and cut short."""
+
+import os
+from typing import Any
+
+import pytest
+
+from streams.rows import Rows
+from tests.simulation.findings import Finding
+from tests.simulation.plan import plan
+from tests.simulation.run import run
+from tests.simulation.search import failing, first_failure, one, report
+
+SEEDS = 1_000
+SOAK_SEEDS = int(os.environ.get("BOPIS_SIMULATION_SEEDS", "1000000"))
+SOAK_FIRST = int(os.environ.get("BOPIS_SIMULATION_FIRST", "10000"))
+
+
+def test_every_seed_holds() -> None:
+    said = first_failure(0, SEEDS, jobs=2)
+
+    assert said == ""
+
+
+@pytest.mark.soak
+def test_a_million_seeds_hold() -> None:
+    said = first_failure(SOAK_FIRST, SOAK_SEEDS, jobs=os.cpu_count() or 1)
+
+    assert said == ""
+
+
+def test_a_seed_is_the_same_every_time() -> None:
+    logs = [run(7).log for _ in range(2)]
+
+    assert logs[0].topics == logs[1].topics
+
+
+def test_a_failure_names_its_seed_and_the_steps_that_are_enough(monkeypatch: Any) -> None:
+    """Rows that forget every deadline: nothing that time decides ever happens."""
+    monkeypatch.setattr(Rows, "next_deadline", lambda _: None)
+    seed = failing(range(100))
+    assert seed is not None
+
+    said = report(seed)
+
+    assert "nothing hangs" in said or "has ended" in said
+    numbers = [int(it) for it in said.rpartition(" ")[2].split(",")]
+    assert len(numbers) < len(plan(seed))
+    assert one(seed, numbers) in said
+
+
+def test_seeds_reach_what_they_are_for() -> None:
+    """A simulation that never comes to a hand-over or a shortfall would hold, too."""
+    words = (b"order_handed_over.v", b"order_expired.v", b"order_cancelled.v", b"line_short.v", b"order_returned.v")
+    events = b"".join(
+        record.value or b"" for seed in range(40) for part in run(seed).log.topics["order-events"] for record in part
+    )
+
+    assert [it for it in words if it not in events] == []
+
+
+def test_a_finding_names_what_was_looked_at() -> None:
+    found = Finding("units are conserved", "line 1")
+
+    assert (found.check, str(found)) == ("units are conserved", "units are conserved: line 1")

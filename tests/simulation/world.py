@@ -1,0 +1,197 @@
+"""The processors, the log between them and the people around them, moved by dice: one run of one plan."""
+
+from collections import deque
+from collections.abc import Iterable
+from random import Random
+from typing import Any
+
+import msgspec
+
+from bopis.domain.orders.state import Order
+from bopis.services.directory import StoreRecord
+from streams.errors import Fenced
+from streams.inventory import InventoryProcessor
+from streams.orders import OrdersProcessor
+from tests.simulation.log import Log
+from tests.simulation.owner import Owner
+from tests.simulation.plan import Step
+from tests.simulation.routing import SimulatedRouting
+
+S1, S2 = "S1", "S2"
+STORES = {
+    S1: StoreRecord(store_id=S1, name="one", latitude=52.5, longitude=13.4, capacity_minutes=600),
+    S2: StoreRecord(store_id=S2, name="two", latitude=52.51, longitude=13.41, capacity_minutes=600),
+}
+PROCESSORS = {it.name: it for it in (InventoryProcessor(), OrdersProcessor())}
+ROUNDS_MAX = 300
+_order = msgspec.json.Decoder(Order).decode
+Place = tuple[str, int]
+
+
+class NeverAtRest(AssertionError):
+    """Messages go on following from messages although nobody says anything new."""
+
+
+class World:
+    """Everything but the people: they are told apart in `tests.simulation.people`."""
+
+    def __init__(self, first: Random) -> None:
+        self.log = Log(partitions=first.choice((1, 1, 2)))
+        self.owners: dict[Place, Owner | None] = {}
+        self.zombies: list[Owner] = []
+        self.under_way: list[tuple[str, bytes, bytes]] = []
+        self.outboxes: dict[str, deque[tuple[str, bytes, bytes]]] = {}
+        self.closed: set[str] = set()
+        self._read = [0] * self.log.partitions
+        self._rows: dict[str, bytes] = {}
+        self._decoded: dict[str, Order] = {}
+        for store, record in STORES.items():
+            self.log.put("stores", store.encode(), msgspec.json.encode(record))
+        for name in PROCESSORS:
+            for number in range(self.log.partitions):
+                self.start((name, number), first)
+        self.routing = SimulatedRouting(self.log)
+
+    # Processes
+
+    def start(self, place: Place, dice: Random) -> None:
+        """A worker claims a partition and recovers it from its changelog."""
+        self.owners[place] = Owner(PROCESSORS[place[0]], place[1], self.log, Random(dice.getrandbits(32)))
+
+    def stop(self, place: Place) -> None:
+        """A worker is gone with what it had not written."""
+        owner = self.owners[place]
+        if owner is not None:
+            owner.die()
+        self.owners[place] = None
+
+    def follow(self, place: Place, dice: Random) -> None:
+        """A worker that stands still is followed by another one, and wakes later without knowing it."""
+        owner = self.owners[place]
+        if owner is not None:
+            self.zombies.append(owner)
+        self.start(place, dice)
+
+    # Messages on their way
+
+    def send(self, shop: str | None, message: tuple[str, bytes, bytes], dice: Random) -> None:
+        """A message leaves for the log: at once, some time later, or when its shop has a line again."""
+        if shop in self.outboxes:
+            self.outboxes[shop].append(message)
+        elif dice.random() < 0.3:
+            self.under_way.append(message)
+        else:
+            self.log.put(*message)
+
+    def connect(self, shop: str) -> None:
+        """A shop has a line again: what it wrote down meanwhile arrives in its order."""
+        for message in self.outboxes.pop(shop, ()):
+            self.log.put(*message)
+
+    # What happens by itself
+
+    def churn(self, dice: Random, count: int) -> None:
+        """So many small steps of whatever process comes first."""
+        actors: list[Any] = [*filter(None, self.owners.values()), *self.zombies, "routing", "network"]
+        for _ in range(count):
+            actor = actors[int(dice.random() * len(actors))]
+            if actor == "network":
+                if self.under_way:
+                    self.log.put(*self.under_way.pop(dice.randrange(len(self.under_way))))
+            elif actor == "routing":
+                self._route(dice)
+            else:
+                self._work(actor, dice)
+
+    def _work(self, owner: Owner, dice: Random) -> None:
+        chance = dice.random()
+        try:
+            if chance < 0.45:
+                owner.take(1 + int(dice.random() * 5))
+            elif chance < 0.95:
+                for _ in range(1 + int(dice.random() * 4)):
+                    owner.commit()
+            else:
+                owner.look_at_the_clock()
+        except Fenced:
+            owner.die()
+            if owner in self.zombies:
+                self.zombies.remove(owner)
+
+    def _route(self, dice: Random) -> None:
+        routing, chance = self.routing, dice.random()
+        if chance < 0.4 and (places := routing.places):
+            routing.follow(dice.choice(places), 1 + int(dice.random() * 6))
+            routing.speak()
+        elif chance < 0.9 and (questions := routing.questions):
+            routing.answer(dice.choice(questions), 1 + int(dice.random() * 6))
+        elif chance >= 0.9:
+            routing.commit()
+
+    # Coming to rest
+
+    def heal(self, dice: Random) -> None:
+        """Every process runs, every shop has a line, nothing stands still any more."""
+        for place, owner in list(self.owners.items()):
+            if owner is None:
+                self.start(place, dice)
+        for shop in list(self.outboxes):
+            self.connect(shop)
+        while self.zombies:
+            self.zombies.pop().die()
+
+    def come_to_rest(self) -> None:
+        """Everything that is under way arrives and is decided, and what is due by now is told."""
+        for _ in range(ROUNDS_MAX):
+            before = self.log.appended
+            while self.under_way:
+                self.log.put(*self.under_way.pop(0))
+            for owner in filter(None, self.owners.values()):
+                owner.look_at_the_clock()
+                while not owner.rests:
+                    owner.take(50)
+                    owner.commit()
+            for place in self.routing.places:
+                self.routing.follow(place, 10_000)
+            self.routing.speak()
+            for number in self.routing.questions:
+                self.routing.answer(number, 10_000)
+            if self.log.appended == before:
+                return
+        raise NeverAtRest(f"{ROUNDS_MAX} rounds, and still something follows")
+
+    # Looking
+
+    def order(self, number: str) -> Order | None:
+        """An order as the newest written row shows it, which may be behind what is decided."""
+        self._look()
+        return self._order(number) if number in self._rows else None
+
+    def orders(self) -> list[Order]:
+        """Every order, by number."""
+        self._look()
+        return [self._order(number) for number in sorted(self._rows)]
+
+    def _order(self, number: str) -> Order:
+        found = self._decoded.get(number)
+        if found is None:
+            found = self._decoded[number] = _order(self._rows[number])
+        return found
+
+    def _look(self) -> None:
+        for number, records in enumerate(self.log.topics["order-state"]):
+            for record in records[self._read[number] :]:
+                if record.key[0]:
+                    assert record.value is not None
+                    name = record.key.decode()
+                    self._rows[name] = record.value
+                    self._decoded.pop(name, None)
+            self._read[number] = len(records)
+
+
+def happen(world: World, steps: Iterable[Step], act: Any) -> None:
+    """Let each step happen, and the machinery go on for a while after it."""
+    for it in steps:
+        dice = Random(it.dice)
+        act(it.kind, dice)
+        world.churn(dice, int(dice.random() * 26))
