@@ -23,3 +23,9 @@ def engine(request: pytest.FixtureRequest, engines: Engines) -> Engine:
     """A running log, of each kind in turn. It is shared, so topics and groups need names of their own; a test may
     kill it and must not leave it suspended."""
     return engines.shared(request.param)
+
+
+@pytest.fixture(params=chosen()[:1])
+def any_engine(request: pytest.FixtureRequest, engines: Engines) -> Engine:
+    """One running log, for what does not depend on its kind and is too slow to be shown twice."""
+    return engines.shared(request.param)

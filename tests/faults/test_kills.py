@@ -12,7 +12,7 @@ from tests.faults.judge import sums
 from tests.faults.load import Load
 from tests.faults.world import World
 
-VICTIMS = ("inventory", "inventory", "broker", "projection")
+VICTIMS = ("inventory", "broker", "projection", "inventory")
 
 
 def on_hand(rows: dict[str, Row]) -> dict[tuple[str, str], int]:
@@ -34,9 +34,10 @@ def kill_and_compare(data_dir: Path, kills: int, seed: int) -> None:
     with World(data_dir) as world:
         load = Load(world, seed)
         with load.running():
-            for _ in range(kills):
+            for number in range(kills):
                 time.sleep(chance.uniform(0.2, 1.2))
-                world.kill(chance.choice(VICTIMS))
+                # Each of them in turn first, so that a short run kills all.
+                world.kill(VICTIMS[number] if number < len(VICTIMS) else chance.choice(VICTIMS))
             time.sleep(0.5)
 
         expected = sums(load.acknowledged())
@@ -49,8 +50,8 @@ def kill_and_compare(data_dir: Path, kills: int, seed: int) -> None:
         world.wait(lambda: read_side(world, "movements", "sum(applied)") == expected, "the history is read")
 
 
-def test_twelve_kills_under_load_lose_nothing_and_double_nothing(tmp_path: Path) -> None:
-    kill_and_compare(tmp_path, kills=12, seed=random.randrange(2**32))
+def test_six_kills_under_load_lose_nothing_and_double_nothing(tmp_path: Path) -> None:
+    kill_and_compare(tmp_path, kills=6, seed=random.randrange(2**32))
 
 
 @pytest.mark.soak

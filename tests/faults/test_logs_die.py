@@ -35,7 +35,7 @@ def missing(crew: Crew, load: Load) -> set[str]:
     return {message.id for message in load.acknowledged()} - there
 
 
-@times(small=4, large=50)
+@times(small=2, large=50)
 @pytest.mark.parametrize("name", chosen(("embedded", "kafka", "kafka-3")))
 def test_every_acknowledged_record_outlives_a_killed_node_of_the_log(
     engines: Engines, tmp_path: Path, name: str, count: int

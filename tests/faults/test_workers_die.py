@@ -12,7 +12,7 @@ PAUSE_S = 0.004
 FENCED = 75
 
 
-@times(small=10, large=300)
+@times(small=5, large=300)
 def test_workers_killed_at_random_under_load_lose_and_double_nothing(crew: Crew, count: int) -> None:
     seed = random.randrange(2**32)
     print("seed", seed)
@@ -42,7 +42,7 @@ def test_workers_killed_at_random_under_load_lose_and_double_nothing(crew: Crew,
     result.judge(crew, load)
 
 
-@times(small=2, large=50)
+@times(small=1, large=50)
 def test_a_worker_that_sleeps_through_its_takeover_writes_nothing_stale_and_leaves(crew: Crew, count: int) -> None:
     seed = random.randrange(2**32)
     print("seed", seed)
@@ -69,7 +69,7 @@ def test_a_worker_that_sleeps_through_its_takeover_writes_nothing_stale_and_leav
     result.judge(crew, load)
 
 
-@times(small=5, large=100)
+@times(small=3, large=100)
 def test_workers_that_join_and_leave_all_the_time_lose_and_double_nothing(crew: Crew, count: int) -> None:
     seed = random.randrange(2**32)
     print("seed", seed)

@@ -58,35 +58,35 @@ async def ended(worker: WorkerProcess, seconds: float = 40.0) -> int:
         raise AssertionError(f"the worker goes on:\n{worker.text[-4000:]}") from None
 
 
-async def test_a_step_that_does_not_come_back_ends_the_worker_and_says_where(world: World) -> None:
-    worker = world.worker("blocked", stall_s=3, **WATCHFUL)
+async def test_a_step_that_does_not_come_back_ends_the_worker_and_says_where(any_world: World) -> None:
+    worker = any_world.worker("blocked", stall_s=3, **WATCHFUL)
     worker.wait_ready()
-    producer = await world.producer()
-    await producer.send_and_wait(world.topic("numbers"), b'{"sleep":600}', key=b"k")
+    producer = await any_world.producer()
+    await producer.send_and_wait(any_world.topic("numbers"), b'{"sleep":600}', key=b"k")
     await producer.stop()
 
     assert await ended(worker) == STALLED, worker.text[-2000:]
     assert '"watchdog.loop_blocked"' in worker.text
     assert "time.sleep(message.sleep)" in worker.text
 
-    told = await until_told(world, "blocked", "LoopBlocked")
+    told = await until_told(any_world, "blocked", "LoopBlocked")
     assert told.report.state == FELL
     assert told.report.exit_code == STALLED
 
 
-async def test_a_worker_that_gets_nothing_although_there_is_something_ends(world: World) -> None:
-    world.worker("deaf", deaf=True, stall_s=4, **WATCHFUL).wait_ready()
-    load = Load(world)
+async def test_a_worker_that_gets_nothing_although_there_is_something_ends(any_world: World) -> None:
+    any_world.worker("deaf", deaf=True, stall_s=4, **WATCHFUL).wait_ready()
+    load = Load(any_world)
     await load.send(100)
 
-    worker = world.workers[-1]
+    worker = any_world.workers[-1]
     assert await ended(worker) == STALLED, worker.text[-2000:]
     assert '"watchdog.no_progress"' in worker.text
 
-    told = await until_told(world, "deaf", "NoProgress")
+    told = await until_told(any_world, "deaf", "NoProgress")
     assert "stall_seconds" in told.report.trouble[0].words
 
-    world.worker("deaf", **WATCHFUL)
+    any_world.worker("deaf", **WATCHFUL)
     await load.check()
 
 
@@ -115,10 +115,10 @@ async def test_a_commit_that_hangs_in_a_log_that_stands_still_ends_the_worker(ow
     assert {key: row[1] for key, row in rows.items() if key != "k"} == dict(load.sums)
 
 
-async def test_a_recovery_that_loads_nothing_is_told_and_ends_the_worker(own_world: World, tmp_path: Path) -> None:
+async def test_a_recovery_that_loads_nothing_is_told_and_ends_the_worker(any_world: World, tmp_path: Path) -> None:
     limits = msgspec.structs.replace(StreamLimits(), recovery_stall_s=2.0, watch_s=0.2, status_write_s_max=3.0)
     connection = Connection(
-        bootstrap=own_world.engine.bootstrap, prefix=own_world.prefix, partitions=2, data_dir=tmp_path
+        bootstrap=any_world.engine.bootstrap, prefix=any_world.prefix, partitions=2, data_dir=tmp_path
     )
     client = LogClient(connection, limits)
     await client.start()
@@ -129,7 +129,7 @@ async def test_a_recovery_that_loads_nothing_is_told_and_ends_the_worker(own_wor
     partition = Partition(0, Reach(Totals(), connection, limits, client, failures.put_nowait))
     vigil = Vigil("totals", connection, limits, client)
 
-    freezing = asyncio.create_task(asyncio.to_thread(own_world.engine.freeze, 8))
+    freezing = asyncio.create_task(asyncio.to_thread(any_world.engine.freeze, 8))
     await asyncio.sleep(0.3)
     opening = asyncio.create_task(partition.open())
     vigil.begin(lambda: [partition.standing()], failures.put_nowait)
@@ -142,15 +142,15 @@ async def test_a_recovery_that_loads_nothing_is_told_and_ends_the_worker(own_wor
     await asyncio.wait_for(opening, 60)
     partition.close()
     await vigil.end(failure)
-    assert [it.report.state for it in (await reports(own_world)).values()] == [FELL]
+    assert [it.report.state for it in (await reports(any_world)).values()] == [FELL]
     await client.stop()
 
 
-async def test_a_disk_that_fills_is_trouble_and_no_reason_to_end(world: World) -> None:
-    worker = world.worker("full", disk_free_bytes_min=1 << 60, **WATCHFUL)
+async def test_a_disk_that_fills_is_trouble_and_no_reason_to_end(any_world: World) -> None:
+    worker = any_world.worker("full", disk_free_bytes_min=1 << 60, **WATCHFUL)
     worker.wait_ready()
 
-    told = await until_told(world, "full", "watchdog.disk_low")
+    told = await until_told(any_world, "full", "watchdog.disk_low")
 
     assert "free some space" in told.report.trouble[0].words
     assert told.report.state == RUNNING
@@ -257,10 +257,10 @@ def test_time_that_nobody_lived_through_is_no_stall() -> None:
     assert marks.still_s("a", 2, True, 5.0) == 0.0
 
 
-async def test_a_worker_that_was_stopped_for_a_while_is_not_taken_for_stalled(world: World) -> None:
-    worker = world.worker("stopped", stall_s=3, watch_s=0.3, session_timeout_ms=30_000)
+async def test_a_worker_that_was_stopped_for_a_while_is_not_taken_for_stalled(any_world: World) -> None:
+    worker = any_world.worker("stopped", stall_s=3, watch_s=0.3, session_timeout_ms=30_000)
     worker.wait_ready()
-    load = Load(world)
+    load = Load(any_world)
     await load.send(100)
     await load.check()
 
