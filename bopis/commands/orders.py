@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from bopis.domain.orders.state import Order
     from bopis.services.catalogue import Catalogue
 
-HIDDEN = "(erased)"
+ERASED, UNKNOWN = "(erased)", "(nothing was told)"
 
 app = typer.Typer(help="Pickup orders: place, list, show, why, cancel.", no_args_is_help=True)
 
@@ -95,13 +95,19 @@ def show(
         zone, catalogue = surroundings(way, found)
     person = opened(shell, found, in_full=customer)
     following = next_told(found, catalogue)
-    document = {"order": found.order, "shown": shown(found.order), **_facts(found, catalogue), "next": following}
-    document["customer"] = {"id": found.customer.id, "language": found.customer.language, **person}
+    document: dict[str, Any] = {
+        "order": found.order,
+        "shown": shown(found.order),
+        **_facts(found, catalogue),
+        "next": following,
+    }
+    document["customer"] = {"id": found.customer.id, "language": found.customer.language, **(person or {})}
+    document["customer"]["erased"] = person is None
 
     def render(out: "Console") -> None:
         _render_order(out, found, catalogue, zone)
-        told = ", ".join(f"{name}: {value}" for name, value in person.items())
-        out.print(f"customer  {told or HIDDEN}", markup=False, soft_wrap=True)
+        told = ", ".join(f"{name}: {value}" for name, value in (person or {}).items())
+        out.print(f"customer  {told or (ERASED if person is None else UNKNOWN)}", markup=False, soft_wrap=True)
         for words in following:
             shell.say(f"next: {words}")
 
@@ -157,18 +163,20 @@ def answer_(
     say(open_shell(context, as_json), order, body, message_id)
 
 
-def opened(shell: Shell, order: "Order", *, in_full: bool) -> dict[str, str]:
-    """Who the customer is: masked unless asked for in full; nothing once the customer was erased."""
+def opened(shell: Shell, order: "Order", *, in_full: bool) -> dict[str, str] | None:
+    """Who the customer is: masked unless asked for in full; None once the customer was erased."""
     from bopis.services.counter.masking import masked
 
     if not order.customer.sealed:
         return {}
     vault = vault_of(shell)
     try:
-        told = vault.open(order.customer.id, order.customer.sealed) or {}
+        told = vault.open(order.customer.id, order.customer.sealed)
         note = vault.open(order.customer.id, order.note) if order.note else {}
     finally:
         vault.close()
+    if told is None:
+        return None
     fields = told | (note or {})
     return fields if in_full else {name: masked(name, value) for name, value in fields.items()}
 

@@ -2,7 +2,7 @@
 
 import typer
 
-from bopis.commands import pickup_counter, pickup_queue, pickup_scan, pickup_work
+from bopis.commands import pickup_counter, pickup_print, pickup_queue, pickup_scan, pickup_work
 
 app = typer.Typer(help="Work in a store: the queue, picking, staging, handing over.", no_args_is_help=True)
 
@@ -29,4 +29,5 @@ def register(root: typer.Typer) -> None:
     app.command("return")(pickup_counter.return_)
     app.command("not-collected")(pickup_counter.not_collected)
     app.command("put-back")(pickup_counter.put_back)
+    app.add_typer(pickup_print.app, name="print")
     root.add_typer(app, name="pickup")
