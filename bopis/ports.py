@@ -4,10 +4,12 @@ Topics are named here without the prefix that an installation may put before the
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from bopis.domain.calendar.hours import Calendar
 from bopis.domain.calendar.stated import StatedHours
+from bopis.domain.notices.letter import Letter, Verdict, Words
+from bopis.domain.notices.terms import Milestone
 
 Headers = Sequence[tuple[str, bytes]]
 
@@ -164,3 +166,19 @@ class OpeningHours(Protocol):
     def calendar(self, stated: StatedHours, at_ms: int, days: int) -> Calendar:
         """The store's calendar from the day before an instant's day on, over so many days."""
         ...
+
+
+class Sender(Protocol):
+    """One way to customers: mail, text message, webhook."""
+
+    async def send(self, letter: Letter) -> Verdict:
+        """Try once. Raises nothing for what a provider or a network does: the verdict says it."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+class Wording(Protocol):
+    """What is said, in the customer's language."""
+
+    def words(self, milestone: Milestone, language: str, facts: Mapping[str, Any]) -> Words: ...

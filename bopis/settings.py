@@ -112,6 +112,43 @@ class Settings(BaseSettings):
         None, description="TOML file of rules whose decisions are written down beside, and never acted on."
     )
 
+    smtp_host: str = Field("", description="Mail server that notices are handed in at; empty: mails go to the outbox.")
+    smtp_port: int = Field(0, ge=0, le=65535, description="Its port; 0: 465 with tls, 587 with starttls, 25 with none.")
+    smtp_security: str = Field("starttls", pattern="^(tls|starttls|none)$", description="tls, starttls or none.")
+    smtp_ca_file: Path | None = Field(None, description="PEM file of the authorities to trust for mail.")
+    smtp_username: str = Field("", description="The name to log in with at the mail server; empty: no login.")
+    smtp_password: SecretStr = Field(SecretStr(""), description="The password for mail; never shown.")
+    smtp_password_file: Path | None = Field(None, description="A file that holds the password for mail.")
+    smtp_from: str = Field(
+        "bopis <bopis@localhost.localdomain>",
+        pattern=r"^[^<>\r\n]*<?[^<>@\s]+@[^<>@\s]+>?$",
+        description="From whom mails come: shop@example.org, or Shop <shop@example.org>.",
+    )
+    notice_webhook_url: str = Field(
+        "", pattern="^(|https?://.+)$", description="Where webhooks are posted; empty: they go to the outbox."
+    )
+    notice_webhook_secret: SecretStr = Field(
+        SecretStr(""), description="Signs webhooks (Standard Webhooks): whsec_ and 24 bytes or more in base64."
+    )
+    notice_webhook_secret_file: Path | None = Field(None, description="A file that holds the secret of webhooks.")
+    notice_sms_url: SecretStr = Field(
+        SecretStr(""), description="apprise URL for text messages, with {to} for the number; needs bopis[chat]."
+    )
+    notice_chat_url: SecretStr = Field(
+        SecretStr(""), description="apprise URL for chat, with {to} for the address; needs bopis[chat]."
+    )
+    notice_templates: Path | None = Field(None, description="Folder of templates that replace the built-in ones.")
+    notice_language: str = Field(
+        "en", pattern="^[a-z]{2}(-[a-z]+)?$", description="For who named no language that there are words in."
+    )
+    notice_quiet_hours: str = Field(
+        "21:00-08:00",
+        pattern="^(|([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9])$",
+        description="When mails and texts that can wait do wait, on the store's clock; empty: never.",
+    )
+    notice_timeout_seconds: float = Field(30.0, gt=0, le=300, description="How long one attempt to send may take.")
+    notice_concurrency: int = Field(16, ge=1, le=256, description="How many notices one notifier sends at a time.")
+
     log_level: str = Field(
         "", pattern="^(|debug|info|warning|error)$", description="What processes say; empty: warning on a terminal."
     )

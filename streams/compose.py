@@ -8,12 +8,12 @@ from bopis.adapters.security import security_of
 from bopis.settings import Settings
 from bopis.topics.known import plans
 from streams.connection import Connection
-from streams.errors import LogNotRunning, RulesUnsound
+from streams.errors import ChannelsUnsound, LogNotRunning, RulesUnsound
 from streams.limits import StreamLimits
 from streams.seats import numbered
 from streams.worker import Ready, run
 
-SHORT_NAMES = ("inventory", "orders", "routing", "notices", "projection")
+SHORT_NAMES = ("inventory", "orders", "routing", "notices", "notifier", "projection")
 
 Told = Callable[[Ready], None]
 
@@ -78,6 +78,8 @@ def run_processor(name: str, settings: Settings, told: Told) -> int:
         return run(NoticesProcessor(), way, bounds, told)
     if name == "routing":
         return _run_routing(settings, told)
+    if name == "notifier":
+        return _run_notifier(settings, told)
     from streams.projection import run as run_projection
 
     return run_projection(way, bounds, settings.database_url, told)
@@ -97,3 +99,27 @@ def _run_routing(settings: Settings, told: Told) -> int:
         raise RulesUnsound(cause=str(error)) from error
     routing = LiveRouting(OsmHours(), rules or read_rules(None), candidate)
     return run_routing(connection(settings, "routing"), limits(settings), routing, told)
+
+
+def _run_notifier(settings: Settings, told: Told) -> int:
+    from bopis.adapters.notices.channels import senders
+    from bopis.adapters.notices.errors import NoticeError
+    from bopis.adapters.notices.wording import Wording
+    from bopis.adapters.opening_hours import OsmHours
+    from bopis.adapters.secrets.errors import SecretError
+    from bopis.adapters.secrets.vault import open_vault
+    from bopis.services.notifier.notifier import Notifier, Tools
+    from bopis.services.notifier.quiet import read_quiet_hours
+    from streams.notifier import run as run_notifier
+
+    try:
+        ways, vault = senders(settings), open_vault(settings)
+    except (NoticeError, SecretError) as error:
+        raise ChannelsUnsound(cause=str(error)) from error
+    wording = Wording(settings.notice_templates, settings.notice_language)
+    tools = Tools(vault, wording, OsmHours(), ways, read_quiet_hours(settings.notice_quiet_hours))
+    way, bounds = connection(settings, "notifier"), limits(settings)
+    try:
+        return run_notifier(way, bounds, Notifier(tools), settings.notice_concurrency, told)
+    finally:
+        vault.close()

@@ -16,6 +16,7 @@ StreamError
 +-- CommitTooLarge      one commit does not fit into one batch
 +-- TopicMismatch       a topic exists, but not as needed
 +-- RulesUnsound        a rules file of routing cannot be read
++-- ChannelsUnsound     a way to customers, or the key to their data, cannot be used
 +-- SourceTruncated     records were removed before they were decided
 +-- SourceReplaced      the source is younger than the changelog
 +-- ChangelogBroken     the changelog contradicts itself
@@ -125,6 +126,12 @@ class TopicMismatch(StreamError):
 
 class RulesUnsound(StreamError):
     """Routing cannot run with the rules that a setting names. Mend the file as told, or take the setting out."""
+
+    exit_code = 78
+
+
+class ChannelsUnsound(StreamError):
+    """The notifier cannot run with its settings. Mend what is named, or take the setting out."""
 
     exit_code = 78
 

@@ -9,7 +9,7 @@ import typer
 from bopis.commands.errors import Conflict, PortTaken, Unavailable, Usage
 from bopis.commands.shell import AsJson, Shell, open_shell
 
-PROCESSORS = ("inventory", "orders", "routing", "notices", "projection")
+PROCESSORS = ("inventory", "orders", "routing", "notices", "notifier", "projection")
 Port = Annotated[int | None, typer.Option("--port", help="Port of the embedded log; 0 takes a free one.")]
 
 

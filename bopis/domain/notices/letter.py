@@ -19,6 +19,7 @@ class Letter(Struct, frozen=True, kw_only=True):
     """What an adapter sends. Its text never shows what it says or to whom: it may stand in a log."""
 
     order: str
+    customer: str
     delivery: DeliveryRef
     attempt: int
     address: str

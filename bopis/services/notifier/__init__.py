@@ -1,0 +1,1 @@
+"""The notifier: turns what is due into letters, and says what became of them."""
