@@ -4,7 +4,7 @@ from msgspec.structs import replace
 
 from bopis.domain.orders import events as e
 from bopis.domain.orders import outcomes as o
-from bopis.domain.orders.edits import tidied, with_cover, with_hold, with_line, with_lines, with_work
+from bopis.domain.orders.edits import covered, tidied, with_cover, with_hold, with_line, with_lines, with_work
 from bopis.domain.orders.evolve_counter import evolve_counter
 from bopis.domain.orders.state import Excluded, Hold, Line, LineState, Offer, Order, PickupCode, RouteAsked, Task
 from bopis.domain.orders.terms import RejectReason, ShortCause
@@ -195,11 +195,14 @@ def _rejected(order: Order, event: e.LinesRejected) -> Order:
         if line is None:
             continue
         skus |= {part.sku: None for part in line.parts}
-        left = {"hold": "", "leaving": line.hold or line.leaving, "picked": (), "state": LineState.REJECTED}
+        hold = order.hold(line.hold)
+        # A hold that covers nothing of the line any more is not given back, so nothing would ever answer for it.
+        leaving = line.hold if hold is not None and covered(hold, number) else line.leaving
+        left = {"hold": "", "leaving": leaving, "picked": (), "state": LineState.REJECTED}
         order = with_line(order, replace(line, **left))
     if not any(line.live and line.state is not LineState.REJECTED for line in order.in_store(event.store)):
         order = with_work(order, event.store, accepted_ms=0, picking_ms=0, promised=False, accept_by_ms=0)
-    return _with_excluded(order, event.store, ("",) if event.reason in STORE_WIDE else tuple(skus))
+    return _with_excluded(tidied(order), event.store, ("",) if event.reason in STORE_WIDE else tuple(skus))
 
 
 def _freed(order: Order, event: e.LinesFreed) -> Order:

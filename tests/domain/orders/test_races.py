@@ -362,3 +362,16 @@ def test_two_offers_that_lapse_at_once_end_an_order_of_all_or_nothing_once() -> 
     world.wait(5 * HOUR_MS)
 
     assert world.states() == {1: "cancelled", 2: "cancelled"}
+
+
+def test_goods_in_hand_whose_hold_a_till_sold_off_do_not_hang_when_their_store_is_withdrawn() -> None:
+    world = picking(World(LAST_TWO), allows=Allows(alternatives=Consent.AUTOMATIC))
+    world.stock_is_away = True
+    sold(world, 2)
+    world.tell(m.RecordPick(store=S1, lines=(PickedLine(line=1, picked=2),)))
+    world.stock_comes_back()
+    assert (world.line().state, world.of(CoverLost)[-1].units) == ("picked", 2)
+
+    world.tell(m.StoreWithdrawn(store=S1))
+
+    assert (world.line().state, world.line().store) == ("promised", S2)
