@@ -94,7 +94,7 @@ class OrderAuditor:
         match event:
             case e.LinesHeld():
                 self._held |= {(order, it.line) for it in event.lines}
-            case e.LinesFreed() if not event.kept:
+            case e.LinesFreed():
                 self._held -= {(order, it) for it in event.lines}
             case e.LineShort(into=into, line=line) if into == line:
                 self._held.discard((order, line))

@@ -10,6 +10,8 @@ from tests.simulation.people import People
 from tests.simulation.plan import PEOPLE, Step, plan
 from tests.simulation.world import World, happen
 
+# A day of nothing but one deadline after the other, so that none is met only because another one was due.
+STEADY_LOOKS_MAX = 40
 # How much time passes before each of the last looks: long enough for every deadline, in the order of their lengths.
 LAST_LOOKS_MS = (0, 0, 0, 16 * MINUTE_MS, 16 * MINUTE_MS, 5 * HOUR_MS, 4 * DAY_MS, DAY_MS, 15 * DAY_MS, 30 * DAY_MS)
 LOOKS_MAX = 24
@@ -35,14 +37,18 @@ def _end(world: World, people: People, dice: Random) -> None:
     """Nothing goes wrong any more: staff do their work, customers come or do not, and every deadline passes."""
     world.heal(dice)
     collects = dice.random() < 0.5
-    for passing_ms in (*LAST_LOOKS_MS, *[DAY_MS] * (LOOKS_MAX - len(LAST_LOOKS_MS))):
-        world.log.now_ms += passing_ms
+    steadily = dice.random() < 0.3
+    looks = (*LAST_LOOKS_MS, *[DAY_MS] * (LOOKS_MAX - len(LAST_LOOKS_MS)))
+    for passing_ms in (0, 0, *[None] * STEADY_LOOKS_MAX, *looks) if steadily else looks:
+        world.log.now_ms = world.next_deadline() if passing_ms is None else world.log.now_ms + passing_ms
         people.heartbeat()
         world.come_to_rest()
-        if passing_ms > DAY_MS and not any(it.live for it in world.orders()):
+        world.check_holds()
+        if not any(it.live for it in world.orders()):
             break
         people.staff_work(dice, thorough=True)
         if collects:
             people.everybody_collects(dice)
+    world.come_to_rest()
     world.log.now_ms += 100 * DAY_MS
     world.come_to_rest()

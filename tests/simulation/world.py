@@ -12,6 +12,7 @@ from bopis.services.directory import StoreRecord
 from streams.errors import Fenced
 from streams.inventory import InventoryProcessor
 from streams.orders import OrdersProcessor
+from tests.simulation.findings import must
 from tests.simulation.log import Log
 from tests.simulation.owner import Owner
 from tests.simulation.plan import Step
@@ -161,6 +162,18 @@ class World:
         raise NeverAtRest(f"{ROUNDS_MAX} rounds, and still something follows")
 
     # Looking
+
+    def next_deadline(self) -> int:
+        """When the next order wants to be looked at; now if none does."""
+        due = [it.due_ms for it in self.orders() if it.due_ms]
+        return max(self.log.now_ms, min(due, default=0)) + 1
+
+    def check_holds(self) -> None:
+        """At rest no unit is held for an order that has ended: a deadline far away is only the net below."""
+        live = {it.order for it in self.orders() if it.live}
+        for (name, _), owner in self.owners.items():
+            for key, row in owner.table.rows.items("@hold|") if owner is not None and name == "inventory" else ():
+                must(not row.active or row.order in live, "a hold ends with its order", key)
 
     def order(self, number: str) -> Order | None:
         """An order as the newest written row shows it, which may be behind what is decided."""
