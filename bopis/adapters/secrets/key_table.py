@@ -4,10 +4,12 @@ What is sealed stands in a log that is kept for ever; only here can it be undone
 with anything else, and erasing a customer also takes the key out of the back-ups.
 """
 
+import hmac
 import time
 from base64 import b64decode, b64encode
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +42,13 @@ lookups = Table(
     metadata,
     Column("lookup", String(LOOKUP_LENGTH), primary_key=True),
     Column("customer", String(ID_LENGTH_MAX), nullable=False, index=True),
+)
+# Who was erased, as keyed hashes of their ids, so that a back-up from elsewhere does not bring them back.
+erased = Table(
+    "customer_erased",
+    metadata,
+    Column("whose", String(LOOKUP_LENGTH), primary_key=True),
+    Column("erased_ms", BigInteger, nullable=False),
 )
 
 
@@ -98,6 +107,10 @@ class KeyTable:
         with self._using() as connection:
             found = connection.execute(keys.delete().where(keys.c.customer == customer)).rowcount > 0
             connection.execute(lookups.delete().where(lookups.c.customer == customer))
+            if found:
+                whose = self._mark(customer)
+                connection.execute(erased.delete().where(erased.c.whose == whose))
+                connection.execute(erased.insert().values(whose=whose, erased_ms=int(time.time() * 1000)))
         for path in _backups(backups):
             kept = _read(path)
             if kept.keys.pop(customer, None) is not None:
@@ -121,24 +134,35 @@ class KeyTable:
         return path
 
     def restore(self, path: Path) -> int:
-        """Put keys of a back-up back where they are missing. Answers how many. Raises `KeyBackupBroken`."""
+        """Put keys of a back-up back where they are missing, but for those who were erased here since they were made.
+
+        Answers how many. Raises `KeyBackupBroken`.
+        """
         kept = _read(path)
         restored = 0
         with self._using() as connection:
             present = set(connection.scalars(select(keys.c.customer)))
+            gone = {it.whose: it.erased_ms for it in connection.execute(select(erased))}
+            barred = {it for it, (_, at_ms) in kept.keys.items() if at_ms <= gone.get(self._mark(it), -1)}
             for customer, (text, at_ms) in kept.keys.items():
-                if customer not in present:
+                if customer not in present and customer not in barred:
                     row = {"customer": customer, "wrapped": b64decode(text), "created_ms": at_ms}
                     connection.execute(keys.insert().values(row))
                     restored += 1
             known = set(connection.scalars(select(lookups.c.lookup)))
-            missing = {lookup: whose for lookup, whose in kept.lookups.items() if lookup not in known}
+            missing = {
+                lookup: whose for lookup, whose in kept.lookups.items() if lookup not in known and whose not in barred
+            }
             for lookup, whose in missing.items():
                 connection.execute(lookups.insert().values(lookup=lookup, customer=whose))
         return restored
 
     def close(self) -> None:
         self._engine.dispose()
+
+    def _mark(self, customer: str) -> str:
+        """What an erased customer is remembered by."""
+        return hmac.digest(self._master.derive(Purpose.LOOKUP), f"erased/{customer}".encode(), sha256).hex()
 
     def _unwrapped(self, customer: str, wrapped: bytes) -> bytes:
         try:
