@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from bopis.commands import (
+    board,
     catalogue,
     checking,
     config,
@@ -75,6 +76,7 @@ for group in (
     catalogue,
     orders,
     pickup,
+    board,
     notices,
     routing,
     kpi,

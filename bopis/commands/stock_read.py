@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bopis.commands import stock_kits
 from bopis.commands.errors import SkuUnknown, Usage
 from bopis.commands.shell import AsJson, open_shell
 
@@ -51,7 +52,12 @@ def show(
         about = known_or_stocked(engine, store)
         following = None
         if skus:
-            levels = tuple(level_of(engine, store, sku, now) for sku in dict.fromkeys(skus))
+            try:
+                levels = tuple(level_of(engine, store, sku, now) for sku in dict.fromkeys(skus))
+            except SkuUnknown:
+                if stock_kits.show_kit(shell, engine, store, skus, now):
+                    return
+                raise
         else:
             page = queries.levels(engine, store, now=now, page=queries.Page(limit=limit, cursor=after))
             levels, following = page.levels, page.next
@@ -88,7 +94,10 @@ def find(
     shell = open_shell(context, as_json)
     now = datetime.now(UTC)
     with shell.engine() as engine:
-        found = queries.find(engine, sku, _point(engine, near), minimum, now=now)
+        point = _point(engine, near)
+        found = queries.find(engine, sku, point, minimum, now=now)
+        if not found and stock_kits.find_kit(shell, engine, (sku, point, minimum), now):
+            return
 
     def render(out: "Console") -> None:
         from bopis.commands.tables import plain, table

@@ -149,15 +149,6 @@ def check_kits(catalogue: Catalogue, articles: Iterable[Article]) -> None:
                 raise KitUnsound(kit=known.sku, part=part.sku)
 
 
-def available_units(lines: Iterable[tuple[str, int]], catalogue: Catalogue, atp: Callable[[str], int]) -> bool:
-    """Whether a store has all of some lines at once: what lines and kits share is counted together."""
-    needed: dict[str, int] = {}
-    for sku, quantity in lines:
-        for part in catalogue.parts(sku):
-            needed[part.sku] = needed.get(part.sku, 0) + part.quantity * quantity
-    return all(atp(sku) >= units for sku, units in needed.items())
-
-
 def kits_available(kit: Iterable[Component], atp: Callable[[str], int]) -> int:
     """How many of a kit can be promised: the minimum over its components, one that is named twice counted together."""
     per_kit: dict[str, int] = {}

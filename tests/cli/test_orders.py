@@ -1,6 +1,15 @@
 """An associate's day with pickup orders, on a running installation: real log, real processors, every word typed."""
 
+import fcntl
 import json
+import os
+import pty
+import select
+import signal
+import struct
+import subprocess
+import sys
+import termios
 import time
 from pathlib import Path
 from typing import Any
@@ -11,9 +20,10 @@ from typer.testing import CliRunner
 import cli
 from bopis.adapters.secrets.vault import open_vault
 from bopis.settings import load
-from tests.cli.program import Answer, Installation
+from tests.cli.program import Answer, Installation, clean_environment
 
 PATIENCE_SECONDS = 60.0
+LEFT = "\x1b[?1049l"  # the terminal as it was before
 
 
 @pytest.fixture
@@ -200,3 +210,44 @@ def test_rows_of_a_catalogue_that_are_not_sound_are_named_by_line(bopis: Install
         assert f"{file}:{line}:" in refused.err
         assert words in refused.err
     assert bopis("catalogue", "show", "X3").code == 3
+
+
+def test_a_kit_is_found_and_shown_by_its_scarcest_component(bopis: Installation, shop: str) -> None:
+    shown = bopis.ask("stock", "show", shop, f"{shop}-SET")
+    found = bopis.ask("stock", "find", f"{shop}-SET", "--minimum", "5")
+    none = bopis.ask("stock", "find", f"{shop}-SET", "--minimum", "6")
+
+    assert shown["kits"][0]["atp"] == 5
+    assert [(it["store"], it["atp"]) for it in found["stores"]] == [(shop, 5)]
+    assert none["stores"] == []
+
+
+def test_a_board_fills_a_terminal_and_leaves_it_clean(bopis: Installation, shop: str) -> None:
+    order = placed(bopis, shop, "BAN=1")
+    screen, child = pty.openpty()
+    fcntl.ioctl(child, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    words = [sys.executable, "-m", "cli", "board", shop, "--data-dir", str(bopis.home)]
+    environment = clean_environment(TERM="xterm-256color")
+    process = subprocess.Popen(
+        words, stdin=child, stdout=child, stderr=child, env=environment, cwd=Path(cli.__file__).parent
+    )
+    os.close(child)
+
+    drawn = drawn_until(screen, order)
+    process.send_signal(signal.SIGINT)
+    drawn += drawn_until(screen, LEFT)
+
+    assert process.wait(PATIENCE_SECONDS) == 0
+    assert drawn.index("\x1b[?1049h") < drawn.index(order) < drawn.index(LEFT)
+    os.close(screen)
+
+
+def drawn_until(screen: int, text: str) -> str:
+    """What a program draws, up to a text."""
+    drawn = ""
+    give_up = time.monotonic() + PATIENCE_SECONDS
+    while text not in drawn:
+        assert time.monotonic() < give_up, drawn
+        if select.select([screen], [], [], 0.5)[0]:
+            drawn += os.read(screen, 65_536).decode(errors="replace")
+    return drawn
