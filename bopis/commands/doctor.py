@@ -31,7 +31,7 @@ class Finding(NamedTuple):
 
 
 def doctor(context: typer.Context, as_json: AsJson = False) -> None:
-    """Check Python, packages, directory, disk, log, topics, tables, clock and leftovers; exit code 1 if any failed."""
+    """Check Python, packages, directory, disk, log, topics, tables, clock, mail, leftovers; exit code 1 if any failed."""
     shell = open_shell(context, as_json)
     findings = [finding for check in CHECKS for finding in _carefully(check, shell)]
     failed = any(it.result == FAIL for it in findings)
@@ -198,6 +198,25 @@ def _database(shell: Shell) -> Iterator[Finding]:
     )
 
 
+def _mail(shell: Shell) -> Iterator[Finding]:
+    """The mail server, as the notifier would use it; nothing is sent."""
+    import asyncio
+
+    from bopis.adapters.notices.channels import mail_server
+    from bopis.adapters.notices.errors import NoticeError
+    from bopis.adapters.notices.mail import SmtpMail
+
+    if not shell.settings.smtp_host:
+        yield Finding("mail", OK, "no mail server is set: mails go to the folder outbox in the data directory")
+        return
+    try:
+        server = asyncio.run(SmtpMail(mail_server(shell.settings)).check())
+    except NoticeError as error:
+        yield Finding("mail", FAIL, str(error))
+        return
+    yield Finding("mail", OK, f"{server} lets us in")
+
+
 CHECKS: tuple[Callable[[Shell], Iterator[Finding]], ...] = (
     _python,
     _packages,
@@ -207,6 +226,7 @@ CHECKS: tuple[Callable[[Shell], Iterator[Finding]], ...] = (
     _port,
     _log,
     _database,
+    _mail,
 )
 
 

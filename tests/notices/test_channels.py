@@ -295,6 +295,17 @@ async def test_the_outbox_keeps_mails_for_their_owner_alone(desk: Desk, tmp_path
     assert mail["Subject"] == "Your order 4K7P-92QX is ready"
 
 
+async def test_erasing_a_customer_empties_their_outbox_too(desk: Desk, tmp_path: Path) -> None:
+    outbox = tmp_path / "home" / "outbox"
+    await Outbox(outbox).send(desk.letter())
+    before = list(outbox.rglob("*.eml"))
+
+    desk.vault.erase("c1")
+
+    assert len(before) == 1
+    assert list(outbox.rglob("*.eml")) == []
+
+
 def test_settings_say_which_way_each_channel_goes(tmp_path: Path) -> None:
     password = tmp_path / "password"
     password.write_text("pass\n")

@@ -5,8 +5,9 @@ from pathlib import Path
 
 from bopis.adapters.notices.chat import Chat
 from bopis.adapters.notices.errors import ChannelUnsound
+from bopis.adapters.notices.folders import FOLDER
 from bopis.adapters.notices.mail import MailServer, SmtpMail
-from bopis.adapters.notices.outbox import FOLDER, Outbox
+from bopis.adapters.notices.outbox import Outbox
 from bopis.adapters.notices.webhook import Webhook
 from bopis.domain.notices.terms import Channel
 from bopis.ports import Sender

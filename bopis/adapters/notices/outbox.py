@@ -7,14 +7,13 @@ are readable by their owner only: they hold names and codes.
 import asyncio
 import os
 from pathlib import Path
-from urllib.parse import quote
 
+from bopis.adapters.notices.folders import customer_folder
 from bopis.adapters.notices.mail import composed
 from bopis.adapters.notices.webhook import body
 from bopis.domain.notices.letter import Letter, Verdict
 from bopis.domain.notices.terms import Channel, Outcome
 
-FOLDER = "outbox"
 SENDER = "bopis <bopis@localhost.localdomain>"
 
 
@@ -40,7 +39,7 @@ class Outbox:
     def _write(self, letter: Letter) -> Path:
         is_mail = letter.delivery.channel is Channel.EMAIL
         content = composed(letter, SENDER).as_bytes() if is_mail else body(letter) + b"\n"
-        folder = self._folder / folder_name(letter.customer)
+        folder = customer_folder(self._folder, letter.customer)
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         path = folder / (letter.key.replace("/", "-") + (".eml" if is_mail else ".json"))
         part = path.with_name(f".{path.name}.{os.getpid()}")
@@ -49,8 +48,3 @@ class Outbox:
             sink.write(content)
         part.replace(path)
         return path
-
-
-def folder_name(customer: str) -> str:
-    """What a customer's folder is called, whatever stands in the id."""
-    return "c-" + quote(customer, safe="")

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from bopis.adapters.notices.folders import forget
 from bopis.adapters.secrets.codes import Lookups, PickupCodes
 from bopis.adapters.secrets.errors import MasterKeyAbsent
 from bopis.adapters.secrets.key_table import FILE_NAME, KeyTable
@@ -42,6 +43,8 @@ class Vault:
 
     def erase(self, customer: str) -> bool:
         """Make everything sealed for a customer unreadable, everywhere and for ever. True if there was a key."""
+        # What the outbox holds was meant to leave; here it still can be taken back.
+        forget(self.backups.parent, customer)
         return self.keys.erase(customer, self.backups)
 
     def close(self) -> None:
