@@ -1,7 +1,6 @@
 """Customers' data: found, handed out, made unreadable; the keys that it depends on, backed up and put back."""
 
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -180,15 +179,16 @@ class OutboxCopies:
     def __init__(self, data_dir: Path) -> None:
         self._data_dir = data_dir
 
-    def erase(self, customer: str) -> int:
-        from bopis.adapters.notices.outbox import FOLDER, folder_name
+    def count(self, customer: str) -> int:
+        from bopis.adapters.notices.folders import FOLDER, customer_folder
 
-        folder = self._data_dir / FOLDER / folder_name(customer)
-        if not folder.is_dir():
-            return 0
-        count = sum(1 for it in folder.iterdir() if it.is_file())
-        shutil.rmtree(folder)
-        return count
+        folder = customer_folder(self._data_dir / FOLDER, customer)
+        return sum(1 for it in folder.iterdir() if it.is_file()) if folder.is_dir() else 0
+
+    def erase(self, customer: str) -> None:
+        from bopis.adapters.notices.folders import forget
+
+        forget(self._data_dir, customer)
 
 
 @contextmanager

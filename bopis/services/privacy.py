@@ -26,8 +26,12 @@ class Records(Protocol):
 class Copies(Protocol):
     """What was written down for a customer in clear text."""
 
-    def erase(self, customer: str) -> int:
-        """Delete it. Answers how many pieces there were."""
+    def count(self, customer: str) -> int:
+        """How many pieces there are."""
+        ...
+
+    def erase(self, customer: str) -> None:
+        """Delete them."""
         ...
 
 
@@ -70,8 +74,10 @@ def erase(secrets: Secrets, records: Records, copies: Copies, customer: str) -> 
 
     The key goes first: whatever is stopped in the middle can be done again.
     """
+    count = copies.count(customer)
     had_key = secrets.erase(customer)
-    return Erased(customer=customer, had_key=had_key, copies=copies.erase(customer), orders=len(records.of(customer)))
+    copies.erase(customer)
+    return Erased(customer=customer, had_key=had_key, copies=count, orders=len(records.of(customer)))
 
 
 def opened(secrets: Secrets, customer: str, document: Any) -> Any:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bopis.adapters.notices.outbox import FOLDER, folder_name
+from bopis.adapters.notices.folders import FOLDER, customer_folder
 from bopis.adapters.secrets.vault import Vault, open_vault
 from bopis.domain.orders.terms import CustomerRef
 from bopis.domain.values import HOUR_MS
@@ -91,7 +91,7 @@ def test_an_export_into_a_file_is_for_its_owner_only(home: Path, tmp_path: Path)
 
 
 def test_an_erased_customer_is_without_a_name_everywhere_and_found_no_more(home: Path, vault: Vault) -> None:
-    letters = home / FOLDER / folder_name(ANNA)
+    letters = customer_folder(home / FOLDER, ANNA)
     letters.mkdir(parents=True)
     (letters / "letter.eml").write_text(canaries.contact(1)["name"])
     figures = _ask(home, "kpi", "show", "--since", "1d").document["groups"]

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Engine, func, select
 
 from bopis.adapters.log import LogReader
-from bopis.adapters.notices.outbox import FOLDER
+from bopis.adapters.notices.folders import FOLDER
 from bopis.adapters.publisher import Publisher
 from bopis.adapters.secrets.vault import Vault, open_vault
 from bopis.commands.privacy import OutboxCopies, SqlRecords
