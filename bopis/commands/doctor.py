@@ -31,7 +31,7 @@ class Finding(NamedTuple):
 
 
 def doctor(context: typer.Context, as_json: AsJson = False) -> None:
-    """Check Python, packages, directory, disk, log, topics, tables, clock, mail, leftovers; exit code 1 if any failed."""
+    """Check Python, packages, disk, log, topics, tables, clock, mail server, leftovers; exit code 1 if any failed."""
     shell = open_shell(context, as_json)
     findings = [finding for check in CHECKS for finding in _carefully(check, shell)]
     failed = any(it.result == FAIL for it in findings)
