@@ -11,7 +11,7 @@ from tests.simulation.plan import plan
 from tests.simulation.run import run
 from tests.simulation.search import failing, first_failure, one, report
 
-SEEDS = 1_000
+SEEDS = 600
 SOAK_SEEDS = int(os.environ.get("BOPIS_SIMULATION_SEEDS", "1000000"))
 SOAK_FIRST = int(os.environ.get("BOPIS_SIMULATION_FIRST", "10000"))
 
