@@ -19,7 +19,7 @@ from aiokafka.errors import KafkaConnectionError
 from tests.engines import Engine
 
 PARTITIONS = 2
-WAIT_S_MAX = 40.0
+WAIT_S_MAX = 60.0
 ROOT = Path(__file__).parents[2]
 TOY = Path(__file__).parent / "toy_totals.py"
 
@@ -59,11 +59,11 @@ class WorkerProcess:
     def kill(self) -> None:
         if self.process.poll() is None:
             self.process.kill()
-        self.process.wait(10)
+        self.process.wait(30)
 
     def stop(self) -> int:
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(20)
+        return self.process.wait(60)
 
     def count(self, pattern: str) -> int:
         return len(re.findall(pattern, self.text))

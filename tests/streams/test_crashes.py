@@ -40,7 +40,7 @@ async def test_totals_are_exact_after_kills_at_random_moments(world: World, kill
 
 
 async def test_a_killed_worker_is_back_at_work_without_waiting_for_its_session(world: World) -> None:
-    patience = {"session_timeout_ms": 120_000, "heartbeat_ms": 500}
+    patience = {"session_timeout_ms": 150_000, "heartbeat_ms": 500}
     world.worker(**patience).wait_ready()
     load = Load(world)
     await load.send(100)

@@ -9,16 +9,16 @@ from stream_world import PARTITIONS, Load, World
 
 
 async def test_a_clean_stop_commits_what_is_staged_and_hands_over_at_once(world: World) -> None:
-    first = world.worker("first", session_timeout_ms=60_000)
+    first = world.worker("first", session_timeout_ms=150_000)
     first.wait_ready()
-    second = world.worker("second", session_timeout_ms=60_000)
+    second = world.worker("second", session_timeout_ms=150_000)
     second.wait_ready()
     load = Load(world)
     await load.send(3_000)
 
     assert first.stop() == 0
     await load.send(100)
-    # A minute would pass if the group waited for the session.
+    # Minutes would pass if the group waited for the session.
     await world.until_decided()
 
     assert first.count('"clean": true') == 1
