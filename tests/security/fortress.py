@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from base64 import b64encode
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -130,6 +131,8 @@ class Fortress:
             "BOPIS_PARTITIONS": str(PARTITIONS),
             "BOPIS_DATA_DIR": str(self.data_dir(prefix)),
             "BOPIS_PUBLISH_TIMEOUT_SECONDS": "20",
+            # A notifier opens customers' data; these are nobody's.
+            "BOPIS_MASTER_KEY": b64encode(bytes(32)).decode(),
             "NO_COLOR": "1",
         }
         return told | {f"BOPIS_{name.upper()}": value for name, value in more.items()}

@@ -21,8 +21,9 @@ pytestmark = pytest.mark.kafka
 
 WORKERS = ("inventory", "projection")
 PROCESSORS = frozenset(SHORT_NAMES)
-# An order's first timer is due after minutes: that its tick needs the right is checked with the table.
-NOT_YET_NEEDED = {("orders", "orders", Operation.WRITE)}
+# The first timer of an order or a notice is due after minutes: that its tick needs the right is checked with the
+# table.
+NOT_YET_NEEDED = {("orders", "orders", Operation.WRITE), ("notices", "notices", Operation.WRITE)}
 TRIED = [it for it in CASES if it.part in PROCESSORS and (it.part, it.right.name, it.operation) not in NOT_YET_NEEDED]
 AT_ONCE = 4
 CONFIGURATION = 78
