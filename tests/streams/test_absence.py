@@ -23,7 +23,7 @@ async def test_totals_are_exact_after_the_log_was_away(own_world: World, absence
 
     await load.check()
     assert worker.process.poll() is None, "the same process outlived the absence"
-    assert worker.stop() == 0
+    assert worker.stop() == 0, worker.text[-3000:]
 
 
 async def test_a_worker_waits_for_a_log_that_is_not_there_yet(own_world: World) -> None:
@@ -37,4 +37,4 @@ async def test_a_worker_waits_for_a_log_that_is_not_there_yet(own_world: World) 
     load = Load(own_world)
     await load.send(200)
     await load.check()
-    assert worker.stop() == 0
+    assert worker.stop() == 0, worker.text[-3000:]
