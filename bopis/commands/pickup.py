@@ -27,6 +27,7 @@ def register(root: typer.Typer) -> None:
         app.command()(command)
     app.command("hand-over")(pickup_counter.hand_over)
     app.command("return")(pickup_counter.return_)
+    app.command("new-code")(pickup_counter.new_code)
     app.command("not-collected")(pickup_counter.not_collected)
     app.command("put-back")(pickup_counter.put_back)
     app.add_typer(pickup_print.app, name="print")

@@ -149,6 +149,24 @@ def return_(
     say(shell, order, lambda it, _: ReturnInStore(store=store_of(it, store), lines=told), message_id)
 
 
+def new_code(context: typer.Context, order: ORDER, message_id: Id = None, as_json: AsJson = False) -> None:
+    """Give an order a new pickup code: the old one is void, its tries begin anew, and the customer is told."""
+    from bopis.domain.orders.messages import ReissueCode
+
+    shell = open_shell(context, as_json)
+    vault = vault_of(shell)
+
+    def body(it: "Order", _: Door) -> ReissueCode:
+        version = it.code.version + 1
+        code_hash, token_hash = vault.codes.hashes(it.order, version)
+        return ReissueCode(version=version, code_hash=code_hash, token_hash=token_hash)
+
+    try:
+        say(shell, order, body, message_id)
+    finally:
+        vault.close()
+
+
 def not_collected(context: typer.Context, store: STORE, as_json: AsJson = False) -> None:
     """List what was not collected: orders whose window is nearly over, and goods that go back to the shelf."""
     from bopis.commands.tables import iso

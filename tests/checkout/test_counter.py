@@ -7,6 +7,7 @@ import pytest
 
 from bopis.adapters.barcodes import gtin14
 from bopis.adapters.secrets.vault import Vault, open_vault
+from bopis.domain.message import Message
 from bopis.domain.orders.events import CommandRefused
 from bopis.domain.orders.messages import (
     AcceptPick,
@@ -24,11 +25,12 @@ from bopis.domain.orders.units import PickedLine, Stamp
 from bopis.domain.values import HOUR_MS, MINUTE_MS
 from bopis.services.catalogue import Wanted
 from bopis.services.checkout import Basket, Checkout, Customer
+from bopis.services.counter.answers import Answers, Said
 from bopis.services.counter.errors import NotDone, NumberUnclear, OrderUnknown
 from bopis.services.counter.guidance import guidance
 from bopis.services.counter.masking import masked
 from bopis.services.counter.past import read_past
-from bopis.services.counter.proving import hand_over, number_in, token_in
+from bopis.services.counter.proving import hand_over, is_token_of, number_in, token_in
 from bopis.services.counter.refusals import TOO_EARLY, TOO_LATE, WHY, why
 from bopis.services.counter.scanning import Kind, Scanner
 from bopis.services.counter.walking import needs, share_out, walk
@@ -117,6 +119,25 @@ def test_the_same_id_is_taken_once_and_answered_with_nothing(log: LiveLog, vault
     assert (
         sum(b"arrival_recorded" in (it.value or b"") for it in log.records["order-events", said_partition(order)]) == 1
     )
+
+
+def test_two_people_who_speak_at_once_hear_their_own_answers(log: LiveLog, vault: Vault) -> None:
+    order = placed(log, vault)
+    log.orders_are_away = True
+    listening = {actor: Answers(log, 5.0) for actor in ("kim", "lee")}
+    words = {actor: told(log, order, actor) for actor in listening}
+    log.orders_are_away = False
+    log.decide()
+
+    heard = {actor: [type(it.data).__name__ for it in listening[actor].to(words[actor])] for actor in listening}
+
+    assert heard == {"kim": ["PickAccepted"], "lee": ["CommandRefused"]}
+
+
+def told(log: LiveLog, order: str, actor: str) -> Said:
+    """Somebody accepts the order, and does not wait."""
+    message = Message(id=actor, source=actor, time=log.now(), subject=order, data=AcceptPick(store=S1), actor=actor)
+    return Said(message, log.publish("orders", order, encoded(message)).placed)
 
 
 def encoded(message: Any) -> bytes:
@@ -302,6 +323,17 @@ def test_what_was_found_goes_to_who_is_due_first_and_what_lacks_to_who_is_last(l
     }
 
 
+def test_what_lacks_without_anything_found_is_the_last_ones(log: LiveLog, vault: Vault) -> None:
+    first, second = placed(log, vault, ("A", 3), key="k1"), placed(log, vault, ("A", 3), key="k2")
+    for it in (first, second):
+        counter(log).say(it, AcceptPick(store=S1))
+    wanted = [need for it in (first, second) for need in needs(log.order(it), S1)]
+
+    shares = share_out(wanted, {}, {"A": 2})
+
+    assert {order: [(it.picked, it.missing) for it in lines] for order, lines in shares.items()} == {second: [(0, 2)]}
+
+
 def test_a_missing_component_spares_the_kit_of_the_same_order(log: LiveLog, vault: Vault) -> None:
     order = placed(log, vault, ("A", 3), ("SET", 2))
     counter(log).say(order, AcceptPick(store=S1))
@@ -377,6 +409,7 @@ def test_a_used_qr_code_opens_nothing(log: LiveLog, vault: Vault) -> None:
 
     assert gun(token) == "token: HandOver"
     assert gun(token).startswith("token: no order here has this QR code")
+    assert not is_token_of(vault.codes, log.order(order), token)
 
 
 def test_six_digits_count_for_the_order_that_was_scanned_only(log: LiveLog, vault: Vault) -> None:

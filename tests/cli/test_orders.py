@@ -60,12 +60,12 @@ def until(bopis: Installation, order: str, state: str) -> Any:
     return found
 
 
-def code_of(bopis: Installation, order: str) -> tuple[str, str]:
+def code_of(bopis: Installation, order: str, version: int = 1) -> tuple[str, str]:
     """The code and the token that the customer was sent."""
     vault = open_vault(load(data_dir=bopis.home))
     try:
         number = order.replace("-", "")
-        return vault.codes.code(number, 1), vault.codes.token(number, 1)
+        return vault.codes.code(number, version), vault.codes.token(number, version)
     finally:
         vault.close()
 
@@ -154,6 +154,50 @@ def test_a_scanner_does_a_whole_order(bopis: Installation, shop: str) -> None:
     assert [it["kind"] for it in scans] == ["order", "item", "item", "item", "location", "token"]
     assert [bool(it["problem"]) for it in scans] == [False, False, False, True, False, False]
     assert bopis.ask("order", "show", order)["state"] == "handed_over"
+
+
+def test_a_new_code_voids_the_old_one_and_begins_the_tries_anew(bopis: Installation, shop: str) -> None:
+    order = placed(bopis, shop, "BAN=1")
+    for words in (("accept", order), ("pick", order), ("stage", order, "A1")):
+        bopis.ask("pickup", *words)
+    for _ in range(5):
+        assert bopis("pickup", "hand-over", order, "--code", "000000").code == 4
+    old, new = code_of(bopis, order)[0], code_of(bopis, order, version=2)[0]
+    locked = bopis("pickup", "hand-over", order, "--code", old)
+    bopis.ask("pickup", "new-code", order)
+
+    void = bopis("pickup", "hand-over", order, "--code", old)
+    given = bopis.ask("pickup", "hand-over", order, "--code", new)
+
+    assert "too many wrong codes" in locked.err
+    assert "4 tries left" in void.err
+    assert given["state"] == "handed_over"
+
+
+def test_stores_and_open_orders_are_completed(bopis: Installation, shop: str) -> None:
+    order = placed(bopis, shop, "BAN=1")
+
+    orders = completed(bopis, f"bopis pickup accept {order[:3]}")
+    stores = completed(bopis, f"bopis board {shop}")
+    nowhere = completed(bopis, "bopis board S", data_dir="no-such-directory")
+
+    assert order in orders
+    assert shop in stores
+    assert nowhere == []
+
+
+def completed(bopis: Installation, words: str, data_dir: str = "") -> list[str]:
+    """What bash is offered for the last word of a line."""
+    environment = clean_environment(
+        _BOPIS_COMPLETE="complete_bash",
+        COMP_WORDS=words,
+        COMP_CWORD=str(len(words.split()) - 1),
+        BOPIS_DATA_DIR=data_dir or str(bopis.home),
+    )
+    program = [sys.executable, "-c", "import cli; cli.app(prog_name='bopis')"]
+    answer = subprocess.run(program, env=environment, cwd=Path(cli.__file__).parent, capture_output=True, text=True)
+    assert answer.stderr == ""
+    return answer.stdout.split()
 
 
 def test_one_key_takes_one_order(bopis: Installation, shop: str) -> None:
