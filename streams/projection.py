@@ -20,14 +20,24 @@ from streams.limits import StreamLimits
 from streams.loops import loop_factory
 from streams.projection_database import Database
 from streams.projection_group import GroupReader
-from streams.projection_reading import LEVELS, ORDER_EVENTS, ORDER_STATE, ORDERS, STOCK, STORES, Feeds, Reading
+from streams.projection_reading import (
+    LEVELS,
+    NOTICE_STATE,
+    ORDER_EVENTS,
+    ORDER_STATE,
+    ORDERS,
+    STOCK,
+    STORES,
+    Feeds,
+    Reading,
+)
 from streams.topics import COMPACT, KEEP, planned
 from streams.worker import EXIT_CLEAN, Ready, Worker, prepare_process
 
 log = structlog.get_logger("streams.projection")
 
 NAME = "projection"
-FEEDS = (STOCK, LEVELS, STORES, ORDERS, ORDER_STATE, ORDER_EVENTS)
+FEEDS = (STOCK, LEVELS, STORES, ORDERS, ORDER_STATE, ORDER_EVENTS, NOTICE_STATE)
 EXIT_UNFIT = 78
 
 
@@ -67,6 +77,7 @@ def plans(connection: Connection, limits: StreamLimits) -> tuple[TopicPlan, ...]
         (ORDERS, KEEP, limits.source_bytes_max, True),
         (ORDER_STATE, COMPACT, limits.commit_bytes_max, True),
         (ORDER_EVENTS, KEEP, limits.source_bytes_max, False),
+        (NOTICE_STATE, COMPACT, limits.commit_bytes_max, True),
     )
     return planned(connection, shapes)
 

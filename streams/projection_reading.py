@@ -21,7 +21,8 @@ log = structlog.get_logger("streams.projection")
 
 STOCK, LEVELS, STORES = "stock", "inventory-levels", "stores"
 ORDERS, ORDER_STATE, ORDER_EVENTS = "orders", "order-state", "order-events"
-COMPACTED = (LEVELS, STORES, ORDER_STATE)
+NOTICE_STATE = "notice-state"
+COMPACTED = (LEVELS, STORES, ORDER_STATE, NOTICE_STATE)
 
 # What is ahead of the database: the memory bound, and the size of the largest transaction.
 PENDING_RECORDS_MAX = 8_000

@@ -155,7 +155,8 @@ class SqlRecords:
         found = []
         for order in queries.orders_of(self._engine, customer):
             timeline = queries.order_story(self._engine, order.order).timeline
-            told = {"state": order.state, "timeline": timeline}
+            notices = queries.order_notices(self._engine, order.order)
+            told = {"state": order.state, "timeline": timeline, "notices": notices}
             found.append(msgspec.to_builtins(order) | msgspec.to_builtins(told, enc_hook=str))
         return found
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from bopis.ports import Offsets, Record
     from bopis.readside.writer import Batch
 
-FEEDS = ("stock", "inventory-levels", "stores", "orders", "order-state", "order-events")
+FEEDS = ("stock", "inventory-levels", "stores", "orders", "order-state", "order-events", "notice-state")
 RECORDS_PER_TRANSACTION = 5_000
 
 

@@ -14,6 +14,7 @@ from bopis.readside.fold import Fold
 from bopis.readside.levels import project_levels
 from bopis.readside.notes import Notes
 from bopis.readside.orders.decisions import project_decisions
+from bopis.readside.orders.notices import project_notices
 from bopis.readside.orders.past import project_events
 from bopis.readside.orders.present import project_orders
 from bopis.readside.places import project_stores
@@ -28,7 +29,10 @@ STORES = "stores"
 ORDERS = "orders"
 ORDER_STATE = "order-state"
 ORDER_EVENTS = "order-events"
-TOPICS = (STOCK, LEVELS, STORES, ORDERS, ORDER_STATE, ORDER_EVENTS)
+NOTICE_STATE = "notice-state"
+TOPICS = (STOCK, LEVELS, STORES, ORDERS, ORDER_STATE, ORDER_EVENTS, NOTICE_STATE)
+# Changelogs: rows between the notes of their writers.
+ROWS = {LEVELS: project_levels, ORDER_STATE: project_orders, NOTICE_STATE: project_notices}
 
 FOLD_ROWS_CACHED_MAX = 40_000  # of one partition, a kilobyte or two each
 
@@ -158,8 +162,7 @@ def _project(
         project_events(batch.partition, records, changes)
     else:
         notes = Notes(before)
-        put_rows = project_levels if batch.topic == LEVELS else project_orders
-        put_rows(batch.partition, notes.believed(records), changes)
+        ROWS[batch.topic](batch.partition, notes.believed(records), changes)
         return before._replace(source_position=notes.source_position, claim=notes.claim, stale=notes.stale)
     return before
 

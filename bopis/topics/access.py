@@ -119,6 +119,7 @@ PARTS: tuple[Part, ...] = (
         Right(_TOPIC, "orders", (_R, _DC), f"how stores were chosen; {_FITS}"),
         Right(_TOPIC, "order-state", (_R, _DC), f"orders as they stand; {_FITS}"),
         Right(_TOPIC, "order-events", (_R, _DC), f"what happened to orders; {_FITS}"),
+        Right(_TOPIC, "notice-state", (_R, _DC), f"what customers were told; {_FITS}"),
         Right(_TOPIC, "workers", (_W, _DC), f"how it is; {_FITS}"),
         Right(_GROUP, "projection", (_R,), "its share of the partitions"),
     )),

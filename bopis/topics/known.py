@@ -85,7 +85,7 @@ TOPICS: tuple[Topic, ...] = (
     Topic(name="notices", key="order", kept=Kept.FOR_EVER, moved=Moved.EVERY, bytes_max=SOURCE_BYTES_MAX,
           written_by="orders, staff, notifier (answers), notices (ticks)", read_by="notices"),
     Topic(name="notice-state", key="order", kept=Kept.NEWEST, moved=Moved.ROWS, bytes_max=COMMIT_BYTES_MAX,
-          rows_of="notices", written_by="notices: its changelog", read_by="notices (recovery), `bopis notices`"),
+          rows_of="notices", written_by="notices: its changelog", read_by="notices (recovery), `bopis notices`, projection"),
     Topic(name="notice-events", key="order", kept=Kept.FOR_EVER, moved=Moved.EVERY, bytes_max=SOURCE_BYTES_MAX,
           written_by="notices", read_by="notifier, `bopis notices`, subscribers"),
     Topic(name="routing-shadow", key="order", kept=Kept.FOR_EVER, moved=Moved.EVERY, bytes_max=SOURCE_BYTES_MAX,

@@ -2,9 +2,13 @@
 
 from datetime import UTC, datetime
 
+import msgspec
 import pytest
 from sqlalchemy import Engine
 
+from bopis.domain.notices.messages import NoticeDue
+from bopis.domain.notices.state import Delivery, Notice, OrderNotices
+from bopis.domain.notices.terms import Channel, CustomerRef, DeliveryState, Milestone
 from bopis.domain.orders import messages as m
 from bopis.domain.orders.numbers import shown
 from bopis.domain.orders.state import LineState
@@ -13,9 +17,12 @@ from bopis.domain.values import MINUTE_MS
 from bopis.readside import queries
 from bopis.readside.errors import CursorInvalid, OrderUnclear, OrderUnknown
 from bopis.readside.orders.work import Step
+from bopis.readside.writer import Batch, Projection
+from streams.changelog import Claim, encode_note
 from tests.domain.orders import recipes
 from tests.domain.orders.world import S1, S2, number
 from tests.readside.orderlog import OrderLog
+from tests.readside.world import T0_MS, Record
 
 
 def test_an_order_is_found_by_its_number_as_people_write_it_and_by_a_begin_that_fits_only_one(engine: Engine) -> None:
@@ -139,3 +146,29 @@ def test_all_orders_of_a_customer_are_found(engine: Engine) -> None:
     log.project(engine)
 
     assert [it.order for it in queries.orders_of(engine, "same")] == [number(1), number(2)]
+
+
+def test_what_a_customer_was_told_stands_by_notice_and_channel_as_it_stands_now(engine: Engine) -> None:
+    def row(state: DeliveryState, cause: str) -> bytes:
+        due = NoticeDue(milestone=Milestone.READY, version=1, customer=CustomerRef(id="c1"), store=S1, lines=())
+        deliveries = (
+            Delivery(channel=Channel.EMAIL, state=state, attempt=2, failures=1, cause=cause, changed_ms=T0_MS + 1),
+            Delivery(channel=Channel.SMS, state=DeliveryState.SENT, attempt=1, changed_ms=T0_MS),
+        )
+        notice = Notice(notice=due, copy=0, asked_by="m1", opened_ms=T0_MS, deliveries=deliveries)
+        return msgspec.json.encode(OrderNotices(order=number(), customer=CustomerRef(id="c1"), notices=(notice,)))
+
+    records = [
+        Record(0, T0_MS, b"\x00claim", encode_note(Claim("a", 1, 0))),
+        Record(1, T0_MS, number().encode(), row(DeliveryState.WAITING, "mailbox full")),
+        Record(2, T0_MS, number().encode(), row(DeliveryState.FAILED, "given up")),
+    ]
+    Projection(engine).write_many([Batch("notice-state", 0, records)])
+
+    told = queries.order_notices(engine, number())
+
+    assert [(it.channel, it.state, it.attempt, it.failures, it.cause) for it in told] == [
+        ("email", "failed", 2, 1, "given up"),
+        ("sms", "sent", 1, 0, ""),
+    ]
+    assert queries.order_notices(engine, number(2)) == []

@@ -1,6 +1,7 @@
 """The tables of pickup orders. What a customer is called stands in them sealed, as in the log.
 
-The present comes from ``order-state``, the past from ``order-events``, decisions from ``orders``. A conclusion keeps
+The present comes from ``order-state`` and ``notice-state``, the past from ``order-events``, decisions from ``orders``.
+A conclusion keeps
 its id when a worker concludes it again after a crash, so the past is keyed by ids: whatever comes twice is there once.
 """
 
@@ -132,4 +133,27 @@ order_decisions = Table(
     sqlite_with_rowid=False,
 )
 
-TABLES = (orders, order_lines, store_work, order_tasks, order_timeline, order_decisions)
+# What customers are told, by notice and channel: how each delivery stands, and why it did not leave.
+order_notices = Table(
+    "order_notices",
+    metadata,
+    key("order_id"),
+    key("milestone"),
+    key("version", Integer),
+    key("copy", Integer),
+    key("channel"),
+    must("partition", Integer),
+    must("store"),
+    must("state"),
+    must("attempt", Integer),
+    must("failures", Integer),
+    must("opened_ms", BigInteger),
+    must("changed_ms", BigInteger),
+    must("due_ms", BigInteger),
+    must("cause"),
+    must("provider_id"),
+    Index(None, "state", "changed_ms"),
+    sqlite_with_rowid=False,
+)
+
+TABLES = (orders, order_lines, store_work, order_tasks, order_timeline, order_decisions, order_notices)

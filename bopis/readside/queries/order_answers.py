@@ -113,3 +113,22 @@ class TaskAnswer(Struct, frozen=True, kw_only=True):
     hold: str
     units: int
     raised_at: datetime | None
+
+
+class NoticeAnswer(Struct, frozen=True, kw_only=True):
+    """One notice over one channel: how its delivery stands. ``cause`` says why it did not leave."""
+
+    order: str
+    milestone: str
+    version: int
+    copy: int
+    channel: str
+    store: str
+    state: str
+    attempt: int
+    failures: int
+    opened_at: datetime
+    changed_at: datetime | None
+    due_at: datetime | None
+    cause: str
+    provider_id: str

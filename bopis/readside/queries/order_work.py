@@ -1,4 +1,4 @@
-"""What a store has to do: its queue of orders, and the tasks that orders left behind."""
+"""What a store has to do: its queue of orders, the tasks that orders left behind; and what customers were told."""
 
 import msgspec
 from sqlalchemy import Engine, select
@@ -7,11 +7,13 @@ from bopis.domain.orders.events import TaskRaised
 from bopis.domain.orders.terms import TaskKind
 from bopis.readside.engine import reading
 from bopis.readside.orders.past import name_of
+from bopis.readside.orders.tables import order_notices as notice_rows
 from bopis.readside.orders.tables import order_tasks, order_timeline, store_work
 from bopis.readside.orders.work import Step
-from bopis.readside.queries.answers import instant
-from bopis.readside.queries.order_answers import TaskAnswer, WorkAnswer
+from bopis.readside.queries.answers import instant, instant_or_none
+from bopis.readside.queries.order_answers import NoticeAnswer, TaskAnswer, WorkAnswer
 
+_NOTICE = ("milestone", "version", "copy", "channel", "store", "state", "attempt", "failures", "cause", "provider_id")
 _COLUMNS = tuple(it.name for it in store_work.columns if it.name not in ("order_id", "step"))
 
 
@@ -62,3 +64,21 @@ def open_tasks(engine: Engine, store: str | None = None) -> list[TaskAnswer]:
             )
         )
     return sorted(found, key=lambda it: (it.raised_at is None, it.raised_at, it.task))
+
+
+def order_notices(engine: Engine, order: str) -> list[NoticeAnswer]:
+    """What a customer is told about an order, by notice and channel, in the order in which it was to be said."""
+    query = select(notice_rows).where(notice_rows.c.order_id == order)
+    with reading(engine) as connection:
+        rows = connection.execute(query).all()
+    found = [
+        NoticeAnswer(
+            order=row.order_id,
+            opened_at=instant(row.opened_ms),
+            changed_at=instant_or_none(row.changed_ms),
+            due_at=instant_or_none(row.due_ms),
+            **{name: getattr(row, name) for name in _NOTICE},
+        )
+        for row in rows
+    ]
+    return sorted(found, key=lambda it: (it.opened_at, it.milestone, it.version, it.copy, it.channel))

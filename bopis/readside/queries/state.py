@@ -19,7 +19,7 @@ from bopis.readside.queries.answers import (
 )
 from bopis.readside.schema import consumed, devices, hold_lines, levels
 from bopis.readside.schema import holds as hold_rows
-from bopis.readside.writer import LEVELS, ORDER_STATE
+from bopis.readside.writer import ROWS
 
 _holes = msgspec.json.Decoder(list[tuple[int, int]]).decode
 
@@ -62,7 +62,7 @@ def positions(engine: Engine) -> list[PositionAnswer]:
             topic=row.topic,
             partition=row.partition,
             position=row.position,
-            source_position=row.source_position if row.topic in (LEVELS, ORDER_STATE) else None,
+            source_position=row.source_position if row.topic in ROWS else None,
             recorded_at=instant(row.recorded_ms),
             updated_at=instant(row.updated_ms),
         )
