@@ -122,6 +122,23 @@ class Floor:
         self.producer.send(self.prefix + "stores", key=b"S1", value=msgspec.json.encode(store))
         self.producer.flush()
 
+    def repeat_events(self) -> None:
+        """Say everything on the topic of conclusions once more, as a writer does that was killed before a commit."""
+        consumer = KafkaConsumer(bootstrap_servers=self._bootstrap, group_id=None, auto_offset_reset="earliest")
+        try:
+            tps = [TopicPartition(self.prefix + "notice-events", number) for number in range(PARTITIONS)]
+            consumer.assign(tps)
+            consumer.seek_to_beginning()
+            ends, found = consumer.end_offsets(tps), []
+            while any(consumer.position(tp) < ends[tp] for tp in tps):
+                for records in consumer.poll(timeout_ms=200).values():
+                    found += records
+            for it in found:
+                self.producer.send(it.topic, partition=it.partition, key=it.key, value=it.value)
+            self.producer.flush()
+        finally:
+            consumer.close()
+
     def rows(self) -> dict[str, OrderNotices]:
         """Notices as the changelog tells them."""
         consumer = KafkaConsumer(bootstrap_servers=self._bootstrap, group_id=None, auto_offset_reset="earliest")

@@ -89,6 +89,25 @@ def test_no_mail_twice_although_notifier_and_notices_are_killed_anywhere(floor: 
     assert len(states) == ORDERS
 
 
+def test_a_conclusion_that_stands_twice_in_the_log_is_one_mail_also_for_the_next_notifier(
+    floor: Floor, box: Mailbox
+) -> None:
+    floor.start("notices", "notifier")
+    floor.due("K0000001")
+    floor.until(lambda states: set(states.values()) == {S.SENT})
+
+    floor.repeat_events()
+    floor.kill("notifier")
+    floor.repeat_events()
+    floor.start("notifier")
+    for number in range(2, 10):  # enough for both partitions: what comes behind the repeats was taken after them
+        floor.due(f"K{number:07}")
+    floor.until(lambda states: len(states) == 9 and set(states.values()) == {S.SENT})
+
+    assert set(floor.mails().values()) == {1}
+    assert len(box.mails) == 9
+
+
 def test_what_waited_while_the_notifier_was_away_is_sent_unless_the_order_has_ended(floor: Floor, box: Mailbox) -> None:
     floor.start("notices")
     floor.due("K0000001")
