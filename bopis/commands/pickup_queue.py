@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bopis.commands.counter import STORE, zone_of_store
+from bopis.commands.errors import Usage
 from bopis.commands.shell import AsJson, Shell, open_shell
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ def queue(
     from bopis.services.counter.orderbook import OrderBook
 
     shell = open_shell(context, as_json)
+    if watch and as_json:
+        raise Usage(problem="--json prints one document; ask again for another one instead of --watch.")
     with shell.reader() as reader:
         book = OrderBook(reader)
         book.refresh()
