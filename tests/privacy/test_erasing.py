@@ -16,7 +16,7 @@ from bopis.adapters.secrets.vault import Vault, open_vault
 from bopis.commands.privacy import OutboxCopies, SqlRecords
 from bopis.readside import queries
 from bopis.readside.engine import connect
-from bopis.readside.orders.tables import orders
+from bopis.readside.orders.tables import order_notices, orders
 from bopis.readside.queries.kpi import By, KpiGroup, KpiSpan, kpis
 from bopis.services import privacy
 from bopis.settings import Settings
@@ -33,7 +33,7 @@ GONE = range(0, CUSTOMERS, 2)
 KEPT = range(1, CUSTOMERS, 2)
 WAIT_S_MAX = 240.0
 RECORD_BYTES_MAX = 8 << 20
-FEEDS = ("orders", "order-state", "order-events", "stock", "inventory-levels")
+FEEDS = ("orders", "order-state", "order-events", "stock", "inventory-levels", "notice-state")
 
 
 @pytest.fixture
@@ -57,12 +57,12 @@ def _reader(shop: Installation) -> LogReader:
 def _wait_for_answers(engine: Engine, shop: Installation) -> None:
     """Until every order is promised or could not be, every customer was told so, and the read side has it all."""
     settled = select(func.count()).select_from(orders).where(orders.c.state.in_(("promised", "cancelled")))
-    letters = shop.home / FOLDER
+    sent = select(func.count()).select_from(order_notices).where(order_notices.c.state == "sent")
     end = time.monotonic() + WAIT_S_MAX
     while True:
         with engine.connect() as connection:
             count = connection.execute(settled).scalar_one()
-        told = sum(1 for _ in letters.glob("*/*.eml"))
+            told = connection.execute(sent).scalar_one()
         if count == CUSTOMERS and told >= CUSTOMERS and _is_whole(engine, shop):
             return
         assert time.monotonic() < end, f"{count} settled, {told} letters: {shop.err.read_text()[-2000:]}"
