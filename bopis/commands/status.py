@@ -17,6 +17,12 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 WATCH_SECONDS = 2.0
+# Where each exact processor reads, and where it says how far it is.
+EXACT = {
+    "inventory": ("stock", "inventory-levels"),
+    "orders": ("orders", "order-state"),
+    "notices": ("notices", "notice-state"),
+}
 QUANTILES = ((0.5, "p50_ms"), (0.95, "p95_ms"))
 
 
@@ -57,7 +63,8 @@ def gathered(shell: Shell) -> dict[str, Any]:
     settings = shell.settings
     supervisor = supervisor_of(settings.data_dir)
     children = {it.name: it for it in supervisor.children} if supervisor else {}
-    lags = _lags(shell)
+    workers = status_workers.gathered(shell)
+    lags = status_workers.lags(workers) | _lags(shell)
     with shell.admin() as admin:
         groups = admin.groups(list(PROCESSORS))
     processors = []
@@ -80,7 +87,7 @@ def gathered(shell: Shell) -> dict[str, Any]:
         "log": {"address": shell.bootstrap, "embedded": settings.embedded},
         "supervisor_pid": supervisor.pid if supervisor else None,
         "processors": processors,
-        "workers": status_workers.gathered(shell),
+        "workers": workers,
         "data_age": _ages(shell),
         "dead_letters_open": len(open_letters(shell)),
         "disk": _disk(shell),
@@ -94,7 +101,10 @@ def _lags(shell: Shell) -> dict[str, int | None]:
     from bopis.services.progress import decided_positions, lag
 
     with shell.reader() as reader:
-        found: dict[str, int | None] = {"inventory": lag(reader, "stock", decided_positions(reader))}
+        found: dict[str, int | None] = {
+            name: lag(reader, source, decided_positions(reader, changelog))
+            for name, (source, changelog) in EXACT.items()
+        }
         try:
             with shell.engine() as engine:
                 positions = queries.positions(engine)

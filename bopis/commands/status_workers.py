@@ -8,7 +8,8 @@ from bopis.commands.shell import Shell
 if TYPE_CHECKING:
     from rich.table import Table
 
-SILENT = "silent"
+RUNNING, SILENT = "running", "silent"
+OWNER = "owner"
 # A worker that nobody started again for so long is no trouble any more.
 FORGOTTEN_AFTER_MS = 86_400_000
 
@@ -21,6 +22,16 @@ def gathered(shell: Shell) -> list[dict[str, Any]]:
     with shell.reader() as reader:
         told = (_told(it, now_ms) for it in heard(reader))
         return [it for it in told if it["heard_ms_ago"] < FORGOTTEN_AFTER_MS]
+
+
+def lags(workers: list[dict[str, Any]]) -> dict[str, int | None]:
+    """Records that each processor's workers say they have not taken yet; partitions that nobody speaks of count 0."""
+    found: dict[str, int | None] = {}
+    for worker in workers:
+        if worker["state"] == RUNNING:
+            owned = [it["lag"] or 0 for it in worker["partitions"] if it["role"] == OWNER]
+            found[worker["processor"]] = (found.get(worker["processor"]) or 0) + sum(owned)
+    return found
 
 
 def _told(heard: Any, now_ms: int) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""How far the inventory has decided, read from its changelog: each commit opens with the position it stands for."""
+"""How far a processor has decided, read from its changelog: each commit opens with the position it stands for."""
 
 import msgspec
 
@@ -17,9 +17,10 @@ class _Position(msgspec.Struct):
 _decode = msgspec.json.Decoder(_Position).decode
 
 
-def decided_positions(log: Log) -> dict[int, int]:
-    """The newest offset of `stock` that is in the rows, by partition; partitions without a commit are left out."""
-    start, end = log.start_offsets([CHANGELOG_TOPIC]), log.end_offsets([CHANGELOG_TOPIC])
+def decided_positions(log: Log, changelog: str = CHANGELOG_TOPIC) -> dict[int, int]:
+    """The newest offset of the source (of `stock`, for the inventory's changelog) that is in the rows, by partition;
+    partitions without a commit are left out."""
+    start, end = log.start_offsets([changelog]), log.end_offsets([changelog])
     found: dict[int, int] = {}
     for look_back in LOOKS_BACK:
         first = {where: max(start[where], offset - look_back) for where, offset in end.items() if where[1] not in found}
