@@ -18,10 +18,10 @@ from aiokafka.errors import CommitFailedError, IllegalStateError
 from aiokafka.structs import TopicPartition
 
 from bopis.domain.message import Message
-from bopis.domain.notices.events import DeliveryChanged, DeliveryDue
+from bopis.domain.notices.events import DeliveryDue
 from bopis.domain.notices.letter import Letter, Verdict
-from bopis.domain.notices.messages import DeliveryAnswered
-from bopis.domain.notices.terms import DeliveryState, Outcome
+from bopis.domain.notices.messages import DeliveryAnswered, DeliveryRef
+from bopis.domain.notices.terms import Outcome
 from bopis.services.notifier.memory import Memory
 from bopis.services.notifier.notifier import ANSWERS_TOPIC, EVENTS_TOPIC, TABLE_TOPICS, Notifier
 from bopis.topics.plans import TopicPlan
@@ -33,7 +33,7 @@ from streams.dead_letters import DEAD_LETTERS, dead_letter
 from streams.limits import StreamLimits
 from streams.live_tables import LiveTables
 from streams.loops import loop_factory
-from streams.notifier_past import remembered
+from streams.notifier_past import remembered, withdrawn_in
 from streams.routing_sending import Sending
 from streams.rules import Parked
 from streams.standing import OPENING, OWNER, READY, Standing
@@ -43,6 +43,7 @@ from streams.worker import EXIT_CLEAN, Ready, Worker, prepare_process
 log = structlog.get_logger("streams.notifier")
 
 NAME = "notifier"
+AHEAD_RECORDS = 500  # so far is read ahead, to see what is taken back before it was sent
 
 
 class Feed:
@@ -107,6 +108,7 @@ class NotifierWorker(Worker, ConsumerRebalanceListener):  # type: ignore[misc]  
         self._running: set[asyncio.Task[None]] = set()
         self._last_of: dict[str, asyncio.Task[None]] = {}
         self._is_ready = False
+        self._turn = 0  # counts how often partitions were given out
 
     async def _own(self, client: LogClient) -> int:
         sending = Sending(self._connection, self._limits)
@@ -146,26 +148,32 @@ class NotifierWorker(Worker, ConsumerRebalanceListener):  # type: ignore[misc]  
 
     async def _deliver(self, events: Any, sending: Sending) -> None:
         while True:
-            if len(self._running) >= self.concurrency:
-                await asyncio.wait(self._running, return_when=asyncio.FIRST_COMPLETED)
-            free = max(1, self.concurrency - len(self._running))
-            found = await events.getmany(timeout_ms=int(self._limits.fetch_wait_s * 1000), max_records=free)
-            taken: list[Taken] = []
+            found = await events.getmany(timeout_ms=int(self._limits.fetch_wait_s * 1000), max_records=AHEAD_RECORDS)
+            turn = self._turn
             for tp, records in found.items():
                 if tp not in self._memories:
                     self._memories[tp] = await remembered(self._connection, tp, records[0].offset)
-                taken += self._taken(tp, records, sending)
-            if found and await self._told(events, {tp: records[-1].offset + 1 for tp, records in found.items()}):
-                for it in taken:
-                    self._begin(it, sending)
-                await sending.send(())
+                withdrawn = withdrawn_in(records)
+                for start in range(0, len(records), self.concurrency):
+                    await self._room()
+                    some = records[start : start + self.concurrency]
+                    if turn != self._turn or not await self._told(events, {tp: some[-1].offset + 1}, turn):
+                        self._memories.pop(tp, None)
+                        break
+                    for it in self._taken(tp, some, withdrawn, sending):
+                        self._begin(it, sending)
+            await sending.send(())
             if not self._is_ready and events.assignment():
                 self._is_ready = True
                 self._tell_ready({})
 
-    async def _told(self, events: Any, offsets: dict[TopicPartition, int]) -> bool:
-        """Tell the group that these deliveries are taken. Refused when this worker is no longer the owner: somebody
-        else takes them, and nothing may be sent here."""
+    async def _room(self) -> None:
+        """Wait until a full hand may be taken: no more than twice as many run at a time."""
+        while len(self._running) > self.concurrency:
+            await asyncio.wait(self._running, return_when=asyncio.FIRST_COMPLETED)
+
+    async def _told(self, events: Any, offsets: dict[TopicPartition, int], turn: int) -> bool:
+        """Tell the group that these are taken. Who is no longer the owner is refused, and may send nothing."""
         try:
             await events.commit(offsets)
         except (CommitFailedError, IllegalStateError) as error:
@@ -173,19 +181,19 @@ class NotifierWorker(Worker, ConsumerRebalanceListener):  # type: ignore[misc]  
             for tp in offsets:
                 self._memories.pop(tp, None)
             return False
+        if turn != self._turn:
+            return False  # The partitions were given out anew meanwhile: whose these are is open.
         self._done |= offsets
         return True
 
-    def _taken(self, tp: TopicPartition, records: list[Any], sending: Sending) -> list[Taken]:
+    def _taken(
+        self, tp: TopicPartition, records: list[Any], withdrawn: set[tuple[str, DeliveryRef, int]], sending: Sending
+    ) -> list[Taken]:
         """The deliveries among records; what stands there twice, or is taken back further on, is left out."""
-        messages = [it for it in (self._read(tp, record, sending) for record in records) if it is not None]
-        withdrawn = {
-            (it.subject, it.data.delivery, it.data.attempt)
-            for it in messages
-            if isinstance(it.data, DeliveryChanged) and it.data.state is DeliveryState.WITHDRAWN
-        }
         found, memory = [], self._memories[tp]
-        for it in messages:
+        for it in (self._read(tp, record, sending) for record in records):
+            if it is None:
+                continue
             due = it.data
             if not isinstance(due, DeliveryDue) or not memory.is_new(it.id, due.at_ms):
                 continue
@@ -246,7 +254,7 @@ class NotifierWorker(Worker, ConsumerRebalanceListener):  # type: ignore[misc]  
     async def _attempt(self, taken: Taken) -> Verdict:
         try:
             # Opening what is sealed asks a database, and templates are files: beside the loop.
-            made = await asyncio.to_thread(self._notifier.prepare, taken.order, taken.due, _now_ms())
+            made = await asyncio.to_thread(self._notifier.prepare, taken.order, taken.due, time.time_ns() // 1_000_000)
         except Exception as error:
             # Nothing has left yet, so it may be tried again; the words of the fault could name the customer.
             log.error("notice.not_made", order=taken.order, error=type(error).__name__)
@@ -267,7 +275,7 @@ class NotifierWorker(Worker, ConsumerRebalanceListener):  # type: ignore[misc]  
         ]
 
     async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:  # noqa: ARG002  (aiokafka's)
-        self._mine = []
+        self._mine, self._turn = [], self._turn + 1
         self._memories.clear()
         self._done.clear()
 
@@ -290,7 +298,3 @@ class NotifierWorker(Worker, ConsumerRebalanceListener):  # type: ignore[misc]  
             max_partition_fetch_bytes=self._limits.fetch_bytes_max,
             **self._connection.client_options(),
         )
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

@@ -1,9 +1,13 @@
-"""What a notifier that takes a partition over must know of it: which attempts were taken before."""
+"""What a notifier must know beside the record in its hand: attempts taken before, and those taken back further on."""
+
+from typing import Any
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka.structs import TopicPartition
 
-from bopis.domain.notices.events import DeliveryDue
+from bopis.domain.notices.events import DeliveryChanged, DeliveryDue
+from bopis.domain.notices.messages import DeliveryRef
+from bopis.domain.notices.terms import DeliveryState
 from bopis.services.notifier.memory import Memory
 from bopis.wire.errors import WireError
 from bopis.wire.notices import NOTICE_EVENTS
@@ -11,6 +15,7 @@ from streams.connection import Connection
 
 RECORDS_READ_MAX = 20_000
 WAIT_MS = 500
+WITHDRAWN = b'"withdrawn"'
 
 
 async def remembered(connection: Connection, tp: TopicPartition, first: int) -> Memory:
@@ -43,3 +48,18 @@ def _note(memory: Memory, value: bytes | None) -> None:
         return  # It was parked when it was first met.
     if isinstance(message.data, DeliveryDue):
         memory.is_new(message.id, message.data.at_ms)
+
+
+def withdrawn_in(records: list[Any]) -> set[tuple[str, DeliveryRef, int]]:
+    """Attempts that are taken back somewhere in what was read."""
+    found = set()
+    for record in records:
+        if WITHDRAWN not in (record.value or b""):
+            continue
+        try:
+            message = NOTICE_EVENTS.decode(record.value)
+        except WireError:
+            continue  # It is parked when its turn comes.
+        if isinstance(message.data, DeliveryChanged) and message.data.state is DeliveryState.WITHDRAWN:
+            found.add((message.subject, message.data.delivery, message.data.attempt))
+    return found
