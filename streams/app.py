@@ -35,6 +35,8 @@ def build_app(processor: Processor, connection: Connection, limits: StreamLimits
         async for chunk in chunks:
             await ownership.take(chunk)
             app.consumer.taken()
+            if not app.consumer.ahead:
+                ownership.flush()
 
     return app
 

@@ -78,9 +78,13 @@ class GroupCommit:
             or len(self._outputs) >= self._limits.staged_outputs_max
         )
 
+    def flush(self) -> None:
+        """Nothing follows at once: what a backlog has gathered leaves now."""
+        self._gathered.set()
+
     async def drain(self) -> None:
         """Wait until everything staged is in the log."""
-        self._gathered.set()
+        self.flush()
         while self._runner is not None:
             self._turned.clear()
             await self._turned.wait()

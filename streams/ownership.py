@@ -136,6 +136,11 @@ class Ownership:
             self.closed = True
             self._reach.failed(error)
 
+    def flush(self) -> None:
+        """Every chunk that was fetched is decided: what a backlog has gathered need not wait for more."""
+        for partition in self._partitions.values():
+            partition.flush()
+
     async def close(self) -> bool:
         """Stop deciding and bring everything into the log. True when nothing staged is left."""
         self.closed = True

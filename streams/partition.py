@@ -164,6 +164,10 @@ class Partition:
             self._commits.stage(chunk.next - 1, [])
         return None
 
+    def flush(self) -> None:
+        """No chunk waits to be decided: commit what is gathered."""
+        self._commits.flush()
+
     async def _gap(self, chunk: Chunk) -> int:
         """Records were fetched while nobody listened. They are still in the log, so go back for them."""
         facts = {"topic": self.source.topic, "partition": self.source.partition, "position": self._table.position}

@@ -158,6 +158,11 @@ class Consumer(driver.Consumer):  # type: ignore[misc]  # Faust ships no types
             NO_CHECKSUM, 0, 0, tp, generation_id=self.app.consumer_generation_id,
         )  # fmt: skip
 
+    @property
+    def ahead(self) -> int:
+        """Chunks that were handed over and are not worked off."""
+        return self._ahead
+
     def taken(self) -> None:
         """One chunk was worked off."""
         self._ahead = max(self._ahead - 1, 0)

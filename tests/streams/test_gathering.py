@@ -69,6 +69,19 @@ async def test_a_leave_does_not_wait_for_the_rest_of_a_backlog() -> None:
     assert writer.batches == [1]
 
 
+async def test_what_is_gathered_leaves_at_once_when_nothing_follows() -> None:
+    table, writer, commits = commit_of(StreamLimits(commit_gather_s=GENEROUS_S))
+    table.rows.put("a", [1])
+    commits.stage(0, [], more=True)
+    await turns()
+    assert writer.batches == []
+
+    commits.flush()
+    await turns()
+
+    assert writer.batches == [1]
+
+
 async def test_a_backlog_that_stops_is_committed_when_its_time_is_over() -> None:
     table, writer, commits = commit_of(StreamLimits(commit_gather_s=0.01))
     table.rows.put("a", [1])
