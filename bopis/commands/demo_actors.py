@@ -21,10 +21,9 @@ from bopis.readside.schema import consumed, levels
 from bopis.services.demo.buyers import SHOPS, Wish, after_grant, reservation
 from bopis.services.demo.clock import instant
 from bopis.services.demo.day import Sale
-from bopis.services.directory import STORES_TOPIC
 from bopis.wire.stock import INVENTORY_EVENTS, STOCK
 
-STOCK_TOPIC, EVENTS_TOPIC = "stock", "inventory-events"
+STOCK_TOPIC, LEVELS_TOPIC, EVENTS_TOPIC = "stock", "inventory-levels", "inventory-events"
 INVENTORY = "inventory"
 READY = "ready"
 LINGER_MS = 5
@@ -34,7 +33,7 @@ LOOK_SECONDS = 1.0
 IDLE_SECONDS = 0.02
 BACK_SECONDS_MAX = 60.0
 
-FEEDS = 2  # the present and the history
+FEEDS = (LEVELS_TOPIC, STOCK_TOPIC)  # the present and the history
 _POSITIONS = select(consumed.c.topic, consumed.c.partition, consumed.c.position, consumed.c.source_position)
 
 Actor = Callable[[], None]
@@ -216,9 +215,9 @@ def _taken(engine: Engine) -> dict[int, int]:
     taken: dict[int, list[int]] = {}
     with reading(engine) as connection:
         for topic, partition, position, source_position in connection.execute(_POSITIONS):
-            if topic != STORES_TOPIC:
+            if topic in FEEDS:
                 taken.setdefault(partition, []).append(position if topic == STOCK_TOPIC else source_position)
-    return {partition: min(both) for partition, both in taken.items() if len(both) == FEEDS}
+    return {partition: min(both) for partition, both in taken.items() if len(both) == len(FEEDS)}
 
 
 def _figures(engine: Engine) -> dict[str, StoreFigures]:
