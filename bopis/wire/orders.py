@@ -77,6 +77,7 @@ ORDER_EVENTS = Family(
         "bopis.orders.line_picked.v1": events.LinePicked,
         "bopis.orders.line_short.v1": events.LineShort,
         "bopis.orders.cover_lost.v1": events.CoverLost,
+        "bopis.orders.short_pick_confirmed.v1": events.ShortPickConfirmed,
         "bopis.orders.pick_restated.v1": events.PickRestated,
         "bopis.orders.substitute_offered.v1": events.SubstituteOffered,
         "bopis.orders.substitute_answered.v1": events.SubstituteAnswered,

@@ -1,5 +1,6 @@
 """At the counter: the customer arrives, shows a code, takes goods, asks for more time, brings goods back."""
 
+from bopis.domain.orders.cover import expected_units
 from bopis.domain.orders.events import TaskClosed
 from bopis.domain.orders.holding import pickup_window_end
 from bopis.domain.orders.limits import (
@@ -220,15 +221,11 @@ def _booked_out(saga: Saga, lines: tuple[Line, ...]) -> tuple[tuple[Collected, .
         hold = saga.order.hold(line.hold)
         for component, part in enumerate(line.parts):
             wanted = part.quantity * line.quantity
-            held = next(
-                (it for it in (hold.parts if hold else ()) if (it.line, it.component) == (line.line, component)),
-                None,
-            )
-            covered = held.quantity if held is not None else 0
-            if held is not None and covered:
+            held = expected_units(hold, line, component)
+            if held.units:
                 numbers.setdefault(line.hold, []).append(held.number)
-            if wanted > covered:
-                uncovered.append(LineSum(line=line.line, sku=part.sku, quantity=wanted - covered))
+            if wanted > held.units:
+                uncovered.append(LineSum(line=line.line, sku=part.sku, quantity=wanted - held.units))
     collected = tuple(Collected(hold=hold, numbers=tuple(found)) for hold, found in numbers.items())
     return collected, tuple(uncovered)
 

@@ -97,8 +97,10 @@ def _of_the_inventory(saga: Saga, data: messages.InventoryAnswer) -> None:
             holding.shortfall(saga, data)
         case inventory.DoubtSettled():
             holding.doubt_settled(saga, data)
-        case inventory.HoldExtended() | inventory.ShortPickFound():
-            pass  # the order knew: it asked for the one and reported the other
+        case inventory.ShortPickFound():
+            holding.missing_confirmed(saga, data)
+        case inventory.HoldExtended():
+            pass  # the order knew: it asked for it
         case _:
             assert_never(data)
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from bopis.domain.orders.state import Hold, Line, Order, StoreWork
+from bopis.domain.orders.state import Line, Order, StoreWork
 
 
 def with_lines(order: Order, numbers: Iterable[int], **changes: Any) -> Order:
@@ -34,15 +34,6 @@ def with_hold(order: Order, name: str, **changes: Any) -> Order:
     return replace(order, holds=tuple(replace(it, **changes) if it.hold == name else it for it in order.holds))
 
 
-def with_cover(order: Order, name: str, number: int, units: int) -> Order:
-    """The order with so many units less in one part of a hold."""
-    hold = order.hold(name)
-    if hold is None:
-        return order
-    parts = tuple(replace(it, quantity=it.quantity - units) if it.number == number else it for it in hold.parts)
-    return with_hold(order, name, parts=parts)
-
-
 def without_asking(order: Order, numbers: Iterable[int]) -> Order:
     """The order with lines taken out of whatever was asked about them."""
     gone = set(numbers)
@@ -52,12 +43,7 @@ def without_asking(order: Order, numbers: Iterable[int]) -> Order:
 
 
 def tidied(order: Order) -> Order:
-    """The order without the holds that no line and no hand-over refers to any more."""
+    """The order without the holds that no line refers to any more, and no answer that is still to come."""
     named = {it.hold for it in order.lines} | {it.leaving for it in order.lines}
-    kept = tuple(it for it in order.holds if it.hold in named or it.collecting)
+    kept = tuple(it for it in order.holds if it.hold in named or it.collecting or it.unconfirmed)
     return order if len(kept) == len(order.holds) else replace(order, holds=kept)
-
-
-def covered(hold: Hold, line: int) -> tuple[int, ...]:
-    """The numbers under which a hold still covers units of a line."""
-    return tuple(it.number for it in hold.parts if it.line == line and it.quantity > 0)

@@ -223,8 +223,18 @@ class CoverLost(Struct, frozen=True, kw_only=True):
     units: int
 
 
+class ShortPickConfirmed(Struct, frozen=True, kw_only=True):
+    """The inventory took units out of a hold that a pick had reported missing."""
+
+    stamp: Stamp
+    hold: str
+    number: int
+    units: int
+
+
 class PickRestated(Struct, frozen=True, kw_only=True):
-    """A pick did not fit the hold any more: what is in hand and still covered is said again."""
+    """A pick did not fit the hold any more: what it still covers is said again, in hand or missing. Without units
+    there is nothing to say again, but what was reported missing is covered as before."""
 
     stamp: Stamp
     store: str

@@ -4,11 +4,30 @@ from msgspec.structs import replace
 
 from bopis.domain.orders import events as e
 from bopis.domain.orders import outcomes as o
-from bopis.domain.orders.edits import covered, tidied, with_cover, with_hold, with_line, with_lines, with_work
+from bopis.domain.orders.cover import (
+    covered,
+    picks_recorded,
+    restated,
+    with_confirmed,
+    with_cover,
+    with_ended,
+    with_released,
+)
+from bopis.domain.orders.edits import tidied, with_hold, with_line, with_lines, with_work
 from bopis.domain.orders.evolve_counter import evolve_counter
-from bopis.domain.orders.state import Excluded, Hold, Line, LineState, Offer, Order, PickupCode, RouteAsked, Task
+from bopis.domain.orders.state import (
+    Excluded,
+    Hold,
+    Line,
+    LineState,
+    Offer,
+    Order,
+    PartUnits,
+    PickupCode,
+    RouteAsked,
+    Task,
+)
 from bopis.domain.orders.terms import RejectReason, ShortCause
-from bopis.domain.orders.units import PickedUnits
 
 STORE_WIDE = frozenset(
     {RejectReason.STORE_WITHDRAWN, RejectReason.NOT_ACCEPTED, RejectReason.CLOSING, RejectReason.TOO_BUSY}
@@ -89,9 +108,7 @@ def _work(order: Order, event: o.Event) -> Order:
             order = with_work(order, event.store, picking_ms=event.stamp.at_ms)
             return with_lines(order, event.lines, state=LineState.PICKING)
         case e.PickRecorded():
-            for units in event.units:
-                order = _picked(order, units)
-            return order
+            return picks_recorded(order, event)
         case e.LinePicked():
             return with_lines(order, [event.line], state=LineState.PICKED)
         case e.OrderStaged():
@@ -108,7 +125,9 @@ def _missing(order: Order, event: o.Event) -> Order:
         case e.CoverLost():
             return with_cover(order, event.hold, event.number, event.units)
         case e.PickRestated():
-            return with_hold(order, event.hold, restated=True)
+            return restated(order, event)
+        case e.ShortPickConfirmed():
+            return with_confirmed(order, event.hold, PartUnits(number=event.number, units=event.units))
         case e.SubstituteOffered():
             offered = {"substitute": event.sku, "substitute_cents": event.unit_cents}
             waiting = {"state": LineState.SUBSTITUTE_OFFERED, "decide_by_ms": event.answer_by_ms}
@@ -199,7 +218,7 @@ def _rejected(order: Order, event: e.LinesRejected) -> Order:
         # A hold that covers nothing of the line any more is not given back, so nothing would ever answer for it.
         leaving = line.hold if hold is not None and covered(hold, number) else line.leaving
         left = {"hold": "", "leaving": leaving, "picked": (), "state": LineState.REJECTED}
-        order = with_line(order, replace(line, **left))
+        order = with_line(with_released(order, [number]), replace(line, **left))
     if not any(line.live and line.state is not LineState.REJECTED for line in order.in_store(event.store)):
         order = with_work(order, event.store, accepted_ms=0, picking_ms=0, promised=False, accept_by_ms=0)
     return _with_excluded(tidied(order), event.store, ("",) if event.reason in STORE_WIDE else tuple(skus))
@@ -210,6 +229,7 @@ def _freed(order: Order, event: e.LinesFreed) -> Order:
         line = order.line(number)
         if line is None:
             continue
+        order = with_ended(order, event.hold, number)
         if line.leaving == event.hold:
             line = replace(line, leaving="")
         elif event.kept:
@@ -218,20 +238,6 @@ def _freed(order: Order, event: e.LinesFreed) -> Order:
             line = replace(line, hold="", picked=(), state=LineState.REJECTED)
         order = with_line(order, line)
     return tidied(order)
-
-
-def _picked(order: Order, units: PickedUnits) -> Order:
-    line = order.line(units.line)
-    if line is None:
-        return order
-    picked = list(line.picked or (0,) * len(line.parts))
-    picked[units.component] += units.picked
-    order = with_line(order, replace(line, picked=tuple(picked)))
-    hold = order.hold(line.hold)
-    if hold is None or not units.missing:
-        return order
-    number = next(it.number for it in hold.parts if (it.line, it.component) == (units.line, units.component))
-    return with_cover(order, line.hold, number, units.missing)
 
 
 def _short(order: Order, event: e.LineShort) -> Order:
@@ -244,7 +250,10 @@ def _short(order: Order, event: e.LineShort) -> Order:
     if event.into == event.line:
         hold = order.hold(line.hold)
         left = hold is not None and any(it.line == event.line and it.quantity > 0 for it in hold.parts)
-        return tidied(with_line(order, replace(line, hold="", leaving=line.hold if left else "", **missing)))
+        order = with_released(order, [event.line]) if left else order
+        # Nothing else is asked for while the inventory may still find that the hold covers units of the line.
+        leaving = line.hold if hold is not None and covered(hold, event.line) else ""
+        return tidied(with_line(order, replace(line, hold="", leaving=leaving, **missing)))
     order = with_line(order, replace(line, quantity=line.quantity - event.missing))
     apart = {"line": event.into, "quantity": event.missing, "hold": "", "parent": line.parent or line.line}
     return with_line(order, replace(line, **apart, **missing))

@@ -3,9 +3,10 @@
 from msgspec.structs import replace
 
 from bopis.domain.orders import outcomes as o
+from bopis.domain.orders.cover import expected_units, with_released
 from bopis.domain.orders.edits import tidied, with_hold, with_line, with_lines, with_work, without_asking
 from bopis.domain.orders.limits import LAST_REMINDER_MS
-from bopis.domain.orders.state import LineState, Order, PickupCode
+from bopis.domain.orders.state import Hold, LineState, Order, PartUnits, PickupCode
 from bopis.domain.orders.terms import Milestone
 
 
@@ -67,18 +68,25 @@ def _told(order: Order, event: o.Event) -> Order:
 
 
 def _handed_over(order: Order, event: o.OrderHandedOver) -> Order:
-    order = with_lines(order, [it.line for it in event.lines], state=LineState.HANDED_OVER, hold="")
+    before, order = order, with_lines(order, [it.line for it in event.lines], state=LineState.HANDED_OVER, hold="")
     for it in event.collected:
         hold = order.hold(it.hold)
         if hold is not None:
-            order = with_hold(order, it.hold, collecting=(*hold.collecting, it.numbers))
+            expected = (*hold.expected, *_expected(before, hold, it.numbers))
+            order = with_hold(order, it.hold, collecting=(*hold.collecting, it.numbers), expected=expected)
     if not any(line.live for line in order.in_store(event.store)):
         order = with_work(order, event.store, where=None)
     return tidied(replace(order, code=replace(order.code, used=not order.live)))
 
 
+def _expected(order: Order, hold: Hold, numbers: tuple[int, ...]) -> tuple[PartUnits, ...]:
+    parts = [it for it in hold.parts if it.number in numbers]
+    lines = [(order.line(it.line), it.component) for it in parts]
+    return tuple(expected_units(hold, line, component) for line, component in lines if line is not None)
+
+
 def _ended(order: Order, lines: tuple[int, ...], state: LineState) -> Order:
-    order = with_lines(order, lines, state=state, hold="", leaving="", decide_by_ms=0)
+    order = with_lines(with_released(order, lines), lines, state=state, hold="", leaving="", decide_by_ms=0)
     return tidied(without_asking(order, lines))
 
 

@@ -7,6 +7,7 @@ from bopis.domain.calendar.promises import window_end
 from bopis.domain.inventory import events as inventory
 from bopis.domain.inventory.events import HoldEnd
 from bopis.domain.inventory.events import Refusal as StockRefusal
+from bopis.domain.orders.cover import covered
 from bopis.domain.orders.ending import cancel_lines
 from bopis.domain.orders.events import (
     CoverLost,
@@ -15,6 +16,7 @@ from bopis.domain.orders.events import (
     LinesHeld,
     OrderPromised,
     PickRestated,
+    ShortPickConfirmed,
     TaskClosed,
 )
 from bopis.domain.orders.limits import HOLD_BEYOND_WINDOW_MS, PICKUP_WINDOW_HOURS
@@ -88,7 +90,7 @@ def hold_changed(saga: Saga, answer: inventory.HoldChanged) -> None:
     if hold is None:
         return
     if answer.end is HoldEnd.COLLECTED:
-        _collected(saga, hold, {it.line for it in answer.lines})
+        _collected(saga, hold, {it.line: it.quantity for it in answer.lines})
         return
     ended = {it.line for it in answer.lines}
     numbers = {it.line for it in hold.parts if it.number in ended}
@@ -101,9 +103,9 @@ def hold_refused(saga: Saga, answer: inventory.HoldCommandRefused) -> None:
     if hold is None:
         return
     if answer.command == "CollectStock":
-        _collected(saga, hold, set())
+        _collected(saga, hold, {})
     elif answer.command == "StockPicked":
-        _restate(saga, hold)
+        _restate(saga, hold, answer.reason is StockRefusal.HOLD_ENDED)
     elif answer.command == "ExtendHold":
         free(saga, hold, _lines_of(saga, hold.hold))
     else:
@@ -126,6 +128,14 @@ def shortfall(saga: Saga, answer: inventory.ShortfallFound) -> None:
             free(saga, hold, [line])
         elif line.hold == hold.hold and line.state not in SET_ASIDE:
             lose_units(saga, line, part, hit.lost)
+
+
+def missing_confirmed(saga: Saga, answer: inventory.ShortPickFound) -> None:
+    """The books took out what a pick had not found."""
+    if saga.order.hold(answer.hold) is not None:
+        units = {"number": answer.line, "units": answer.missing}
+        saga.say(ShortPickConfirmed(stamp=saga.stamp, hold=answer.hold, **units))
+        _free_uncovered(saga, answer.hold)
 
 
 def doubt_settled(saga: Saga, answer: inventory.DoubtSettled) -> None:
@@ -189,28 +199,53 @@ def _promise_at(saga: Saga, store: str, lines: list[Line]) -> None:
         saga.notice(Milestone.PROMISE_CHANGED, [it for it in saga.order.lines if it.line in numbers], store)
 
 
-def _collected(saga: Saga, hold: Hold, booked: set[int]) -> None:
-    """The oldest hand-over that waits for its answer is answered: what was not booked out is corrected."""
+def _collected(saga: Saga, hold: Hold, booked: dict[int, int]) -> None:
+    """The oldest hand-over that waits for its answer is answered: the books follow the goods, where more left than was
+    booked out, or less."""
     if not hold.collecting:
         return
-    unbooked = [it for it in hold.parts if it.number in set(hold.collecting[0]) - booked and it.quantity]
-    sums = tuple(LineSum(line=it.line, sku=it.sku, quantity=it.quantity) for it in unbooked)
-    if sums:
-        saga.say(BooksCorrected(stamp=saga.stamp, store=hold.store, lines=sums))
+    expected = {it.number: it.units for it in hold.expected}
+    sums = []
+    for it in hold.parts:
+        if it.number in hold.collecting[0]:
+            unbooked = expected.get(it.number, it.quantity) - booked.get(it.number, 0)
+            sums.append(LineSum(line=it.line, sku=it.sku, quantity=unbooked))
+    unequal = tuple(it for it in sums if it.quantity)
+    if unequal:
+        saga.say(BooksCorrected(stamp=saga.stamp, store=hold.store, lines=unequal))
     saga.say(CollectionAnswered(stamp=saga.stamp, hold=hold.hold))
 
 
-def _restate(saga: Saga, hold: Hold) -> None:
-    """A pick reached the books after a till's sale had taken units of the hold: say what is still covered, once."""
+def _restate(saga: Saga, hold: Hold, ended: bool) -> None:
+    """A pick reached the books after a till's sale had taken units of the hold: what was missing is covered as before,
+    and what the hold still covers is said again: in hand, once, or missing beyond what the till took."""
+    again = {it.number: it.units for it in hold.unconfirmed[0]} if hold.unconfirmed else {}
+    said = {*hold.released, *(number for numbers in hold.collecting for number in numbers)}
     units = []
-    for line in _lines_of(saga, hold.hold):
-        for component, picked in enumerate(line.picked):
-            part = next((it for it in hold.parts if (it.line, it.component) == (line.line, component)), None)
-            covered = min(picked, part.quantity) if part is not None else 0
-            if covered > 0:
-                units.append(PickedUnits(line=line.line, component=component, picked=covered, missing=0))
-    if units and not hold.restated:
+    for part in hold.parts if not ended else ():
+        line = saga.order.line(part.line)
+        if part.number in said or line is None:
+            continue
+        here = line.hold == hold.hold and line.live
+        covers = part.quantity + again.get(part.number, 0)
+        wanted = line.parts[part.component].quantity * line.quantity if here else 0
+        in_hand = line.picked[part.component] if here and line.picked and not hold.restated else 0
+        picked = max(0, min(in_hand, covers))
+        missing = max(0, min(again.get(part.number, 0), covers - wanted))
+        if picked or missing:
+            found = PickedUnits(line=part.line, component=part.component, picked=picked, missing=missing)
+            units.append(found)
+    if units or again:
         saga.say(PickRestated(stamp=saga.stamp, store=hold.store, hold=hold.hold, units=tuple(units)))
+        _free_uncovered(saga, hold.hold)
+
+
+def _free_uncovered(saga: Saga, name: str) -> None:
+    """Lines that only waited to hear what a hold still covers go on when it covers nothing of them."""
+    hold = saga.order.hold(name)
+    waiting = [it for it in saga.order.lines if it.leaving == name and not _still_covered(saga, name, it.line)]
+    if hold is not None and waiting:
+        free(saga, hold, waiting)
 
 
 def _lines_of(saga: Saga, hold: str) -> list[Line]:
@@ -219,4 +254,4 @@ def _lines_of(saga: Saga, hold: str) -> list[Line]:
 
 def _still_covered(saga: Saga, hold: str, line: int) -> bool:
     known = saga.order.hold(hold)
-    return known is not None and any(it.line == line and it.quantity > 0 for it in known.parts)
+    return known is not None and bool(covered(known, line))

@@ -26,6 +26,7 @@ from bopis.domain.orders.events import (
     PickRestated,
     RouteTaken,
     RoutingRequested,
+    ShortPickConfirmed,
     SubstituteAnswered,
     SubstituteOffered,
     TaskClosed,
@@ -216,6 +217,7 @@ Event = (
     | LinePicked
     | LineShort
     | CoverLost
+    | ShortPickConfirmed
     | PickRestated
     | SubstituteOffered
     | SubstituteAnswered

@@ -8,7 +8,7 @@ from msgspec import Struct
 from bopis.domain.inventory import messages as stock
 from bopis.domain.orders import events as e
 from bopis.domain.orders import outcomes as o
-from bopis.domain.orders.edits import covered
+from bopis.domain.orders.cover import covered
 from bopis.domain.orders.state import Order
 from bopis.domain.orders.terms import LineSum
 
@@ -51,9 +51,11 @@ def react(order: Order, event: o.Event) -> tuple[ToStock, ...]:
         case o.OrderExpired():
             return _release(order, event.lines, "not_collected")
         case e.LineShort():
-            return _release(order, (event.line,), "short") if event.into == event.line else ()
-        case e.PickRecorded() | e.PickRestated():
+            return _release(order, (event.line,), "short") if _holds_on(order, event) else ()
+        case e.PickRecorded():
             return _picked(order, event)
+        case e.PickRestated():
+            return _restated(order, event)
         case o.OrderHandedOver():
             collected = tuple(
                 ToStock(store=event.store, data=stock.CollectStock(hold=it.hold, lines=it.numbers))
@@ -113,7 +115,25 @@ def _release(order: Order, lines: Iterable[int], reason: str) -> tuple[ToStock, 
     return tuple(found)
 
 
-def _picked(order: Order, event: e.PickRecorded | e.PickRestated) -> tuple[ToStock, ...]:
+def _holds_on(order: Order, event: e.LineShort) -> bool:
+    """Whether all of a line is short while its hold covers other units of it: the components of a kit."""
+    line = order.line(event.line)
+    hold = order.hold(line.hold) if line is not None and event.into == event.line else None
+    return hold is not None and any(it.line == event.line and it.quantity > 0 for it in hold.parts)
+
+
+def _restated(order: Order, event: e.PickRestated) -> tuple[ToStock, ...]:
+    hold = order.hold(event.hold)
+    if hold is None or not event.units:
+        return ()
+    numbers = {(it.line, it.component): it.number for it in hold.parts}
+    lines = tuple(
+        stock.PickLine(line=numbers[it.line, it.component], picked=it.picked, missing=it.missing) for it in event.units
+    )
+    return (ToStock(store=hold.store, data=stock.StockPicked(hold=hold.hold, lines=lines)),)
+
+
+def _picked(order: Order, event: e.PickRecorded) -> tuple[ToStock, ...]:
     """One report per hold; units that no hold covers any more are in hand, but not in the books of holds."""
     reports = []
     for hold in order.holds:
@@ -134,9 +154,9 @@ def _corrected(store: str, lines: Iterable[LineSum], order: str) -> tuple[ToStoc
     per_sku: dict[str, int] = {}
     for it in lines:
         per_sku[it.sku] = per_sku.get(it.sku, 0) - it.quantity
-    if not per_sku:
+    changes = tuple(stock.ChangeLine(sku=sku, change=change) for sku, change in per_sku.items() if change)
+    if not changes:
         return ()
-    changes = tuple(stock.ChangeLine(sku=sku, change=change) for sku, change in per_sku.items())
     note = f"order {order} was handed over without a hold"
     adjusted = stock.StockAdjusted(reason=stock.Reason.CORRECTION, lines=changes, note=note)
     return (ToStock(store=store, data=adjusted),)

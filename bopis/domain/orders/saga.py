@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from bopis.domain.orders.edits import covered
+from bopis.domain.orders.cover import covered
 from bopis.domain.orders.events import CommandRefused, LinesRejected, OrderPlaced, TaskRaised
 from bopis.domain.orders.evolve import evolve, placed
 from bopis.domain.orders.outcomes import Event, NoticeDue, ReadyWithdrawn

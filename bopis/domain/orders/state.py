@@ -78,10 +78,20 @@ class Line(Struct, frozen=True, kw_only=True, omit_defaults=True):
         return self.state not in ENDED
 
 
+class PartUnits(Struct, frozen=True, kw_only=True):
+    """Units of one line of a hold, by its number there."""
+
+    number: int
+    units: int
+
+
 class Hold(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A hold that a store was asked for; ``parts`` are its lines there with the units it still covers.
 
-    ``collecting`` are the numbers of each hand-over that the inventory has not answered yet, oldest first.
+    ``unconfirmed`` are the units of each pick that were reported missing and that the inventory has neither taken
+    out nor refused yet, oldest first: they are not covered any more, and are again when the pick is refused.
+    ``released`` are the numbers that were given back. ``collecting`` are the numbers of each hand-over that the
+    inventory has not answered yet, oldest first, and ``expected`` the units that it is to book out for them.
     """
 
     hold: str
@@ -90,7 +100,10 @@ class Hold(Struct, frozen=True, kw_only=True, omit_defaults=True):
     granted: bool = False
     restated: bool = False
     promised_for_ms: int = 0
+    unconfirmed: tuple[tuple[PartUnits, ...], ...] = ()
+    released: tuple[int, ...] = ()
     collecting: tuple[tuple[int, ...], ...] = ()
+    expected: tuple[PartUnits, ...] = ()
 
 
 class StoreWork(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -91,6 +91,7 @@ _FIGURES: dict[type, Callable[[Any], Figures]] = {
     ),
     e.LineShort: lambda it: Figures(1, None, it.missing, it.decide_by_ms or None, it.cause.value),
     e.CoverLost: lambda it: Figures(None, None, it.units),
+    e.ShortPickConfirmed: lambda it: Figures(None, None, it.units),
     e.TaskRaised: lambda it: Figures(len(it.lines), _summed(it), None, None, it.kind.value),
     e.TaskClosed: lambda it: Figures(None, it.counted, None, None, it.kind.value),
     o.OrderHandedOver: lambda it: Figures(

@@ -91,6 +91,10 @@ class Words:
                 return f"task {event.task}: {_spaced(event.kind)} {self._sums(event.lines)}"
             case e.TaskClosed():
                 return f"task {event.task} is closed"
+            case e.ShortPickConfirmed():
+                return "what was missing is out of the hold"
+            case e.PickRestated(units=()):
+                return "the pick no longer fits the hold; it covers what it did before"
             case e.CoverLost() | e.PickRestated():
                 return "the books are behind the goods in hand; the goods count"
         return ""
