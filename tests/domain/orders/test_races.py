@@ -431,7 +431,7 @@ def test_a_hand_over_before_the_inventory_has_answered_the_pick_books_out_what_l
     world.stock_comes_back()
 
     assert (world.level().on_hand, world.level().held, world.level().staged) == (1, 0, 0)
-    assert world.order().holds == ()
+    assert (world.order().holds, len(world.sent(StockPicked))) == ((), 1)
 
 
 def test_a_till_that_sells_goods_in_hand_before_they_are_booked_out_leaves_the_books_true() -> None:
@@ -472,3 +472,31 @@ def test_missing_units_that_a_till_had_sold_altogether_leave_no_line_waiting() -
 
     assert (world.line().state, world.line().store) == (LineState.PROMISED, S2)
     assert (world.level(S1).held, world.level(S2).held, len(world.order().holds)) == (0, 2, 1)
+
+
+def test_a_hand_over_between_a_tills_sale_and_the_refusal_of_the_pick_books_out_what_left() -> None:
+    world = picking(World({S1: {"A": 3}}), lines=(("A", 3),), allows=PARTIAL)
+    world.stock_is_away = True
+    sold(world, 2)
+    world.tell(m.RecordPick(store=S1, lines=(PickedLine(line=1, picked=1, missing=2),)))
+    world.deliver_stock(world.to_stock.popleft())
+    world.tell(m.StageOrder(store=S1, location="R1"))
+    world.tell(BY_CODE)
+
+    world.stock_comes_back()
+
+    assert world.sent(StockAdjusted) == []
+    assert (world.level().on_hand, world.level().held, world.level().staged) == (0, 0, 0)
+
+
+def test_a_cancellation_before_the_pick_is_refused_leaves_no_hold() -> None:
+    world = picking(World({S1: {"A": 3}}), lines=(("A", 3),))
+    world.stock_is_away = True
+    sold(world, 1)
+    world.tell(m.RecordPick(store=S1, lines=(PickedLine(line=1, picked=0, missing=3),)))
+    world.tell(CANCEL)
+
+    world.stock_comes_back()
+
+    assert (world.order().state, world.order().holds) == (LineState.CANCELLED, ())
+    assert (world.level().on_hand, world.level().held, world.level().in_doubt) == (2, 0, 2)
