@@ -2,12 +2,14 @@
 
 import sys
 import time
+from contextlib import suppress
 from datetime import datetime, tzinfo
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from bopis.commands.counter import STORE, zone_of_store
+from bopis.commands.interrupts import interruptible
 from bopis.commands.pickup_queue import STYLES, due_told, now_ms, told
 from bopis.commands.shell import AsJson, Shell, open_shell
 
@@ -54,23 +56,22 @@ def _live(shell: Shell, book: "OrderBook", store: str, zone: tzinfo) -> None:
 
     shown: Any = None
     trouble = ""
-    with Live(console=shell.out, screen=True, auto_refresh=False) as live:
-        try:
-            while True:
-                try:
-                    book.refresh()
-                    trouble = ""
-                except AdapterError as error:
-                    trouble = str(error)
-                entries = _entries(book, store)
-                size = (shell.out.width, shell.out.height)
-                state = (entries, size, trouble, now_ms() // 60_000)
-                if state != shown:
-                    live.update(screen(entries, store, zone, size, trouble), refresh=True)
-                    shown = state
-                time.sleep(REFRESH_SECONDS)
-        except KeyboardInterrupt:
-            return  # that is how a board is left
+    live_screen = Live(console=shell.out, screen=True, auto_refresh=False)
+    with live_screen as live, suppress(KeyboardInterrupt), interruptible():
+        while True:
+            try:
+                book.refresh()
+                trouble = ""
+            except AdapterError as error:
+                trouble = str(error)
+            entries = _entries(book, store)
+            size = (shell.out.width, shell.out.height)
+            state = (entries, size, trouble, now_ms() // 60_000)
+            if state != shown:
+                live.update(screen(entries, store, zone, size, trouble), refresh=True)
+                shown = state
+            time.sleep(REFRESH_SECONDS)
+        # An interrupt is how a board is left.
 
 
 def screen(

@@ -8,6 +8,7 @@ import typer
 
 from bopis.commands.counter import STORE, zone_of_store
 from bopis.commands.errors import Usage
+from bopis.commands.interrupts import interruptible
 from bopis.commands.shell import AsJson, Shell, open_shell
 
 if TYPE_CHECKING:
@@ -40,10 +41,11 @@ def queue(
         book.refresh()
         zone = zone_of_store(reader, store)
         _show(shell, store, _entries(book, store), zone)
-        while watch:
-            time.sleep(WATCH_SECONDS)
-            if book.refresh():
-                _show(shell, store, _entries(book, store), zone)
+        with interruptible():
+            while watch:
+                time.sleep(WATCH_SECONDS)
+                if book.refresh():
+                    _show(shell, store, _entries(book, store), zone)
 
 
 def _entries(book: Any, store: str) -> "list[Work]":

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bopis.commands import status_workers
+from bopis.commands.interrupts import interruptible
 from bopis.commands.rebuilding import FEEDS
 from bopis.commands.running import PROCESSORS
 from bopis.commands.shell import AsJson, Shell, open_shell
@@ -41,14 +42,19 @@ def status(
         found = gathered(shell)
         shell.answer(found, lambda out: out.print(_view(found)))
         return
-    if as_json or not shell.out.is_terminal:
-        while True:
-            found = gathered(shell)
-            shell.answer(found, lambda out: out.print(_view(found)))  # noqa: B023  (called at once)
-            shell.out.file.flush()
-            time.sleep(every)
+    with interruptible():
+        _watch(shell, every, lines=as_json or not shell.out.is_terminal)
+
+
+def _watch(shell: Shell, every: float, *, lines: bool) -> None:
+    """Show it until interrupted: one after the other, or anew on the same screen."""
     from rich.live import Live
 
+    while lines:
+        found = gathered(shell)
+        shell.answer(found, lambda out: out.print(_view(found)))  # noqa: B023  (called at once)
+        shell.out.file.flush()
+        time.sleep(every)
     with Live(_view(gathered(shell)), console=shell.out, auto_refresh=False, screen=True) as live:
         while True:
             time.sleep(every)

@@ -149,6 +149,7 @@ def test_a_scanner_does_a_whole_order(bopis: Installation, shop: str) -> None:
 
     told = typed(bopis, "\n".join(codes) + "\n\n", "pickup", "scan", shop, "--json")
 
+    assert "scans" in told.document, told.document
     scans = told.document["scans"]
     assert told.code == 4
     assert [it["kind"] for it in scans] == ["order", "item", "item", "item", "location", "token"]
@@ -277,11 +278,16 @@ def test_a_board_fills_a_terminal_and_leaves_it_clean(bopis: Installation, shop:
     )
     os.close(child)
 
-    drawn = drawn_until(screen, order)
-    process.send_signal(signal.SIGINT)
-    drawn += drawn_until(screen, LEFT)
+    try:
+        drawn = drawn_until(screen, order)
+        process.send_signal(signal.SIGINT)
+        drawn += drawn_until(screen, LEFT)
+        code = process.wait(PATIENCE_SECONDS)
+    finally:
+        process.kill()
+        process.wait()
 
-    assert process.wait(PATIENCE_SECONDS) == 0
+    assert code == 0
     assert drawn.index("\x1b[?1049h") < drawn.index(order) < drawn.index(LEFT)
     os.close(screen)
 

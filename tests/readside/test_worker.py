@@ -29,6 +29,14 @@ def test_a_worker_killed_again_and_again_is_exact(sqlite: Databases, open_shop: 
     engine.dispose()
 
 
+def until_it_reads(log: Path) -> None:
+    """Wait until a worker has its partitions: before that it may not even listen to signals yet."""
+    give_up = time.monotonic() + PATIENCE_S
+    while "projection.assigned" not in log.read_text():
+        assert time.monotonic() < give_up, log.read_text()[-2000:]
+        time.sleep(0.1)
+
+
 def test_two_workers_by_mistake_on_one_database_double_nothing(
     sqlite: Databases, open_shop: Callable[[str], Shop], tmp_path: Path
 ) -> None:
@@ -47,6 +55,7 @@ def test_two_workers_by_mistake_on_one_database_double_nothing(
         shop.sell(200)
         time.sleep(0.3)
     wait_for(engine, shop)
+    until_it_reads(tmp_path / "second.txt")
     second.terminate()
     code = second.wait(PATIENCE_S)
 
