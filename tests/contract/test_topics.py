@@ -125,6 +125,7 @@ def test_a_topic_can_get_more_partitions_but_not_fewer(
     admin.create_partitions({name: 5})
 
     assert len(admin.describe_topics([name])[0]["partitions"]) == 5
+    assert until(lambda: wire.is_ready(name, 5))
     assert wire.produce(name, batch((b"k", b"v")), 1).base_offset == 1
     assert wire.produce(name, batch((b"k", b"v")), 4).base_offset == 0
     with pytest.raises(kafka_errors.InvalidPartitionsError):
