@@ -2,6 +2,7 @@
 
 StreamError
 +-- Fenced              another worker owns the partition: leave
++-- Overslept           this process did not run for longer than its session: leave
 +-- LogAbsent           the log did not answer for too long
 +-- LogNotRunning       the data directory has no running log
 +-- LogRefused          the log gave an error that retrying does not mend
@@ -43,6 +44,14 @@ class StreamError(Exception):
 class Fenced(StreamError):
     """Another worker has taken this partition over, so nothing more may be written here. Nothing is lost: the
     other worker decides from the same log. Start this worker again if it should take part."""
+
+    exit_code = 75
+
+
+class Overslept(StreamError):
+    """This process did not run for so long (stopped, or its machine was) that the group may have given its partitions
+    to others. It leaves instead of guessing. Nothing is lost: whoever owns them decides from the same log. Start this
+    worker again if it should take part."""
 
     exit_code = 75
 

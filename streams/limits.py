@@ -78,6 +78,12 @@ class StreamLimits(msgspec.Struct, frozen=True, kw_only=True):
     # Libraries speak in many lines; below this level their words are not even built.
     library_log_level: str = "WARNING"
 
+    @property
+    def sleep_s_max(self) -> float:
+        """A process that did not run for longer may have been dropped from its group: its last word may have been a
+        heartbeat's interval old when it fell asleep."""
+        return max(self.session_timeout_ms - self.heartbeat_ms, self.session_timeout_ms / 2) / 1000
+
 
 class SupervisorLimits(msgspec.Struct, frozen=True, kw_only=True):
     """How patiently a supervisor starts, restarts and stops its children."""

@@ -31,7 +31,7 @@ CAUSE_CHARACTERS_MAX = 600
 MEANINGS = {
     69: "the log is not there",
     70: "a fault",
-    75: "another worker has its partitions",
+    75: "another worker has its partitions, or may have them",
     78: "a setting, a right, a topic or a log that does not fit: mend it, then start again",
     80: "a watchdog saw it stand still",
     81: "the log refused",

@@ -41,7 +41,7 @@ class Vigil:
     def begin(self, standings: Standings, failed: Failed) -> None:
         """Watch from now on, in the background."""
         watchdog = Watchdog(self._client, self._limits, self._connection.data_dir, failed)
-        self._guard.start()
+        self._guard.start(failed)
         self._running = asyncio.get_running_loop().create_task(self._run(standings, watchdog))
 
     async def _run(self, standings: Standings, watchdog: Watchdog) -> None:

@@ -1,7 +1,7 @@
 """Sees what stands still: a step, a commit, a recovery, the worker's own loop. And what will: a disk that fills.
 
 Time is added up in small steps, each bounded, so that a machine that slept or a process that was stopped does not look
-like a stall when it wakes.
+like a stall when it wakes. Such a sleep is judged on its own: longer than its session, and the worker leaves.
 """
 
 import asyncio
@@ -11,6 +11,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Hashable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import structlog
@@ -18,7 +19,7 @@ from aiokafka.structs import TopicPartition
 
 from bopis.services.workers import Trouble
 from streams.client import LogClient
-from streams.errors import CommitStalled, LoopBlocked, NoProgress, RecoveryStalled, Stalled
+from streams.errors import CommitStalled, LoopBlocked, NoProgress, Overslept, RecoveryStalled, Stalled
 from streams.limits import StreamLimits
 from streams.standing import OPENING, OWNER, Standing
 
@@ -26,6 +27,8 @@ log = structlog.get_logger("streams.watchdog")
 
 # From this share of its limit on, a stall is told as trouble; at the whole of it the worker ends.
 TOLD_FROM = 1 / 3
+# How often the guard looks; it tells a sleep from one look to the next.
+BEAT_S = 0.25
 EVENTS: dict[type[Stalled], str] = {
     NoProgress: "watchdog.no_progress",
     CommitStalled: "watchdog.commit_stalled",
@@ -129,7 +132,12 @@ class Watchdog:
 
 
 class LoopGuard:
-    """A thread that sees when the loop itself stands still: nothing that runs on the loop could."""
+    """A thread that sees when the loop itself stands still, or that the whole process did: nothing on the loop could.
+
+    A loop that stands still may be a bug, and ends the process. A process that slept longer than its session may have
+    lost its partitions: what it has still to write would be refused, and what it would read on is decided elsewhere,
+    so it leaves, whether or not there is anything to write.
+    """
 
     def __init__(self, limits: StreamLimits, blocked: Callable[[LoopBlocked], None]) -> None:
         self._limits = limits
@@ -138,26 +146,33 @@ class LoopGuard:
         self._ended = threading.Event()
         self._watched = threading.get_ident()
 
-    def start(self) -> None:
-        """Watch the loop that calls this."""
-        self._beat(asyncio.get_running_loop())
-        threading.Thread(target=self._run, name="loop-guard", daemon=True).start()
+    def start(self, failed: Callable[[BaseException], None]) -> None:
+        """Watch the loop that calls this. `failed` hears on that loop of a sleep that was too long."""
+        loop = asyncio.get_running_loop()
+        self._beat(loop)
+        told = (loop, failed)
+        threading.Thread(target=self._run, args=told, name="loop-guard", daemon=True).start()
 
     def stop(self) -> None:
         self._ended.set()
 
     @property
     def _beat_s(self) -> float:
-        return min(1.0, self._limits.stall_s / 4)
+        return min(BEAT_S, self._limits.stall_s / 4)
 
     def _beat(self, loop: asyncio.AbstractEventLoop) -> None:
         self._beats += 1
         if not self._ended.is_set():
             loop.call_later(self._beat_s, self._beat, loop)
 
-    def _run(self) -> None:
-        seen, looks = self._beats, 0
+    def _run(self, loop: asyncio.AbstractEventLoop, failed: Callable[[BaseException], None]) -> None:
+        seen, looks, looked = self._beats, 0, _time_slept_too()
         while not self._ended.wait(self._beat_s):
+            before, looked = looked, _time_slept_too()
+            if looked - before > self._limits.sleep_s_max:
+                overslept = Overslept(seconds=round(looked - before, 1), seconds_max=self._limits.sleep_s_max)
+                with suppress(RuntimeError):  # The loop has ended meanwhile, and the worker with it.
+                    loop.call_soon_threadsafe(failed, overslept)
             # Looks are counted, not seconds: while the whole process was stopped, nobody looked.
             seen, looks = self._beats, looks + 1 if self._beats == seen else 0
             if looks * self._beat_s >= self._limits.stall_s:
@@ -165,3 +180,9 @@ class LoopGuard:
                 log.error("watchdog.loop_blocked", seconds=self._limits.stall_s, stack=stack)
                 self._blocked(LoopBlocked(seconds=self._limits.stall_s, where=stack.strip().splitlines()[-1].strip()))
                 return
+
+
+def _time_slept_too() -> float:
+    """Seconds that go on while the machine sleeps, where the system counts them."""
+    clock = getattr(time, "CLOCK_BOOTTIME", None)
+    return time.monotonic() if clock is None else time.clock_gettime(clock)

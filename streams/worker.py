@@ -18,7 +18,7 @@ from streams.access import named
 from streams.app import build_app
 from streams.client import LogClient
 from streams.connection import Connection
-from streams.errors import Fenced, StreamError
+from streams.errors import Fenced, Overslept, StreamError
 from streams.limits import StreamLimits
 from streams.loops import loop_factory
 from streams.ownership import Ownership
@@ -51,7 +51,7 @@ def run(
 ) -> int:
     """Run until SIGTERM or SIGINT; the exit code of the process is the answer.
 
-    0 after a clean stop, 75 when another worker took the partitions over, 78 when topics or logs do not fit
+    0 after a clean stop, 75 when another worker took the partitions over or may have, 78 when topics or logs do not fit
     together, 80 when a watchdog saw it stand still, 81 when the log refused, 70 for everything else.
     """
     prepare_process(limits)
@@ -187,6 +187,8 @@ class Worker:
     def _tell_fall(self, cause: BaseException) -> None:
         if isinstance(cause, Fenced):
             log.warning("worker.fenced", processor=self._processor.name, **cause.facts)
+        elif isinstance(cause, Overslept):
+            log.warning("worker.overslept", processor=self._processor.name, **cause.facts)
         else:
             log.error("worker.fell", processor=self._processor.name, error=str(cause), exc_info=cause)
 

@@ -27,7 +27,7 @@ from streams.vigil import Vigil
 from streams.watchdog import Marks, Watchdog
 
 WATCHFUL = {"watch_s": 0.3, "status_s": 1.0}
-STALLED, REFUSED = 80, 81
+STALLED, REFUSED, OVERSLEPT = 80, 81, 75
 
 
 async def reports(world: World) -> dict[str, Heard]:
@@ -255,6 +255,24 @@ def test_time_that_nobody_lived_through_is_no_stall() -> None:
     assert marks.still_s("a", 1, False, 5.0) == 0.0
     assert marks.still_s("a", 1, True, 5.0) == 5.0
     assert marks.still_s("a", 2, True, 5.0) == 0.0
+
+
+async def test_a_worker_that_slept_longer_than_its_session_leaves_with_nothing_to_write(any_world: World) -> None:
+    """Nobody took its partitions, and nothing was on its way that could be refused: it leaves by its own clock."""
+    worker = any_world.worker("asleep", session_timeout_ms=3_000, heartbeat_ms=500, **WATCHFUL)
+    worker.wait_ready()
+    load = Load(any_world)
+    await load.send(100)
+    await load.check()
+
+    worker.signal(signal.SIGSTOP)
+    await asyncio.sleep(4)
+    worker.signal(signal.SIGCONT)
+
+    assert await ended(worker) == OVERSLEPT, worker.text[-2000:]
+    assert worker.count('"worker.overslept"') == 1
+    told = await until_told(any_world, "asleep", "Overslept")
+    assert told.report.exit_code == OVERSLEPT
 
 
 async def test_a_worker_that_was_stopped_for_a_while_is_not_taken_for_stalled(any_world: World) -> None:
