@@ -10,6 +10,7 @@ from bopis.domain.calendar.hours import Calendar
 from bopis.domain.calendar.stated import StatedHours
 from bopis.domain.notices.letter import Letter, Verdict, Words
 from bopis.domain.notices.terms import Milestone
+from bopis.domain.orders.state import LineState, Order
 
 Headers = Sequence[tuple[str, bytes]]
 
@@ -92,6 +93,53 @@ class Log(Protocol):
 
     def read(self, first: Offsets, end: Offsets) -> Iterator[Record]:
         """Every record from `first` up to, not with, `end`; in order within a partition."""
+        ...
+
+
+class Stand(NamedTuple):
+    """Up to where rows of a partition of a changelog are known: the offset of the last record that is in them, the
+    newest claim to the partition, and whether the last commit came from somebody who had lost it."""
+
+    position: int
+    claim: int
+    stale: bool
+
+
+class OrdersWanted(NamedTuple):
+    """Which orders are looked for: whose number begins so, that a store has to do with, in one state, ended or not."""
+
+    begin: str = ""
+    store: str | None = None
+    state: LineState | None = None
+    ended: bool = False
+
+    def fit(self, order: Order) -> bool:
+        """Whether an order is one of them."""
+        return (
+            order.order.startswith(self.begin)
+            and (self.ended or bool(order.live))
+            and self.state in (None, order.state)
+            and (self.store in (None, order.store) or any(it.store == self.store for it in order.lines))
+        )
+
+
+class KnownOrders(Protocol):
+    """Orders as a read side has them. What it answers is never older than its stands were before."""
+
+    def stands(self) -> dict[int, Stand]:
+        """Up to where each partition of the orders' changelog is in the answers."""
+        ...
+
+    def get(self, number: str) -> Order | None:
+        """The order of a number."""
+        ...
+
+    def find(self, wanted: OrdersWanted, limit: int) -> Iterable[Order]:
+        """Orders of a kind, the newest first, at most so many."""
+        ...
+
+    def in_store(self, store: str) -> Iterable[Order]:
+        """At least every order with live lines or open tasks in a store."""
         ...
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from bopis.commands.errors import Usage
+from bopis.commands.order_access import known_orders, read_book
 from bopis.commands.order_words import COMPLETE_ORDERS, COMPLETE_STORES
 from bopis.commands.shell import Shell
 
@@ -19,9 +20,11 @@ if TYPE_CHECKING:
     from bopis.adapters.secrets.vault import Vault
     from bopis.domain.orders.messages import Command, CustomerArrived
     from bopis.domain.orders.state import Order
+    from bopis.ports import KnownOrders
     from bopis.services.catalogue import Catalogue
     from bopis.services.counter.desk import Answered
     from bopis.services.counter.desk import Counter as Desk
+    from bopis.services.counter.orderbook import OrderBook
 
 STORE_VARIABLE = "BOPIS_STORE"
 
@@ -48,10 +51,24 @@ class Door(NamedTuple):
     shell: Shell
     reader: "LogReader"
     desk: "Desk"
+    known: "KnownOrders | None"
 
     def order(self, text: str) -> "Order":
-        """The order that was meant; raises for one that is unknown or unclear."""
-        return read_order(self.reader, text)
+        """The order of a number or of its begin; raises for one that is unknown or unclear.
+
+        A number that was misheard is told from one that is not known.
+        """
+        from bopis.domain.orders.numbers import NUMBER_LENGTH, parse
+        from bopis.services.counter.errors import NumberMisread
+
+        bare = text.replace("-", "").replace(" ", "")
+        if len(bare) >= NUMBER_LENGTH and parse(text) is None:
+            raise NumberMisread(text=text)
+        return self.book().named(text)
+
+    def book(self, partition: int | None = None) -> "OrderBook":
+        """Orders as they stand now: all of them, or those of one partition."""
+        return read_book(self.reader, self.known, partition)
 
 
 @contextmanager
@@ -62,25 +79,11 @@ def door(shell: Shell) -> Iterator[Door]:
     from bopis.services.counter.desk import Counter, Person
     from bopis.services.counter.orderbook import STATE_TOPIC
 
-    with shell.reader() as reader, shell.publisher() as publisher:
+    with shell.reader() as reader, shell.publisher() as publisher, known_orders(shell) as known:
         for topic in (ORDERS_TOPIC, STATE_TOPIC):
             require(reader.end_offsets([topic]), topic)
         person = Person(shell.source, shell.actor, lambda: datetime.now(UTC), lambda: str(uuid.uuid4()))
-        yield Door(shell, reader, Counter(publisher, reader, person, shell.settings.read_wait_seconds))
-
-
-def read_order(reader: "LogReader", text: str) -> "Order":
-    """The order of a number or of its begin. A number that was misheard is told from one that is not known."""
-    from bopis.domain.orders.numbers import NUMBER_LENGTH, parse
-    from bopis.services.counter.errors import NumberMisread
-    from bopis.services.counter.orderbook import OrderBook
-
-    bare = text.replace("-", "").replace(" ", "")
-    if len(bare) >= NUMBER_LENGTH and parse(text) is None:
-        raise NumberMisread(text=text)
-    book = OrderBook(reader)
-    book.refresh()
-    return book.named(text)
+        yield Door(shell, reader, Counter(publisher, reader, person, shell.settings.read_wait_seconds), known)
 
 
 def store_of(order: "Order", told: str | None) -> str:
@@ -136,11 +139,7 @@ def answer(way: Door, answered: "Answered") -> None:
 
 def row_after(way: Door, answered: "Answered") -> "Order | None":
     """The order as it stands after a message was decided."""
-    from bopis.services.counter.orderbook import OrderBook
-
-    book = OrderBook(way.reader, answered.said.placed.partition)
-    book.refresh()
-    return book.get(answered.said.message.subject)
+    return way.book(answered.said.placed.partition).get(answered.said.message.subject)
 
 
 def surroundings(way: Door, order: "Order | None") -> "tuple[tzinfo, Catalogue]":

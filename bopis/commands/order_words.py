@@ -28,14 +28,12 @@ def _quietly(found: Callable[[Any, str], list[tuple[str, str]]]) -> Callable[...
 
 
 def _orders(shell: Any, begin: str) -> list[tuple[str, str]]:
-    from bopis.domain.orders.numbers import shown
-    from bopis.services.counter.orderbook import OrderBook
+    from bopis.commands.order_access import open_book
+    from bopis.domain.orders.numbers import MISREAD, shown
+    from bopis.ports import OrdersWanted
 
-    with shell.reader() as reader:
-        book = OrderBook(reader)
-        book.refresh()
-        wanted = begin.upper().replace("-", "")
-        found = [it for it in book.all() if it.live and it.order.startswith(wanted)]
+    with open_book(shell) as (_, book):
+        found = book.find(OrdersWanted(begin.upper().translate(MISREAD)), COMPLETIONS_MAX)
     return [(shown(it.order), f"{it.state.value}, store {it.store}") for it in sorted(found, key=lambda it: it.order)]
 
 

@@ -17,6 +17,7 @@ from bopis.commands.counter import (
     vault_of,
 )
 from bopis.commands.errors import Usage
+from bopis.commands.order_access import open_book
 from bopis.commands.order_words import COMPLETE_STORES
 from bopis.commands.shell import AsJson, Shell, Yes, open_shell
 
@@ -55,27 +56,22 @@ def list_(
     as_json: AsJson = False,
 ) -> None:
     """List orders, the newest first: those that are open, unless told otherwise."""
+    from bopis.domain.orders.numbers import MISREAD
     from bopis.domain.orders.state import LineState
-    from bopis.services.counter.orderbook import OrderBook
+    from bopis.ports import OrdersWanted
 
     shell = open_shell(context, as_json)
     if state is not None and state not in set(LineState):
         raise Usage(problem=f"No state {state!r}. There are: {', '.join(LineState)}.")
-    begin = (search or "").upper().replace("-", "")
-    with shell.reader() as reader:
-        book = OrderBook(reader)
-        book.refresh()
-        found = [
-            it
-            for it in (book.in_store(store) if store and not (ended or state) else book.all())
-            if it.order.startswith(begin)
-            and (it.live or ended or state)
-            and (state is None or it.state == state)
-            and (store is None or it.store == store or any(line.store == store for line in it.lines))
-        ]
-    found.sort(key=lambda it: (-it.placed_ms, it.order))
-    rows = [_row(it) for it in found[:limit]]
-    more = max(0, len(found) - limit)
+    wanted = OrdersWanted(
+        begin=(search or "").upper().translate(MISREAD),
+        store=store,
+        state=None if state is None else LineState(state),
+        ended=ended or state is not None,
+    )
+    with open_book(shell) as (_, book):
+        found = book.find(wanted, limit + 1)
+    rows, more = [_row(it) for it in found[:limit]], len(found) > limit
     shell.answer({"orders": rows, "more": more}, lambda out: _render_rows(shell, out, rows, more))
 
 
@@ -199,7 +195,7 @@ def _row(order: "Order") -> dict[str, Any]:
     }
 
 
-def _render_rows(shell: Shell, out: "Console", rows: list[dict[str, Any]], more: int) -> None:
+def _render_rows(shell: Shell, out: "Console", rows: list[dict[str, Any]], more: bool) -> None:
     from bopis.commands.tables import table
 
     if not rows:
@@ -212,7 +208,7 @@ def _render_rows(shell: Shell, out: "Console", rows: list[dict[str, Any]], more:
         grid.add_row(*cells, _short(it["placed_at"]), _short(it["ready_by"]))
     out.print(grid)
     if more:
-        shell.say(f"... and {more} more: give --limit, --store or the begin of a number.")
+        shell.say("... and more: give --limit, --store or the begin of a number.")
 
 
 def _short(instant: str | None) -> str:

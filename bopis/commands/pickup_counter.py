@@ -20,6 +20,7 @@ from bopis.commands.counter import (
     zone_of_store,
 )
 from bopis.commands.errors import Usage
+from bopis.commands.order_access import open_book
 from bopis.commands.shell import AsJson, Shell, open_shell
 
 if TYPE_CHECKING:
@@ -172,13 +173,10 @@ def not_collected(context: typer.Context, store: STORE, as_json: AsJson = False)
     from bopis.commands.tables import iso
     from bopis.domain.orders.numbers import shown
     from bopis.domain.orders.terms import TaskKind
-    from bopis.services.counter.orderbook import OrderBook
     from bopis.services.counter.work import Colour, Step, queue
 
     shell = open_shell(context, as_json)
-    with shell.reader() as reader:
-        book = OrderBook(reader)
-        book.refresh()
+    with open_book(shell) as (_, book):
         orders = book.in_store(store)
     now_ms = int(datetime.now(UTC).timestamp() * 1000)
     waiting = [

@@ -9,6 +9,7 @@ import typer
 from bopis.commands.counter import STORE, zone_of_store
 from bopis.commands.errors import Usage
 from bopis.commands.interrupts import interruptible
+from bopis.commands.order_access import open_book
 from bopis.commands.shell import AsJson, Shell, open_shell
 
 if TYPE_CHECKING:
@@ -31,14 +32,10 @@ def queue(
     as_json: AsJson = False,
 ) -> None:
     """Show the work of a store by due time: who waits at the counter first, what is late in red."""
-    from bopis.services.counter.orderbook import OrderBook
-
     shell = open_shell(context, as_json)
     if watch and as_json:
         raise Usage(problem="--json prints one document; ask again for another one instead of --watch.")
-    with shell.reader() as reader:
-        book = OrderBook(reader)
-        book.refresh()
+    with open_book(shell) as (reader, book):
         zone = zone_of_store(reader, store)
         _show(shell, store, _entries(book, store), zone)
         with interruptible():

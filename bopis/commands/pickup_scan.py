@@ -74,14 +74,12 @@ def walk(
 
     Without --found and --missing the list is printed and nothing is changed, but for --picker.
     """
-    from bopis.services.counter.orderbook import OrderBook
     from bopis.services.counter.walking import needs, share_out
     from bopis.services.counter.walking import walk as one_walk
 
     shell = open_shell(context, as_json)
     with door(shell) as way:
-        book = OrderBook(way.reader)
-        book.refresh()
+        book = way.book()
         chosen = [book.named(it) for it in orders] if orders else book.in_store(store)
         wanted = [need for order in chosen for need in needs(order, store)]
         shares = share_out(wanted, by_sku(way, found or []), by_sku(way, missing or []))

@@ -81,7 +81,7 @@ def orders_of(engine: Engine, customer: str) -> list[Order]:
 
 def open_numbers(engine: Engine, begin: str = "", limit: int = 50) -> list[str]:
     """Numbers of open orders that begin so, the newest first: for completion while somebody types."""
-    query = select(order_rows.c.order_id).where(order_rows.c.live, _begins(begin.upper().translate(MISREAD)))
+    query = select(order_rows.c.order_id).where(order_rows.c.live, begins(begin.upper().translate(MISREAD)))
     with reading(engine) as connection:
         return list(connection.execute(query.order_by(order_rows.c.placed_ms.desc()).limit(limit)).scalars())
 
@@ -93,7 +93,7 @@ def _named(connection: Connection, text: str) -> Order:
         return _order(exact)
     if len(wanted) < PREFIX_LENGTH_MIN:
         raise OrderUnknown(order=text)
-    query = select(order_rows.c.order_id, order_rows.c.row).where(_begins(wanted))
+    query = select(order_rows.c.order_id, order_rows.c.row).where(begins(wanted))
     query = query.order_by(order_rows.c.live.desc(), order_rows.c.order_id)
     open_ones = connection.execute(query.where(order_rows.c.live).limit(CLOSE_MAX)).all()
     near = open_ones or connection.execute(query.limit(CLOSE_MAX)).all()
@@ -104,7 +104,8 @@ def _named(connection: Connection, text: str) -> Order:
     return _order(near[0].row)
 
 
-def _begins(text: str) -> Any:
+def begins(text: str) -> Any:
+    """The condition that an order's number begins so."""
     # Numbers are ASCII letters and digits, so what begins with a text lies before the text and the highest of these.
     column = order_rows.c.order_id
     return (column >= text) & (column < text + "\x7f")

@@ -1,12 +1,17 @@
-"""Orders as they stand, folded from the compacted changelog of their processor."""
+"""Orders as they stand: what the read side knows of them, and what the changelog of their processor has beyond it.
 
-from collections.abc import Iterator
+So an answer is as new as the log, and costs as little as the read side is behind. Without a read side the whole
+changelog is read.
+"""
+
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
+from bopis.domain.orders.numbers import MISREAD
 from bopis.domain.orders.state import Order
 from bopis.domain.values import STORE_LENGTH_MAX
-from bopis.ports import Log, Record
+from bopis.ports import KnownOrders, Log, OrdersWanted, Record, Stand
 from bopis.services.counter.errors import NumberUnclear, OrderUnknown
 
 STATE_TOPIC = "order-state"
@@ -15,8 +20,7 @@ POSITION_KEY = b"\x00position"
 CLAIM_KEY = b"\x00claim"
 PREFIX_LENGTH_MIN = 2
 CLOSE_MAX = 5
-
-_MISREAD = str.maketrans({"O": "0", "I": "1", "L": "1", "-": "", " ": ""})
+NEAR_MAX = 50
 
 
 class Position(msgspec.Struct):
@@ -33,15 +37,16 @@ _decode = msgspec.json.Decoder(Order).decode
 class OrderBook:
     """Rows by order number, kept as the bytes they came as: most of them are never asked for.
 
-    With a ``partition`` only the orders in it are read.
+    With a ``partition`` only the orders in it are read; with ``known`` only what came after it. Rows that are known
+    already lack what is nobody's business outside the processor: the hashes of the pickup code.
     """
 
-    def __init__(self, log: Log, partition: int | None = None) -> None:
+    def __init__(self, log: Log, partition: int | None = None, known: KnownOrders | None = None) -> None:
         self._log = log
         self._only = partition
+        self._known = known
         self._next: dict[tuple[str, int], int] = {}
-        self._raw: dict[str, bytes] = {}
-        self._where: dict[str, int] = {}
+        self._raw: dict[str, bytes | None] = {}
         self._claims: dict[int, int] = {}
         self._stale: set[int] = set()
 
@@ -49,7 +54,7 @@ class OrderBook:
         """Read what is new; the numbers of the orders that changed."""
         ends = self._mine(self._log.end_offsets((STATE_TOPIC,)))
         if not self._next:
-            self._next = self._mine(self._log.start_offsets((STATE_TOPIC,)))
+            self._next = self._first(ends)
         changed: set[str] = set()
         for record in self._log.read(self._next, ends):
             if not record.key:
@@ -63,57 +68,75 @@ class OrderBook:
 
     def get(self, number: str) -> Order | None:
         """The order of a number."""
-        raw = self._raw.get(number)
-        return None if raw is None else _decode(raw)
+        if number in self._raw:
+            raw = self._raw[number]
+            return None if raw is None else _decode(raw)
+        return None if self._known is None else self._known.get(number)
 
     def named(self, text: str) -> Order:
         """The order that somebody means by its number or the begin of it.
 
         Raises `OrderUnknown` or `NumberUnclear`, which names those that begin so.
         """
-        wanted = text.upper().translate(_MISREAD)
+        wanted = text.upper().translate(MISREAD)
         found = self.get(wanted)
         if found is not None:
             return found
-        near = [it for it in self._raw if it.startswith(wanted)] if len(wanted) >= PREFIX_LENGTH_MIN else []
+        if len(wanted) < PREFIX_LENGTH_MIN:
+            raise OrderUnknown(order=text[:STORE_LENGTH_MAX])
+        near = self.find(OrdersWanted(wanted), NEAR_MAX) or self.find(OrdersWanted(wanted, ended=True), NEAR_MAX)
         if not near:
             raise OrderUnknown(order=text[:STORE_LENGTH_MAX])
-        open_ones = [it for it in near if self._has_live(it)]
-        chosen = open_ones or near
-        if len(chosen) > 1:
-            raise NumberUnclear(text=text, orders=", ".join(sorted(chosen)[:CLOSE_MAX]), count=len(chosen))
-        return _decode(self._raw[chosen[0]])
+        if len(near) > 1:
+            numbers = ", ".join(sorted(it.order for it in near)[:CLOSE_MAX])
+            raise NumberUnclear(text=text, orders=numbers, count=len(near))
+        return near[0]
+
+    def find(self, wanted: OrdersWanted, limit: int) -> list[Order]:
+        """Orders of a kind, the newest first, at most so many."""
+        known = () if self._known is None else self._known.find(wanted, limit + len(self._raw))
+        found = [it for it in self._merged(known, self._read()) if wanted.fit(it)]
+        return sorted(found, key=lambda it: (-it.placed_ms, it.order))[:limit]
 
     def in_store(self, store: str) -> list[Order]:
         """Orders with live lines or open tasks in a store, the oldest first."""
         needle = b'"store":' + msgspec.json.encode(store)
-        found = [order for order in self._with(needle) if _concerns(order, store)]
-        return sorted(found, key=lambda it: (it.placed_ms, it.order))
+        found = self._merged(
+            () if self._known is None else self._known.in_store(store),
+            self._read(needle),
+        )
+        return sorted((it for it in found if _concerns(it, store)), key=lambda it: (it.placed_ms, it.order))
 
-    def all(self) -> Iterator[Order]:
-        """Every order, in no particular order."""
-        return (_decode(raw) for raw in list(self._raw.values()))
+    def _merged(self, known: Iterable[Order], read: Iterable[Order]) -> Iterator[Order]:
+        yield from read
+        yield from (it for it in known if it.order not in self._raw)
 
-    def partition(self, number: str) -> int:
-        """The partition that an order's records stand in; the same number in every topic of orders."""
-        return self._where[number]
+    def _read(self, needle: bytes = b"") -> Iterator[Order]:
+        return (_decode(raw) for raw in list(self._raw.values()) if raw is not None and needle in raw)
+
+    def _first(self, ends: dict[tuple[str, int], int]) -> dict[tuple[str, int], int]:
+        """Where to begin: after what is known, if that is of this log; else at the beginning."""
+        starts = self._mine(self._log.start_offsets((STATE_TOPIC,)))
+        if self._known is None:
+            return starts
+        stands = {where: it for where, it in self._stands(self._known).items() if where in starts}
+        if any(it.position >= ends.get(where, 0) for where, it in stands.items()):
+            self._known = None
+            return starts
+        self._claims = {where[1]: it.claim for where, it in stands.items()}
+        self._stale = {where[1] for where, it in stands.items() if it.stale}
+        return starts | {where: it.position + 1 for where, it in stands.items()}
+
+    @staticmethod
+    def _stands(known: KnownOrders) -> dict[tuple[str, int], Stand]:
+        return {(STATE_TOPIC, partition): it for partition, it in known.stands().items()}
 
     def _mine(self, offsets: dict[tuple[str, int], int]) -> dict[tuple[str, int], int]:
         return {where: offset for where, offset in offsets.items() if self._only in (None, where[1])}
 
-    def _with(self, needle: bytes) -> Iterator[Order]:
-        return (_decode(raw) for raw in self._raw.values() if needle in raw)
-
-    def _has_live(self, number: str) -> bool:
-        return bool(_decode(self._raw[number]).live)
-
     def _row(self, record: Record) -> str:
         number = (record.key or b"").decode()
-        if record.value is None:
-            self._raw.pop(number, None)
-        else:
-            self._raw[number] = record.value
-            self._where[number] = record.partition
+        self._raw[number] = record.value
         return number
 
     def _note(self, record: Record) -> None:
