@@ -142,6 +142,14 @@ class KnownOrders(Protocol):
         """At least every order with live lines or open tasks in a store."""
         ...
 
+    def read_up_to(self, topics: Iterable[str]) -> dict[tuple[str, int], int]:
+        """The offset of the last record that was read of each partition; those of which nothing was are left out."""
+        ...
+
+    def places(self, number: str) -> dict[tuple[str, int], list[int]]:
+        """Where the conclusions about an order and its decisions stand in the log, by (topic, partition), rising."""
+        ...
+
 
 class Codes(Protocol):
     """Pickup codes, derived from the installation's key; the log keeps keyed hashes of them only."""

@@ -25,7 +25,7 @@ def why(context: typer.Context, order: ORDER, as_json: AsJson = False) -> None:
     with door(shell) as way:
         found = way.order(order)
         zone, catalogue = surroundings(way, found)
-        past = read_past(way.reader, found)
+        past = read_past(way.reader, found, way.known)
     words = Words(zone, catalogue.name)
     timeline = [_entry(it, words) for it in past.events]
     decisions = [msgspec.to_builtins(it) for it in past.decisions]

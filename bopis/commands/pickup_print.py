@@ -102,7 +102,9 @@ def receipt(
     shell = open_shell(context, as_json)
     with door(shell) as way:
         found, where, words, catalogue = _place(way, order, store)
-        given = [it.data for it in read_past(way.reader, found).events if isinstance(it.data, OrderHandedOver)]
+        given = [
+            it.data for it in read_past(way.reader, found, way.known).events if isinstance(it.data, OrderHandedOver)
+        ]
         if not given:
             raise Conflict(cause=f"nothing of order {order} was handed over yet")
         last = given[-1]

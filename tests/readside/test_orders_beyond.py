@@ -6,11 +6,13 @@ import pytest
 from sqlalchemy import Engine
 
 from bopis.domain.orders import messages as m
+from bopis.domain.orders.outcomes import OrderCancelled
 from bopis.domain.orders.state import LineState, Order
 from bopis.domain.orders.terms import By
 from bopis.ports import Offsets, OrdersWanted, Record
 from bopis.readside.queries.known_orders import ReadOrders
 from bopis.services.counter.orderbook import STATE_TOPIC, OrderBook
+from bopis.services.counter.past import read_past
 from streams.changelog import Claim, Position, encode_note
 from tests.domain.orders.world import S1, number
 from tests.readside.orderlog import CLAIM, POSITION, OrderLog
@@ -19,26 +21,26 @@ EVERY = OrdersWanted(ended=True)
 
 
 class OneLog:
-    """The orders' changelog as the port shows it; it counts what is read of it."""
+    """What a world of orders wrote as the port shows it; it notes what is read of it."""
 
     def __init__(self, written: OrderLog) -> None:
-        self._records = written.topics[STATE_TOPIC]
+        self._topics = written.topics
         self.read_offsets: list[int] = []
 
-    def start_offsets(self, _: Iterable[str]) -> dict[tuple[str, int], int]:
-        return {(STATE_TOPIC, 0): 0}
+    def start_offsets(self, topics: Iterable[str]) -> dict[tuple[str, int], int]:
+        return {(topic, 0): 0 for topic in topics}
 
-    def end_offsets(self, _: Iterable[str]) -> dict[tuple[str, int], int]:
-        return {(STATE_TOPIC, 0): len(self._records)}
+    def end_offsets(self, topics: Iterable[str]) -> dict[tuple[str, int], int]:
+        return {(topic, 0): len(self._topics[topic]) for topic in topics}
 
-    def offsets_at(self, _: Iterable[str], at_ms: int) -> dict[tuple[str, int], int]:
-        raise AssertionError("nobody asks for an instant")
+    def offsets_at(self, topics: Iterable[str], at_ms: int) -> dict[tuple[str, int], int]:
+        return {(it, 0): sum(record.timestamp < at_ms for record in self._topics[it]) for it in topics}
 
     def read(self, first: Offsets, end: Offsets) -> Iterator[Record]:
-        where = (STATE_TOPIC, 0)
-        for it in self._records[first[where] : end[where]]:
-            self.read_offsets.append(it.offset)
-            yield Record(STATE_TOPIC, 0, it.offset, it.timestamp, it.key, it.value)
+        for topic, _ in first:
+            for it in self._topics[topic][first[topic, 0] : end[topic, 0]]:
+                self.read_offsets.append(it.offset)
+                yield Record(topic, 0, it.offset, it.timestamp, it.key, it.value)
 
 
 def book_beyond(written: OrderLog, engine: Engine) -> tuple[OrderBook, OneLog]:
@@ -126,3 +128,22 @@ def test_a_claim_that_the_read_side_has_read_still_tells_who_lost_the_partition(
     found = book.get(number(1))
     assert found is not None
     assert found.state is not LineState.CANCELLED
+
+
+def test_the_story_of_an_order_is_read_where_it_stands_and_from_what_came_since(
+    written: OrderLog, engine: Engine
+) -> None:
+    for n in range(6, 60):
+        written.place(n)
+    order = written.orders.rows[number(2)]
+    whole, beyond = OneLog(written), OneLog(written)
+
+    expected = read_past(whole, order)
+    found = read_past(beyond, order, ReadOrders(engine))
+
+    assert found == expected
+    assert [type(it.data) for it in found.events].count(OrderCancelled) == 1
+    written.project(engine)
+    again = OneLog(written)
+    assert read_past(again, order, ReadOrders(engine)) == expected
+    assert len(again.read_offsets) < len(beyond.read_offsets) < len(whole.read_offsets)

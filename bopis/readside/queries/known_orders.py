@@ -10,11 +10,11 @@ from bopis.domain.orders.state import Order
 from bopis.ports import OrdersWanted, Stand
 from bopis.readside.changes import NO_POSITION
 from bopis.readside.engine import reading
-from bopis.readside.orders.tables import order_lines, order_tasks
+from bopis.readside.orders.tables import order_decisions, order_lines, order_tasks, order_timeline
 from bopis.readside.orders.tables import orders as order_rows
 from bopis.readside.queries.orders import begins
 from bopis.readside.schema import consumed
-from bopis.readside.writer import ORDER_STATE
+from bopis.readside.writer import ORDER_EVENTS, ORDER_STATE, ORDERS
 
 _order = msgspec.json.Decoder(Order).decode
 
@@ -58,6 +58,22 @@ class ReadOrders:
         number = order_rows.c.order_id
         of_store = (order_rows.c.live & number.in_(there)) | number.in_(left)
         return self._orders(select(order_rows.c.row).where(of_store))
+
+    def read_up_to(self, topics: Iterable[str]) -> dict[tuple[str, int], int]:
+        """The offset of the last record that was read of each partition; those of which nothing was are left out."""
+        query = select(consumed).where(consumed.c.topic.in_(list(topics)), consumed.c.position > NO_POSITION)
+        with reading(self._engine) as connection:
+            return {(row.topic, row.partition): row.position for row in connection.execute(query)}
+
+    def places(self, number: str) -> dict[tuple[str, int], list[int]]:
+        """Where the conclusions about an order and its decisions stand in the log, by (topic, partition), rising."""
+        found: dict[tuple[str, int], list[int]] = {}
+        with reading(self._engine) as connection:
+            for topic, table in ((ORDER_EVENTS, order_timeline), (ORDERS, order_decisions)):
+                query = select(table.c.partition, table.c.offset).where(table.c.order_id == number)
+                for row in connection.execute(query.order_by(table.c.partition, table.c.offset)):
+                    found.setdefault((topic, row.partition), []).append(row.offset)
+        return found
 
     def _orders(self, query: Select[Any]) -> list[Order]:
         with reading(self._engine) as connection:
