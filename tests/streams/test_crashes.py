@@ -53,9 +53,9 @@ async def test_a_killed_worker_is_back_at_work_without_waiting_for_its_session(w
     await load.check()
 
 
-async def test_a_sleeper_that_wakes_after_a_takeover_writes_nothing_and_leaves(world: World) -> None:
+async def test_a_sleeper_that_does_not_know_that_it_slept_is_refused_by_the_log_and_leaves(world: World) -> None:
     patience = {"session_timeout_ms": 4_000, "heartbeat_ms": 1_000}
-    sleeper = world.worker("sleeper", **patience)
+    sleeper = world.worker("sleeper", timeless=True, **patience)
     sleeper.wait_ready()
     load = Load(world)
     loading = asyncio.create_task(load.run(seconds=10, per_second=800))
@@ -70,5 +70,6 @@ async def test_a_sleeper_that_wakes_after_a_takeover_writes_nothing_and_leaves(w
     await loading
 
     assert code == 75, sleeper.text[-2000:]
+    assert sleeper.count('"worker.fenced"') == 1
     await load.check()
     assert successor.stop() == 0

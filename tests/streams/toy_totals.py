@@ -113,6 +113,12 @@ def _become_deaf() -> None:
     ConsumerThread._fetch_records = nothing  # type: ignore[method-assign]  # a fault, planted
 
 
+def _lose_the_clock() -> None:
+    """A worker that does not notice for how long it slept: the log alone can keep it from writing."""
+    endless = property(lambda _: float("inf"))
+    StreamLimits.sleep_s_max = endless  # type: ignore[assignment,method-assign]  # a fault, planted
+
+
 def main(bootstrap: str, prefix: str, partitions: str, data_dir: str, options: str) -> int:
     from streams import worker
 
@@ -136,6 +142,8 @@ def main(bootstrap: str, prefix: str, partitions: str, data_dir: str, options: s
     processor = Totals(told.pop("every", 1))
     if told.pop("deaf", False):
         _become_deaf()
+    if told.pop("timeless", False):
+        _lose_the_clock()
     limits = msgspec.structs.replace(StreamLimits(), **told)
     return worker.run(processor, connection, limits, lambda ready: print("ready", ready.rows, flush=True))
 
