@@ -165,7 +165,9 @@ def _short(told_as: str) -> str:
 
 
 def _announcement(message: Message, store: str, event: TransferDispatched, recorded_at_ms: int) -> Output:
-    announced = TransferAnnounced(transfer=event.transfer, from_store=store, lines=event.lines)
+    announced = TransferAnnounced(
+        transfer=event.transfer, from_store=store, lines=event.lines, expected_at=message.data.expected_at
+    )
     said = Message(
         id=f"announced/{blake2s(message.cause.encode(), digest_size=8).hexdigest()}",
         source=f"{NAME}/{store}",

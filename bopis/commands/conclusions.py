@@ -18,6 +18,18 @@ def in_words(data: Any) -> str:
         case events.TransferDiscrepancyFound():
             lines = ", ".join(f"{it.sku} shipped {it.shipped}, received {it.received}" for it in data.lines)
             return f"transfer {data.transfer} differs: {lines}"
+        case events.ReceiptDiscrepancyFound():
+            lines = ", ".join(f"{it.sku} expected {it.expected}, received {it.received}" for it in data.lines)
+            return f"the receipt of {data.document} differs: {lines}; the rest is expected no longer"
+        case events.ReceiptOverdue():
+            lines = ", ".join(f"{it.sku} x {it.quantity}" for it in data.lines)
+            return f"{data.document} is overdue and counts for no promise until a new date is said: {lines}"
+        case events.ExpectationRefused():
+            return f"nothing is expected under {data.document!r}; see: bopis stock expected"
+        case events.ThresholdCrossed():
+            if data.in_pickup_stock:
+                return f"{data.sku} is back in pickup stock: {data.available} can be promised"
+            return f"{data.sku} is out of pickup stock"
         case events.GapClosed():
             return f"messages {data.first} to {data.last} of {data.device} are settled by the count"
         case events.StockRuleSet():

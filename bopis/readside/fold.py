@@ -13,12 +13,14 @@ from bopis.domain.inventory.admission import Rejected
 from bopis.domain.inventory.messages import (
     HOLD_COMMANDS,
     CategoriseSkus,
+    ExpectationWithdrawn,
     PosReturn,
     PosSale,
     ReserveStock,
     SetStorePolicy,
     StockAdjusted,
     StockCounted,
+    StockExpected,
     StockPicked,
     StockReceived,
     Tick,
@@ -31,6 +33,7 @@ from bopis.domain.inventory.rows import (
     Hold,
     Store,
     device_key,
+    expected_key,
     hold_key,
     level_key,
     seen_key,
@@ -53,6 +56,7 @@ _WITH_SKUS = (
 )  # fmt: skip
 _WITH_HOLD = (*HOLD_COMMANDS, StockPicked)
 _WITH_TRANSFER = (TransferAnnounced, TransferReceived)
+_WITH_DOCUMENT = (StockReceived, StockExpected, ExpectationWithdrawn)
 
 
 class Fold:
@@ -159,6 +163,8 @@ def _name_rows(message: Message, keys: dict[str, None], hold_keys: list[str]) ->
         hold_keys.append(key)
     elif isinstance(data, _WITH_TRANSFER):
         keys[transfer_key(store, data.transfer)] = None
+    elif isinstance(data, _WITH_DOCUMENT):
+        keys[expected_key(store, data.document)] = None
 
 
 def _decoded(record: RecordLike) -> Message | None:

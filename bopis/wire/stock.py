@@ -3,8 +3,15 @@
 from msgspec import Struct
 
 from bopis.domain.inventory import events, messages
-from bopis.domain.inventory.messages import ChangeLine, Reason, StockAdjusted
-from bopis.domain.values import Change, Sku, Text
+from bopis.domain.inventory.messages import (
+    ChangeLine,
+    Reason,
+    StockAdjusted,
+    StockLines,
+    TransferAnnounced,
+    TransferShipped,
+)
+from bopis.domain.values import Change, Id, Sku, StoreId, Text
 from bopis.wire.envelope import Family
 
 
@@ -34,16 +41,42 @@ def _refused_from_v1(body: HoldCommandRefusedV1) -> events.HoldCommandRefused:
     return events.HoldCommandRefused(hold=body.hold, command=body.command, reason=body.reason)
 
 
+class TransferShippedV1(Struct, frozen=True, kw_only=True):
+    """The first version did not say when the goods will be there."""
+
+    transfer: Id
+    to_store: StoreId
+    lines: StockLines
+
+
+class TransferAnnouncedV1(Struct, frozen=True, kw_only=True):
+    """The first version did not say when the goods will be here."""
+
+    transfer: Id
+    from_store: StoreId
+    lines: StockLines
+
+
+def _shipped_from_v1(body: TransferShippedV1) -> TransferShipped:
+    return TransferShipped(transfer=body.transfer, to_store=body.to_store, lines=body.lines)
+
+
+def _announced_from_v1(body: TransferAnnouncedV1) -> TransferAnnounced:
+    return TransferAnnounced(transfer=body.transfer, from_store=body.from_store, lines=body.lines)
+
+
 STOCK = Family(
     {
         "bopis.pos.sale.v1": messages.PosSale,
         "bopis.pos.return.v1": messages.PosReturn,
         "bopis.stock.received.v1": messages.StockReceived,
+        "bopis.stock.expected.v1": messages.StockExpected,
+        "bopis.stock.expectation_withdrawn.v1": messages.ExpectationWithdrawn,
         "bopis.stock.counted.v1": messages.StockCounted,
         "bopis.stock.adjusted.v2": messages.StockAdjusted,
         "bopis.stock.picked.v1": messages.StockPicked,
-        "bopis.transfer.shipped.v1": messages.TransferShipped,
-        "bopis.transfer.announced.v1": messages.TransferAnnounced,
+        "bopis.transfer.shipped.v2": messages.TransferShipped,
+        "bopis.transfer.announced.v2": messages.TransferAnnounced,
         "bopis.transfer.received.v1": messages.TransferReceived,
         "bopis.agent.heartbeat.v1": messages.AgentHeartbeat,
         "bopis.stock.tick.v1": messages.Tick,
@@ -55,7 +88,11 @@ STOCK = Family(
         "bopis.stock.set_policy.v1": messages.SetStorePolicy,
         "bopis.stock.categorise.v1": messages.CategoriseSkus,
     },
-    old={"bopis.stock.adjusted.v1": (StockAdjustedV1, _adjusted_from_v1)},
+    old={
+        "bopis.stock.adjusted.v1": (StockAdjustedV1, _adjusted_from_v1),
+        "bopis.transfer.shipped.v1": (TransferShippedV1, _shipped_from_v1),
+        "bopis.transfer.announced.v1": (TransferAnnouncedV1, _announced_from_v1),
+    },
 )
 
 INVENTORY_EVENTS = Family(
@@ -74,6 +111,10 @@ INVENTORY_EVENTS = Family(
         "bopis.inventory.count_refused.v1": events.CountRefused,
         "bopis.inventory.transfer_dispatched.v1": events.TransferDispatched,
         "bopis.inventory.transfer_discrepancy_found.v1": events.TransferDiscrepancyFound,
+        "bopis.inventory.receipt_discrepancy_found.v1": events.ReceiptDiscrepancyFound,
+        "bopis.inventory.receipt_overdue.v1": events.ReceiptOverdue,
+        "bopis.inventory.expectation_refused.v1": events.ExpectationRefused,
+        "bopis.inventory.threshold_crossed.v1": events.ThresholdCrossed,
         "bopis.inventory.stock_rule_set.v1": events.StockRuleSet,
         "bopis.inventory.store_policy_set.v1": events.StorePolicySet,
     },

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 from zlib import crc32
 
-from bopis.domain.inventory.events import Event
+from bopis.domain.inventory.events import Event, ThresholdCrossed
 from bopis.domain.inventory.rows import Level, Row, level_key
 from bopis.domain.inventory.step import step
 from bopis.domain.inventory.trace import Trace
@@ -50,13 +50,14 @@ class MemoryRows:
 
 
 class Shop:
-    """One store's inventory under test: says messages to it and remembers what it concluded."""
+    """One store's inventory under test: says messages to it; crossings of thresholds are heard apart."""
 
     def __init__(self, store: str = STORE, now_ms: int = NOON_MS) -> None:
         self.store = store
         self.now_ms = now_ms
         self.rows = MemoryRows()
         self._said = 0
+        self.crossed: list[ThresholdCrossed] = []
 
     def message(self, data: Any, **header: Any) -> Message:
         self._said += 1
@@ -71,7 +72,9 @@ class Shop:
 
     def hear(self, message: Message, trace: Trace | None = None) -> list[Event]:
         value = STOCK.encode(message)
-        return [event for _, event in step(self.rows, message, self.now_ms, crc32(value), trace)]
+        events = [event for _, event in step(self.rows, message, self.now_ms, crc32(value), trace)]
+        self.crossed += [event for event in events if isinstance(event, ThresholdCrossed)]
+        return [event for event in events if not isinstance(event, ThresholdCrossed)]
 
     def level(self, sku: str = SKU) -> Level:
         row = self.rows.get(level_key(self.store, sku))

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from bopis.domain.inventory.audit import Audit
-from bopis.domain.inventory.events import ReservationRefused, StockReserved
+from bopis.domain.inventory.events import ReservationRefused, StockReserved, ThresholdCrossed
 from bopis.domain.inventory.messages import (
     ChangeLine,
     CollectStock,
@@ -34,7 +34,7 @@ from bopis.domain.inventory.messages import (
     StockReceived,
     Tick,
 )
-from bopis.domain.inventory.rows import Hold, row_type
+from bopis.domain.inventory.rows import Hold, Level, row_type, split_key
 from bopis.domain.inventory.step import step
 from bopis.domain.message import Message
 from bopis.domain.values import DAY_MS, HOUR_MS, MINUTE_MS
@@ -63,6 +63,7 @@ class Inventory(RuleBasedStateMachine):
         self.sequences: dict[str, int] = {}
         self.holds: list[tuple[str, str]] = []
         self.number = 0
+        self.safety: dict[tuple[str, str], int] = {}
 
     # What happens in the world
 
@@ -77,6 +78,7 @@ class Inventory(RuleBasedStateMachine):
 
     def _deliver(self, message: Message, value: bytes) -> list[Any]:
         """The log appends the record and the engine takes it; nothing is expected of a repeat."""
+        stood = self._in_pickup_stock()
         counts = self.audit.message(message, self.now_ms, crc32(value))
         concluded = step(self.rows, message, self.now_ms, crc32(value))
         if message.data.__class__ not in (Tick, ReserveStock, ReleaseStock, CollectStock, ExtendHold):
@@ -84,7 +86,25 @@ class Inventory(RuleBasedStateMachine):
         for output in conclusions(message, self.now_ms, concluded):
             if output.topic == "inventory-events":
                 self.audit.event(INVENTORY_EVENTS.decode(output.value))
-        return [event for _, event in concluded]
+        if isinstance(message.data, SetStockRule) and counts:
+            self.safety[message.subject, str(message.data.sku)] = message.data.safety_stock or 0
+        self._judge_crossings(stood, [(store, it) for store, it in concluded if isinstance(it, ThresholdCrossed)])
+        return [event for _, event in concluded if not isinstance(event, ThresholdCrossed)]
+
+    def _in_pickup_stock(self) -> dict[tuple[str, str], bool]:
+        """Which SKUs that are in the books are in pickup stock: on hand, held and rules by the judge's own books."""
+        on_hand, held = self.audit.on_hand, self.audit.held
+        levels = {split_key(key)[1:]: row for key, row in self.rows.rows.items() if isinstance(row, Level)}
+        return {
+            cell: on_hand.get(cell, 0) - held.get(cell, 0) - row.in_doubt - self.safety.get(cell, 0) > 0
+            for cell, row in levels.items()
+        }
+
+    def _judge_crossings(self, stood: dict[tuple[str, str], bool], said: list[tuple[str, ThresholdCrossed]]) -> None:
+        stands = self._in_pickup_stock()
+        crossed = {cell: is_in for cell, is_in in stands.items() if stood.get(cell, is_in) is not is_in}
+        assert {(store, event.sku): event.in_pickup_stock for store, event in said} == crossed
+        assert len(said) == len(crossed), "each crossing is said once"
 
     def _publish(self, message: Message) -> list[Any]:
         value = STOCK.encode(message)

@@ -16,10 +16,12 @@ from bopis.domain.inventory.admission import SEEN_MEMORY_MS, Rejected, check_pla
 from bopis.domain.inventory.events import HoldEnd
 from bopis.domain.inventory.messages import (
     HOLD_COMMANDS,
+    CategoriseSkus,
     Condition,
     PosReturn,
     PosSale,
     Reason,
+    SetStockRule,
     StockAdjusted,
     StockCounted,
     StockPicked,
@@ -62,6 +64,8 @@ class Audit:
         self._counts: dict[Cell, list[_Count]] = {}
         self._refused_counts: set[tuple[str, str]] = set()
         self._held: dict[tuple[str, str, int], list[Any]] = {}
+        self._crossed: dict[Cell, bool] = {}
+        self._ruled: set[str] = set()
         self.violations_seen: list[Violation] = []
 
     def message(self, message: Message, recorded_at_ms: int, digest: int) -> bool:
@@ -85,6 +89,8 @@ class Audit:
             self._take_count(message, message.data, at_ms)
         if isinstance(message.data, StockPicked):
             self._picks[message.cause] = (message.subject, at_ms, message.data)
+        if isinstance(message.data, SetStockRule | CategoriseSkus):
+            self._ruled.add(message.subject)
         return True
 
     def event(self, event: Message) -> None:
@@ -113,6 +119,8 @@ class Audit:
                     self._lose((store, hit.hold, hit.line), hit.lost)
             case events.ShortPickFound():
                 self._lose((store, data.hold, data.line), data.missing)
+            case events.ThresholdCrossed():
+                self._cross((store, data.sku), data.in_pickup_stock)
             case events.CountRefused():
                 self._refused_counts.add((str(event.causation), data.sku))
             case events.HoldCommandRefused(command="StockPicked"):
@@ -146,6 +154,7 @@ class Audit:
             if kind == "level" and isinstance(row, Level):
                 seen.add((store, rest))
                 found += _compare((store, rest), row, on_hand, held)
+                found += self._stands((store, rest), on_hand.get((store, rest), 0) - row.in_doubt, held)
             elif isinstance(row, Hold):
                 for line in row.lines:
                     if line.state is LineState.HELD:
@@ -206,6 +215,19 @@ class Audit:
         self._ends[key] = epoch_ms(event.time)
         if end is HoldEnd.COLLECTED:
             self._moves.setdefault((key[0], line[0]), []).append((self._ends[key], -units))
+
+    def _cross(self, cell: Cell, is_in: bool) -> None:
+        # A rule moves the threshold under many SKUs without a word on each, so who has rules may cross twice.
+        if self._crossed.get(cell) is is_in and cell[0] not in self._ruled:
+            self._violate(7, f"{cell[0]} {cell[1]}", f"crossed into the same state twice: in pickup stock {is_in}")
+        self._crossed[cell] = is_in
+
+    def _stands(self, cell: Cell, undoubted: int, held: dict[Cell, int]) -> list[Violation]:
+        """Whether a SKU that crossed stands on the side that was said last."""
+        said, is_in = self._crossed.get(cell), undoubted - held.get(cell, 0) > 0
+        if said is None or said is is_in or cell[0] in self._ruled:
+            return []
+        return [Violation(invariant=7, where=" ".join(cell), said=f"in pickup stock {is_in}, but {said} was said last")]
 
     def _lose(self, key: tuple[str, str, int], lost: int) -> None:
         line = self._held.get(key)

@@ -1,9 +1,10 @@
 """What may be promised, term by term, and which rule withheld what."""
 
+from collections.abc import Iterable
 from typing import cast
 
 from bopis.domain.inventory.movements import RATE_WINDOW_MS, sold_per_week
-from bopis.domain.inventory.rows import Device, Level, Rows, Rule, Store, Terms, device_key
+from bopis.domain.inventory.rows import Device, Incoming, Level, Rows, Rule, Store, Terms, device_key
 from bopis.domain.values import MINUTE_MS
 
 DEFAULT_RULE = "default"
@@ -28,6 +29,22 @@ def terms(level: Level, sku: str, store: Store, heard_ms: int | None, at_ms: int
         safety_stock_rule=safety_rule,
         walk_in_reserve_rule=walk_in_rule,
     )
+
+
+def available_on(found: Terms, incoming: Iterable[Incoming], on_ms: int, now_ms: int) -> int:
+    """Units that may be promised for a later instant: what is free now, and what is expected between now and then.
+
+    What is short on the books is refilled first. What is overdue counts for no instant: nobody knows when it comes.
+    """
+    coming = sum(it.quantity for it in incoming if now_ms < it.at_ms <= on_ms)
+    return max(0, found.on_hand - found.held - found.in_doubt - found.withheld + coming)
+
+
+def withheld(store: Store, level: Level, sku: str) -> int:
+    """Units of a SKU that the rules withhold, staleness left aside."""
+    if not store.rules:
+        return 0
+    return _ruled(store, level, sku, "safety_stock")[0] + _ruled(store, level, sku, "walk_in_reserve")[0]
 
 
 def staleness(level: Level, store: Store, heard_ms: int | None, at_ms: int) -> int:

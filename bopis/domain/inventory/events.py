@@ -18,6 +18,7 @@ class Refusal(StrEnum):
     UNKNOWN_LINE = "unknown_line"
     HOLD_ENDED = "hold_ended"
     COUNT_TOO_OLD = "count_too_old"
+    UNKNOWN_DOCUMENT = "unknown_document"
 
 
 class HoldEnd(StrEnum):
@@ -162,6 +163,42 @@ class TransferDiscrepancyFound(Struct, frozen=True, kw_only=True):
     lines: tuple[Discrepancy, ...]
 
 
+class ReceiptDifference(Struct, frozen=True, kw_only=True):
+    sku: str
+    expected: int
+    received: int
+
+
+class ReceiptDiscrepancyFound(Struct, frozen=True, kw_only=True):
+    """A receipt brought less or more than was expected under its document; the rest is expected no longer."""
+
+    document: str
+    lines: tuple[ReceiptDifference, ...]
+
+
+class ReceiptOverdue(Struct, frozen=True, kw_only=True):
+    """Goods were expected by now and have not been received: they count for no promise until a new date is said."""
+
+    document: str
+    expected_ms: int
+    lines: tuple[StockLine, ...]
+
+
+class ExpectationRefused(Struct, frozen=True, kw_only=True):
+    """A withdrawal names a document under which nothing is expected."""
+
+    document: str
+    reason: Refusal
+
+
+class ThresholdCrossed(Struct, frozen=True, kw_only=True):
+    """A SKU went out of pickup stock, or came back into it; ``available`` leaves staleness aside."""
+
+    sku: str
+    in_pickup_stock: bool
+    available: int
+
+
 class StockRuleSet(Struct, frozen=True, kw_only=True):
     rule: str
     safety_stock: int | None
@@ -188,6 +225,10 @@ Event = (
     | CountRefused
     | TransferDispatched
     | TransferDiscrepancyFound
+    | ReceiptDiscrepancyFound
+    | ReceiptOverdue
+    | ExpectationRefused
+    | ThresholdCrossed
     | StockRuleSet
     | StorePolicySet
 )

@@ -124,10 +124,27 @@ class PosReturn(Struct, frozen=True, kw_only=True):
 
 
 class StockReceived(Struct, frozen=True, kw_only=True):
-    """Goods arrived from a supplier or a distribution centre."""
+    """Goods arrived from a supplier or a distribution centre; what was expected under the document is so no longer."""
 
     document: Id
     lines: StockLines
+
+
+class StockExpected(Struct, frozen=True, kw_only=True):
+    """Goods of a document will arrive at an instant: they count for promises from then on, never for today's.
+
+    Said again, all of it stands anew: of the words about one document the newest by its own time counts.
+    """
+
+    document: Id
+    lines: StockLines
+    expected_at: Instant
+
+
+class ExpectationWithdrawn(Struct, frozen=True, kw_only=True):
+    """Goods of a document are expected no longer."""
+
+    document: Id
 
 
 class StockCounted(Struct, frozen=True, kw_only=True):
@@ -151,11 +168,12 @@ class StockAdjusted(Struct, frozen=True, kw_only=True):
 
 
 class TransferShipped(Struct, frozen=True, kw_only=True):
-    """Goods left this store for another one."""
+    """Goods left this store for another one; when they will be there, if that is known."""
 
     transfer: Id
     to_store: StoreId
     lines: StockLines
+    expected_at: Instant | None = None
 
 
 class TransferAnnounced(Struct, frozen=True, kw_only=True):
@@ -164,6 +182,7 @@ class TransferAnnounced(Struct, frozen=True, kw_only=True):
     transfer: Id
     from_store: StoreId
     lines: StockLines
+    expected_at: Instant | None = None
 
 
 class TransferReceived(Struct, frozen=True, kw_only=True):
@@ -261,6 +280,8 @@ Report = (
     PosSale
     | PosReturn
     | StockReceived
+    | StockExpected
+    | ExpectationWithdrawn
     | StockCounted
     | StockAdjusted
     | TransferShipped

@@ -20,10 +20,11 @@ def set_rule(rows: Rows, store_code: str, command: SetStockRule) -> tuple[Event,
     """Set or remove the units withheld for a SKU, a category or the store."""
     store = _store(rows, store_code)
     name = rule_name(command.sku, command.category)
-    if command.safety_stock is None and command.walk_in_reserve is None:
-        store.rules.pop(name, None)
-    else:
-        store.rules[name] = Rule(command.safety_stock, command.walk_in_reserve)
+    if command.sku is not None and (level := rows.get(level_key(store_code, command.sku))) is not None:
+        # The rule may take the SKU out of pickup stock, or bring it back: that is watched from before it was set.
+        rows.put(level_key(store_code, command.sku), level)
+    says_nothing = command.safety_stock is None and command.walk_in_reserve is None
+    store.set_rule(name, None if says_nothing else Rule(command.safety_stock, command.walk_in_reserve))
     rows.put(store_key(store_code), store)
     return (StockRuleSet(rule=name, safety_stock=command.safety_stock, walk_in_reserve=command.walk_in_reserve),)
 

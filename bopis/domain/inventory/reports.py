@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from bopis.domain.inventory import transfers
+from bopis.domain.inventory import expectations, transfers
 from bopis.domain.inventory.admission import close_gaps
 from bopis.domain.inventory.events import CountRefused, Event, Refusal, TransferDispatched
 from bopis.domain.inventory.holds import level_of
@@ -27,8 +27,9 @@ from bopis.domain.inventory.movements import (
     sold,
     window_start,
 )
-from bopis.domain.inventory.rows import Level, Row, Rows, level_key
+from bopis.domain.inventory.rows import Level, Row, Rows, Store, level_key, store_key
 from bopis.domain.inventory.shortfalls import find_shortfall, settle_doubt
+from bopis.domain.inventory.thresholds import crossings, pickup_stock
 from bopis.domain.inventory.trace import Kind, Trace
 from bopis.domain.message import Message
 from bopis.domain.values import Clocks
@@ -45,10 +46,7 @@ _PACKED_SALES = _PackedSales({quantity: packed_change(-quantity) for quantity in
 
 
 def sell(rows: Rows, store: str, sale: PosSale, clocks: Clocks, trace: Trace | None) -> tuple[Event, ...]:
-    """Book a basket of signed lines."""
-    if trace is None:
-        short = _sell_untraced(rows, store, sale, clocks.at_ms)
-        return _shortfalls(rows, store, short, clocks) if short else ()
+    """Book a basket of signed lines, and tell the trace of each."""
     short = []
     for line in sale.lines:
         level = level_of(rows, store, line.sku)
@@ -59,20 +57,26 @@ def sell(rows: Rows, store: str, sale: PosSale, clocks: Clocks, trace: Trace | N
             if level.held and level.held > level.on_hand:
                 short.append(line.sku)
             rows.put(level_key(store, line.sku), level)
-        trace(line.sku, Kind.SALE if line.quantity >= 0 else Kind.RETURN, -line.quantity, applied, level.on_hand)
+        if trace is not None:
+            trace(line.sku, Kind.SALE if line.quantity >= 0 else Kind.RETURN, -line.quantity, applied, level.on_hand)
     return _shortfalls(rows, store, short, clocks)
 
 
-def _sell_untraced(rows: Rows, store: str, sale: PosSale, at_ms: int) -> list[str]:
-    """The hot path: what `move` and `sold` do, written out, which halves the time of a line.
+def sell_untraced(rows: Rows, store: str, sale: PosSale, clocks: Clocks) -> tuple[Event, ...]:
+    """The hot path: what `sell` and watching the thresholds do, written out, which halves the time of a line.
 
-    Returns the SKUs of which more is held than there is. A property test compares it with the path above.
+    A property test compares it with the path above.
     """
+    at_ms = clocks.at_ms
     prefix = store + "|"
     at = packed_time(at_ms)
     window = window_start(at_ms)
     get = rows.get
+    policy: Store | None = get(store_key(store))  # type: ignore[assignment]  # the key tells the type
+    # No rule withholds more than this, so a level that stays above it stays in pickup stock.
+    roof = policy.withheld_max if policy is not None and policy.rules else 0
     short: list[str] = []
+    before: dict[str, bool | None] = {}
     changed: dict[str, Row] = {}
     for line in sale.lines:
         quantity = line.quantity
@@ -83,20 +87,26 @@ def _sell_untraced(rows: Rows, store: str, sale: PosSale, at_ms: int) -> list[st
         if level is None:
             level = Level()
             rows.put(key, level)
+            before[line.sku] = None
         if at_ms > level.counted_ms:
-            level.on_hand -= quantity
+            was = level.on_hand
+            level.on_hand = left = was - quantity
             level.moves = moves = level.moves + (at + _PACKED_SALES[quantity])
             if len(moves) > MOVES_BYTES_MAX:
                 forget_oldest(level)
+            if level.held or level.in_doubt or (was > 0 and left <= roof) or (left > 0 and was <= roof):
+                before.setdefault(line.sku, was + pickup_stock(level, policy, line.sku) - left > 0)
+                if level.held and level.held > left:
+                    short.append(line.sku)
         if level.sold_since_ms is window:
             level.sold += quantity
         else:
             sold(level, at_ms, quantity)
-        if level.held and level.held > level.on_hand:
-            short.append(line.sku)
         changed[key] = level
     rows.put_all(changed)
-    return short
+    if not before:
+        return ()
+    return (*_shortfalls(rows, store, short, clocks), *crossings(rows, store, before))
 
 
 def bring_back(rows: Rows, store: str, back: PosReturn, clocks: Clocks, trace: Trace | None) -> tuple[Event, ...]:
@@ -117,9 +127,10 @@ def bring_back(rows: Rows, store: str, back: PosReturn, clocks: Clocks, trace: T
 
 
 def receive(rows: Rows, store: str, receipt: StockReceived, clocks: Clocks, trace: Trace | None) -> tuple[Event, ...]:
-    """Book goods that arrived."""
+    """Book goods that arrived; nothing more is expected under their document."""
     changes = [(line.sku, line.quantity) for line in receipt.lines]
-    return _book(rows, store, (Kind.RECEIPT, changes), clocks, trace)
+    booked = _book(rows, store, (Kind.RECEIPT, changes), clocks, trace)
+    return booked + expectations.fulfil(rows, store, receipt, clocks)
 
 
 def adjust(rows: Rows, store: str, adjustment: StockAdjusted, clocks: Clocks, trace: Trace | None) -> tuple[Event, ...]:

@@ -12,12 +12,13 @@ key                       row
 ``@hold|STORE|HOLD``      `Hold`: units promised to an order
 ``@seen|STORE|SOURCE|ID`` `Seen`: a message without a sequence that was accepted
 ``@transfer|STORE|ID``    `Transfer`: what was announced and what arrived
+``@expected|STORE|ID``    `Expected`: what a document will bring, and when
 ========================  =======================================================
 """
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, cast
 
 from msgspec import Struct, field
 
@@ -43,6 +44,13 @@ class Terms(Struct, frozen=True, kw_only=True):
     def withheld(self) -> int:
         """Units withheld by policy and by doubt about the age of the data."""
         return self.safety_stock + self.walk_in_reserve + self.staleness
+
+
+class Incoming(Struct, frozen=True, kw_only=True):
+    """Units on their way to a store, and from when on they can be promised."""
+
+    at_ms: int
+    quantity: int
 
 
 class Level(Struct, omit_defaults=True, gc=False):
@@ -83,13 +91,30 @@ class Rule(Struct, frozen=True, omit_defaults=True):
     walk_in_reserve: int | None = None
 
 
-class Store(Struct, omit_defaults=True):
+class Store(Struct, omit_defaults=True, dict=True):
     """Policy of a store. ``rules`` are named ``sku:X``, ``category:Y`` or ``store``."""
 
     pickup: bool = True
     staleness_grace_minutes: int = 5
     rules: dict[str, Rule] = field(default_factory=dict)
     devices: list[str] = field(default_factory=list)
+
+    @property
+    def withheld_max(self) -> int:
+        """No rule withholds more than this; reckoned once, as every basket asks for it, and never kept."""
+        if "withheld_max" not in self.__dict__:
+            safety = max((rule.safety_stock or 0 for rule in self.rules.values()), default=0)
+            reserve = max((rule.walk_in_reserve or 0 for rule in self.rules.values()), default=0)
+            self.__dict__["withheld_max"] = safety + reserve
+        return cast(int, self.__dict__["withheld_max"])
+
+    def set_rule(self, name: str, rule: Rule | None) -> None:
+        """Put a rule in the place of the one of its name, or with None take it away."""
+        self.__dict__.clear()
+        if rule is None:
+            self.rules.pop(name, None)
+        else:
+            self.rules[name] = rule
 
 
 class Device(Struct, omit_defaults=True, gc=False):
@@ -158,11 +183,33 @@ class Transfer(Struct, omit_defaults=True):
     received: dict[str, int] = field(default_factory=dict)
     is_announced: bool = False
     is_received: bool = False
+    expected_ms: int = 0
+    due_ms: int = 0
+
+    @property
+    def coming(self) -> dict[str, int]:
+        """Units of each SKU that are still on their way."""
+        if self.is_received:
+            return {}
+        left = {sku: units - self.received.get(sku, 0) for sku, units in self.announced.items()}
+        return {sku: units for sku, units in left.items() if units > 0}
+
+
+class Expected(Struct, omit_defaults=True):
+    """What a document will bring and when; without lines the memory of one that was received or withdrawn.
+
+    ``said_ms`` is the time of the newest word about it. ``overdue`` once its time has passed without a receipt.
+    """
+
+    said_ms: int
+    expected_ms: int = 0
+    lines: dict[str, int] = field(default_factory=dict)
+    overdue: bool = False
     due_ms: int = 0
 
 
-Timed = Hold | Seen | Transfer
-Row = Level | Store | Device | Hold | Seen | Transfer
+Timed = Hold | Seen | Transfer | Expected
+Row = Level | Store | Device | Hold | Seen | Transfer | Expected
 
 
 class Rows(Protocol):
@@ -209,12 +256,17 @@ def transfer_key(store: str, transfer: str) -> str:
     return f"@transfer|{store}|{transfer}"
 
 
+def expected_key(store: str, document: str) -> str:
+    return f"@expected|{store}|{document}"
+
+
 ROW_TYPES: dict[str, type[Row]] = {
     "@store": Store,
     "@device": Device,
     "@hold": Hold,
     "@seen": Seen,
     "@transfer": Transfer,
+    "@expected": Expected,
 }
 
 

@@ -8,7 +8,7 @@ from typing import cast
 
 from msgspec import UNSET
 
-from bopis.domain.inventory import holds, policy, reports, shortfalls, transfers
+from bopis.domain.inventory import expectations, holds, policy, reports, shortfalls, transfers
 from bopis.domain.inventory.admission import DUPLICATE, Rejected, admit, check_plausible
 from bopis.domain.inventory.events import Event, HoldCommandRefused
 from bopis.domain.inventory.messages import (
@@ -17,6 +17,7 @@ from bopis.domain.inventory.messages import (
     CategoriseSkus,
     CollectStock,
     Command,
+    ExpectationWithdrawn,
     ExtendHold,
     PosReturn,
     PosSale,
@@ -27,6 +28,7 @@ from bopis.domain.inventory.messages import (
     SetStorePolicy,
     StockAdjusted,
     StockCounted,
+    StockExpected,
     StockPicked,
     StockReceived,
     Tick,
@@ -35,6 +37,7 @@ from bopis.domain.inventory.messages import (
     TransferShipped,
 )
 from bopis.domain.inventory.rows import Hold, Rows, split_key
+from bopis.domain.inventory.thresholds import Watched
 from bopis.domain.inventory.trace import Trace
 from bopis.domain.message import Message
 from bopis.domain.values import Clocks, epoch_ms
@@ -69,12 +72,15 @@ def step(
         admission, gaps = admit(rows, message, clocks, digest)
         if admission is DUPLICATE:
             return ()
-    if type(data) is PosSale:
-        events = reports.sell(rows, store, data, clocks, trace)
-    elif type(data) is ReserveStock:
-        events = holds.reserve(rows, store, data, recorded_at_ms, digest)
+    if type(data) is PosSale and trace is None:
+        events = reports.sell_untraced(rows, store, data, clocks)
     else:
-        events = _apply(rows, message, data, clocks, trace)
+        watched = Watched(rows)
+        if type(data) is ReserveStock:
+            events = holds.reserve(watched, store, data, recorded_at_ms, digest)
+        else:
+            events = _apply(watched, message, data, clocks, trace)
+        events += tuple(event for _, event in watched.crossed())
     if not gaps and not events:
         return ()
     return tuple((store, event) for event in gaps + events)
@@ -85,10 +91,16 @@ def _apply(
 ) -> tuple[Event, ...]:
     store = message.subject
     match data:
+        case PosSale():
+            return reports.sell(rows, store, data, clocks, trace)
         case PosReturn():
             return reports.bring_back(rows, store, data, clocks, trace)
         case StockReceived():
             return reports.receive(rows, store, data, clocks, trace)
+        case StockExpected():
+            return expectations.expect(rows, store, data, clocks)
+        case ExpectationWithdrawn():
+            return expectations.withdraw(rows, store, data, clocks)
         case StockAdjusted():
             return reports.adjust(rows, store, data, clocks, trace)
         case StockCounted():
@@ -140,12 +152,16 @@ def conclusion_id(message: Message, index: int, event: Event | None = None) -> s
 
 
 def _tick(rows: Rows, message: Message, recorded_at_ms: int) -> tuple[Concluded, ...]:
-    """End holds whose deadline has passed on the log's clock, and forget what is remembered no longer."""
+    """End holds whose deadline has passed on the log's clock, say what is overdue, and forget what is remembered no
+    longer."""
+    watched = Watched(rows)
     concluded: list[Concluded] = []
     for key in due_keys(rows, message, recorded_at_ms):
         kind, store, rest = split_key(key)
         if kind == "hold" and cast(Hold, rows.get(key)).active:
-            concluded += [(store, event) for event in holds.expire(rows, store, rest, recorded_at_ms)]
+            concluded += [(store, event) for event in holds.expire(watched, store, rest, recorded_at_ms)]
+        elif kind == "expected":
+            concluded += [(store, event) for event in expectations.overdue(rows, store, rest, recorded_at_ms)]
         else:
             rows.drop(key)
-    return tuple(concluded)
+    return (*concluded, *watched.crossed())

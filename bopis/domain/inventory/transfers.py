@@ -6,7 +6,7 @@ from typing import cast
 from bopis.domain.inventory.events import Discrepancy, Event, TransferDiscrepancyFound
 from bopis.domain.inventory.messages import StockLine, TransferAnnounced, TransferReceived
 from bopis.domain.inventory.rows import Rows, Transfer, put_timed, transfer_key
-from bopis.domain.values import DAY_MS
+from bopis.domain.values import DAY_MS, epoch_ms
 
 TRANSFER_MEMORY_MS = 180 * DAY_MS
 
@@ -15,6 +15,8 @@ def announce(rows: Rows, store: str, report: TransferAnnounced, recorded_at_ms: 
     """Remember what is on its way; if it arrived before it was announced, compare now."""
     transfer = _transfer(rows, store, report)
     transfer.is_announced = True
+    if report.expected_at is not None:
+        transfer.expected_ms = epoch_ms(report.expected_at)
     _add(transfer.announced, report.lines)
     return _settle(rows, store, report.transfer, transfer, recorded_at_ms)
 

@@ -3,16 +3,10 @@
 from msgspec import Struct
 
 from bopis.domain.calendar.hours import Calendar
+from bopis.domain.inventory.rows import Incoming as Incoming
 from bopis.domain.inventory.rows import Terms
 
 TRUST_FULL = 1_000
-
-
-class Incoming(Struct, frozen=True, kw_only=True):
-    """Units on their way to a store, and from when on they can be promised."""
-
-    at_ms: int
-    quantity: int
 
 
 class SkuFacts(Struct, frozen=True, kw_only=True, omit_defaults=True):
