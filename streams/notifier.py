@@ -17,6 +17,7 @@ from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.errors import CommitFailedError, IllegalStateError
 from aiokafka.structs import TopicPartition
 
+from bopis.clock import now_ms
 from bopis.domain.message import Message
 from bopis.domain.notices.events import DeliveryDue
 from bopis.domain.notices.letter import Letter, Verdict
@@ -244,7 +245,7 @@ class NotifierWorker(Worker, ConsumerRebalanceListener):  # type: ignore[misc]  
         said = Message(
             id=f"{key}/{due.attempt}/{verdict.outcome.value}",
             source=NAME,
-            time=datetime.now(UTC),
+            time=datetime.fromtimestamp(now_ms() / 1000, UTC),
             subject=taken.order,
             data=answer,
             correlation=taken.order,
@@ -254,7 +255,7 @@ class NotifierWorker(Worker, ConsumerRebalanceListener):  # type: ignore[misc]  
     async def _attempt(self, taken: Taken) -> Verdict:
         try:
             # Opening what is sealed asks a database, and templates are files: beside the loop.
-            made = await asyncio.to_thread(self._notifier.prepare, taken.order, taken.due, time.time_ns() // 1_000_000)
+            made = await asyncio.to_thread(self._notifier.prepare, taken.order, taken.due, now_ms())
         except Exception as error:
             # Nothing has left yet, so it may be tried again; the words of the fault could name the customer.
             log.error("notice.not_made", order=taken.order, error=type(error).__name__)

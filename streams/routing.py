@@ -15,6 +15,7 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.structs import TopicPartition
 
+from bopis import clock
 from bopis.services.routing.live import OUTPUT_TOPICS, REQUESTS_TOPIC, TABLE_TOPICS, LiveRouting
 from bopis.topics.plans import TopicPlan
 from bopis.wire.errors import WireError
@@ -246,4 +247,4 @@ class RoutingWorker(Worker, ConsumerRebalanceListener):  # type: ignore[misc]  #
 
 
 def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
+    return clock.now_ms()

@@ -5,11 +5,11 @@ becomes a message like any other: it has a place in the order, and a replay meet
 """
 
 import asyncio
-import time
 from collections.abc import Callable
 
 from aiokafka.structs import TopicPartition
 
+from bopis.clock import now_ms as log_now_ms
 from streams.batches import NO_HEADERS
 from streams.limits import StreamLimits
 from streams.processor import Processor
@@ -41,7 +41,7 @@ class Ticker:
     async def run(self, position: Callable[[], int]) -> None:
         while True:
             await asyncio.sleep(self._limits.tick_check_ms / 1000)
-            deadline_ms, now_ms = self._rows.next_deadline(), int(time.time() * 1000)
+            deadline_ms, now_ms = self._rows.next_deadline(), log_now_ms()
             if deadline_ms is None or deadline_ms > now_ms or position() < self._awaited:
                 continue
             if deadline_ms == self._last_deadline and now_ms - self._last_at_ms < self._limits.tick_repeat_ms:

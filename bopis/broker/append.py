@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
-import time
 from collections import OrderedDict
 from typing import NamedTuple
 
+from bopis import clock
 from bopis.broker.batch import NO_PRODUCER, BatchHeader, check_batch, stamp
 from bopis.broker.codes import Code
 from bopis.broker.database import OFFSET_MAX, row_id
@@ -109,8 +109,7 @@ class Appender:
         after = self._staged[partition]
         base, last = after.end, after.end + header.last_offset_delta
         assert last <= OFFSET_MAX
-        now_ms = time.time_ns() // 1_000_000
-        append_time_ms = now_ms if partition.topic.policy.append_time else NO_TIME
+        append_time_ms = clock.now_ms() if partition.topic.policy.append_time else NO_TIME
         max_timestamp = header.max_timestamp if append_time_ms == NO_TIME else append_time_ms
         stored = stamp(records, base, None if append_time_ms == NO_TIME else append_time_ms)
         top = max(after.top_timestamp, max_timestamp)
@@ -120,7 +119,7 @@ class Appender:
             past = PastBatch(header.base_sequence, header.last_sequence, base, append_time_ms)
             state = remember(state, header, past, self._limits.producer_batches_kept)
             after.producers[header.producer_id] = state
-            kept = (partition.id, header.producer_id, state.epoch, now_ms, pack_batches(state))
+            kept = (partition.id, header.producer_id, state.epoch, clock.machine_ms(), pack_batches(state))
             connection.execute(_REPLACE_PRODUCER, kept)
         after.end = last + 1
         after.top_timestamp = top
