@@ -6,7 +6,6 @@ the notices processor tells it as unknown. A delivery that stands twice in the l
 """
 
 import asyncio
-import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
