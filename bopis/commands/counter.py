@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from bopis.commands.errors import Usage
-from bopis.commands.order_access import known_orders, read_book
+from bopis.commands.order_access import known_orders, meant, read_book
 from bopis.commands.order_words import COMPLETE_ORDERS, COMPLETE_STORES
 from bopis.commands.shell import Shell
 
@@ -54,17 +54,8 @@ class Door(NamedTuple):
     known: "KnownOrders | None"
 
     def order(self, text: str) -> "Order":
-        """The order of a number or of its begin; raises for one that is unknown or unclear.
-
-        A number that was misheard is told from one that is not known.
-        """
-        from bopis.domain.orders.numbers import NUMBER_LENGTH, parse
-        from bopis.services.counter.errors import NumberMisread
-
-        bare = text.replace("-", "").replace(" ", "")
-        if len(bare) >= NUMBER_LENGTH and parse(text) is None:
-            raise NumberMisread(text=text)
-        return self.book().named(text)
+        """The order of a number or of its begin; raises for one that is unknown or unclear."""
+        return meant(self.book(), text)
 
     def book(self, partition: int | None = None) -> "OrderBook":
         """Orders as they stand now: all of them, or those of one partition."""

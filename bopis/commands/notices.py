@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bopis.commands.errors import NotFound, Usage
-from bopis.commands.shell import AsJson, open_shell
+from bopis.commands.counter import ORDER
+from bopis.commands.errors import Usage
+from bopis.commands.order_access import meant, open_book
+from bopis.commands.shell import AsJson, Shell, open_shell
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from bopis.domain.notices.state import OrderNotices
+    from bopis.readside.queries.order_answers import NoticeAnswer
 
 app = typer.Typer(help="What customers were told, what failed and why.", no_args_is_help=True)
 
@@ -24,9 +26,7 @@ MILESTONES = (
 STATES = "due, waiting, sent, unknown, failed, withdrawn, erased, no_address"
 STYLES = {"sent": "green", "failed": "bold red", "unknown": "yellow", "no_address": "yellow", "waiting": "yellow"}
 CHANNELS = "email, sms, webhook, console, chat"
-EXAMPLE_ORDER = "4K7P92QX"
 
-Order = Annotated[str, typer.Argument(help="Order number.")]
 Milestone = Annotated[str, typer.Argument(help=f"One of {MILESTONES}.")]
 
 
@@ -39,32 +39,42 @@ def list_(
 ) -> None:
     """List what customers were told, the newest first: sent, failed, unknown, and why."""
     from bopis.domain.notices.terms import DeliveryState
-    from bopis.services.notifier.book import read_notices
+    from bopis.readside.queries import newest_notices
 
     shell = open_shell(context, as_json)
     wanted = None if state is None else _one_of(DeliveryState, state, "state", STATES)
-    with shell.reader() as reader:
-        found = [row for it in read_notices(reader).values() for row in _rows(it)]
-    rows = sorted((it for it in found if wanted is None or it["state"] == wanted), key=lambda it: -it["changed_ms"])
-    shell.answer({"notices": rows[:limit], "more": max(0, len(rows) - limit)}, lambda out: _render(out, rows[:limit]))
+    shell.note_if_idle()
+    with shell.engine() as engine:
+        found = [_row(it) for it in newest_notices(engine, wanted, limit + 1)]
+    rows, more = found[:limit], len(found) > limit
+
+    def render(out: "Console") -> None:
+        _render(out, rows)
+        if more:
+            shell.say("... and more: give --limit or --state.")
+
+    shell.answer({"notices": rows, "more": more}, render)
 
 
 @app.command()
-def show(context: typer.Context, order: Order, as_json: AsJson = False) -> None:
+def show(context: typer.Context, order: ORDER, as_json: AsJson = False) -> None:
     """Show everything that the customer of an order was told, over which channel, and what became of it."""
-    from bopis.services.notifier.book import notices_of
+    from bopis.readside.queries import order_notices
+    from bopis.services.notifier.errors import NothingTold
 
     shell = open_shell(context, as_json)
-    number = _number(order)
-    with shell.reader() as reader:
-        rows = _rows(notices_of(reader, number))
+    number = _number(shell, order)
+    with shell.engine() as engine:
+        rows = [_row(it) for it in order_notices(engine, number)]
+    if not rows:
+        raise NothingTold(order=number)
     shell.answer({"order": number, "notices": rows}, lambda out: _render(out, rows))
 
 
 @app.command()
 def resend(
     context: typer.Context,
-    order: Order,
+    order: ORDER,
     milestone: Milestone,
     version: Annotated[int, typer.Option(min=0, help="Which version of it; 0 is the newest.")] = 0,
     channel: Annotated[str | None, typer.Option(help=f"Over this channel alone: {CHANNELS}.")] = None,
@@ -81,11 +91,11 @@ def resend(
     from bopis.services.notifier.book import Again, Person
 
     shell = open_shell(context, as_json)
-    number = _number(order)
     way = None if channel is None else Channel(_one_of(Channel, channel, "channel", CHANNELS))
     said = ResendNotice(
         milestone=Milestones(_one_of(Milestones, milestone, "milestone", MILESTONES)), version=version, channel=way
     )
+    number = _number(shell, order)
     person = Person(shell.source, shell.actor, lambda: datetime.now(UTC), lambda: str(uuid.uuid4()))
     with shell.reader() as reader, shell.publisher() as publisher:
         events = Again(publisher, reader, person, shell.settings.read_wait_seconds).resend(number, said)
@@ -121,13 +131,9 @@ def preview(
     shell.answer(document, render)
 
 
-def _number(text: str) -> str:
-    from bopis.domain.orders.numbers import parse
-
-    number = parse(text)
-    if number is None:
-        raise NotFound(what=f"no order number reads {text!r}; it has eight characters, the last one a check")
-    return number
+def _number(shell: Shell, text: str) -> str:
+    with open_book(shell) as (_, book):
+        return meant(book, text).order
 
 
 def _one_of(kind: Any, text: str, what: str, known: str) -> str:
@@ -136,30 +142,34 @@ def _one_of(kind: Any, text: str, what: str, known: str) -> str:
     return text
 
 
-def _rows(found: "OrderNotices") -> list[dict[str, Any]]:
+def _row(found: "NoticeAnswer") -> dict[str, Any]:
     from bopis.commands.tables import iso
+    from bopis.domain.notices.messages import DeliveryRef
+    from bopis.domain.notices.terms import Channel
+    from bopis.domain.notices.terms import Milestone as Milestones
     from bopis.domain.orders.numbers import shown
+    from bopis.domain.values import epoch_ms
 
-    return [
-        {
-            "order": found.order,
-            "shown": shown(found.order),
-            "key": notice.ref(it.channel).key(found.order),
-            "milestone": notice.notice.milestone.value,
-            "version": notice.notice.version,
-            "copy": notice.copy,
-            "channel": it.channel.value,
-            "state": it.state.value,
-            "attempts": it.attempt,
-            "cause": it.cause,
-            "provider_id": it.provider_id,
-            "again_at": iso(it.due_ms) if it.state.value == "waiting" else None,
-            "changed_at": iso(it.changed_ms),
-            "changed_ms": it.changed_ms,
-        }
-        for notice in found.notices
-        for it in notice.deliveries
-    ]
+    ref = DeliveryRef(
+        milestone=Milestones(found.milestone), version=found.version, channel=Channel(found.channel), copy=found.copy
+    )
+    due_ms, changed_ms = (0 if it is None else epoch_ms(it) for it in (found.due_at, found.changed_at))
+    return {
+        "order": found.order,
+        "shown": shown(found.order),
+        "key": ref.key(found.order),
+        "milestone": found.milestone,
+        "version": found.version,
+        "copy": found.copy,
+        "channel": found.channel,
+        "state": found.state,
+        "attempts": found.attempt,
+        "cause": found.cause,
+        "provider_id": found.provider_id,
+        "again_at": iso(due_ms) if found.state == "waiting" else None,
+        "changed_at": iso(changed_ms),
+        "changed_ms": changed_ms,
+    }
 
 
 def _render(out: "Console", rows: list[dict[str, Any]]) -> None:

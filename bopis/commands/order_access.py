@@ -9,6 +9,7 @@ from bopis.commands.shell import Shell
 
 if TYPE_CHECKING:
     from bopis.adapters.log import LogReader
+    from bopis.domain.orders.state import Order
     from bopis.ports import KnownOrders
     from bopis.services.counter.orderbook import OrderBook
 
@@ -35,6 +36,20 @@ def known_orders(shell: Shell) -> "Iterator[KnownOrders | None]":
         except (CommandError, ReadSideError, SQLAlchemyError):
             known = None
         yield known
+
+
+def meant(book: "OrderBook", text: str) -> "Order":
+    """The order of a number or of its begin; raises for one that is unknown or unclear.
+
+    A number that was misheard is told from one that is not known.
+    """
+    from bopis.domain.orders.numbers import NUMBER_LENGTH, parse
+    from bopis.services.counter.errors import NumberMisread
+
+    bare = text.replace("-", "").replace(" ", "")
+    if len(bare) >= NUMBER_LENGTH and parse(text) is None:
+        raise NumberMisread(text=text)
+    return book.named(text)
 
 
 def read_book(reader: "LogReader", known: "KnownOrders | None", partition: int | None = None) -> "OrderBook":

@@ -49,8 +49,8 @@ def test_a_customer_is_told_of_an_order_and_once_more_when_asked(bopis: Installa
     ("words", "code"),
     [
         (("notices", "show", "00000000"), 3),
-        (("notices", "show", "nonsense"), 3),
-        (("notices", "resend", "00000000", "ready"), 4),
+        (("notices", "show", "nonsense"), 5),
+        (("notices", "resend", "00000000", "ready"), 3),
         (("notices", "resend", "00000000", "nonsense"), 2),
         (("notices", "list", "--state", "nonsense"), 2),
     ],

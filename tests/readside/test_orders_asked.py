@@ -172,3 +172,6 @@ def test_what_a_customer_was_told_stands_by_notice_and_channel_as_it_stands_now(
         ("sms", "sent", 1, 0, ""),
     ]
     assert queries.order_notices(engine, number(2)) == []
+    assert queries.newest_notices(engine, "sent", 5) == [told[1]]
+    assert len(queries.newest_notices(engine, None, 5)) == 2
+    assert queries.newest_notices(engine, None, 1) == [told[0]]

@@ -4,7 +4,7 @@ from bopis.readside.queries.answers import Clock, Page, Span
 from bopis.readside.queries.comparison import verify
 from bopis.readside.queries.instants import at
 from bopis.readside.queries.order_answers import OrderFilter
-from bopis.readside.queries.order_work import open_tasks, order_notices, pickup_queue
+from bopis.readside.queries.order_work import newest_notices, open_tasks, order_notices, pickup_queue
 from bopis.readside.queries.orders import one_order, open_numbers, order_story, orders, orders_of
 from bopis.readside.queries.past import history
 from bopis.readside.queries.places import all_stores, one_store
@@ -24,6 +24,7 @@ __all__ = [
     "history",
     "holds",
     "levels",
+    "newest_notices",
     "one_order",
     "one_store",
     "open_numbers",

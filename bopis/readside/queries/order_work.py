@@ -1,7 +1,9 @@
 """What a store has to do: its queue of orders, the tasks that orders left behind; and what customers were told."""
 
+from typing import Any
+
 import msgspec
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, Select, select
 
 from bopis.domain.orders.events import TaskRaised
 from bopis.domain.orders.terms import TaskKind
@@ -68,10 +70,20 @@ def open_tasks(engine: Engine, store: str | None = None) -> list[TaskAnswer]:
 
 def order_notices(engine: Engine, order: str) -> list[NoticeAnswer]:
     """What a customer is told about an order, by notice and channel, in the order in which it was to be said."""
-    query = select(notice_rows).where(notice_rows.c.order_id == order)
+    found = _notices(engine, select(notice_rows).where(notice_rows.c.order_id == order))
+    return sorted(found, key=lambda it: (it.opened_at, it.milestone, it.version, it.copy, it.channel))
+
+
+def newest_notices(engine: Engine, state: str | None, limit: int) -> list[NoticeAnswer]:
+    """What customers are told, in one state or in any, what changed last first; at most so many."""
+    query = select(notice_rows).order_by(notice_rows.c.changed_ms.desc(), notice_rows.c.order_id).limit(limit)
+    return _notices(engine, query if state is None else query.where(notice_rows.c.state == state))
+
+
+def _notices(engine: Engine, query: Select[Any]) -> list[NoticeAnswer]:
     with reading(engine) as connection:
         rows = connection.execute(query).all()
-    found = [
+    return [
         NoticeAnswer(
             order=row.order_id,
             opened_at=instant(row.opened_ms),
@@ -81,4 +93,3 @@ def order_notices(engine: Engine, order: str) -> list[NoticeAnswer]:
         )
         for row in rows
     ]
-    return sorted(found, key=lambda it: (it.opened_at, it.milestone, it.version, it.copy, it.channel))

@@ -1,26 +1,22 @@
-"""What staff ask of notices: how they stand, and to say one again."""
+"""What staff ask of notices: to say one again."""
 
 import time
 from collections.abc import Callable
 from datetime import datetime
 
-import msgspec
 from msgspec import Struct
 
 from bopis.domain.message import Message
 from bopis.domain.notices.events import DeliveryDue, Event, NoticeOpened, ResendRefused
 from bopis.domain.notices.messages import ResendNotice
-from bopis.domain.notices.state import OrderNotices
 from bopis.domain.notices.terms import Refusal
 from bopis.ports import Log, Publisher, Record
-from bopis.services.notifier.errors import NothingTold, NotResent, ResendUnanswered
+from bopis.services.notifier.errors import NotResent, ResendUnanswered
 from bopis.wire.errors import WireError
 from bopis.wire.notices import NOTICE_EVENTS, NOTICES
 
-STATE_TOPIC = "notice-state"
 EVENTS_TOPIC = "notice-events"
 NOTICES_TOPIC = "notices"
-NOTE = 0  # A key that begins with a zero byte is a note between writers, not a row.
 PAUSE_S = 0.1
 
 REFUSED = {
@@ -29,24 +25,6 @@ REFUSED = {
     Refusal.ENDED: "what it says is no longer true, the order has ended",
     Refusal.TOO_LATE: "it would come too late, what it speaks of is over",
 }
-
-
-def read_notices(log: Log) -> dict[str, OrderNotices]:
-    """All notices as they stand, by order."""
-    first, ends = log.start_offsets((STATE_TOPIC,)), log.end_offsets((STATE_TOPIC,))
-    raw: dict[str, bytes | None] = {}
-    for record in log.read(first, ends):
-        if record.key and record.key[0] != NOTE:
-            raw[record.key.decode()] = record.value
-    return {key: msgspec.json.decode(value, type=OrderNotices) for key, value in raw.items() if value is not None}
-
-
-def notices_of(log: Log, order: str) -> OrderNotices:
-    """What the customer of one order was told. Raises `NothingTold`."""
-    found = read_notices(log).get(order)
-    if found is None:
-        raise NothingTold(order=order)
-    return found
 
 
 class Person(Struct, frozen=True):
