@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 NODES ?= 1
+# Tests start hundreds of processes: where the environment forbids bytecode, each would compile every module again.
+export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test lint types bench soak kafka lock schemas clean
