@@ -60,9 +60,13 @@ class NoticesProcessor:
         cause = message.cause
         if len(cause) > CAUSE_LENGTH_MAX:
             cause = blake2s(cause.encode(), digest_size=12).hexdigest()
+        name = cause
+        if isinstance(message.data, Tick) and events:
+            # The same deadline may be met again, by a tick of the same name: each firing has conclusions of its own.
+            name = f"{cause}/{rows.get(order).fired}"  # type: ignore[union-attr]  # it has just fired
         for index, event in enumerate(events):
             concluded = Message(
-                id=f"{cause}#{index}",
+                id=f"{name}#{index}",
                 source=NAME,
                 time=datetime.fromtimestamp(event.at_ms / 1000, UTC),
                 subject=order,

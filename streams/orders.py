@@ -62,7 +62,11 @@ class OrdersProcessor:
             concluded = step(rows, message, arrival)
         except (WireError, Rejected) as error:
             raise Poison(f"{type(error).__name__}: {error}") from None
-        return conclusions(message, concluded) if concluded.events else ()
+        if not concluded.events:
+            return ()
+        fired = isinstance(message.data, Tick)
+        firing = rows.get(message.subject).fired if fired else 0  # type: ignore[union-attr]  # it has just fired
+        return conclusions(message, concluded, firing)
 
     def encode(self, key: str, row: Any) -> bytes:  # noqa: ARG002  (the protocol's)
         """A row as JSON."""
@@ -87,16 +91,22 @@ class OrdersProcessor:
         return ticks
 
 
-def conclusions(message: Message, concluded: Concluded) -> list[Output]:
+def conclusions(message: Message, concluded: Concluded, firing: int = 0) -> list[Output]:
     """What was concluded and asked for, as messages whose ids follow from their cause, so that a repeat has the same
-    ids. What a store is asked leaves after the event that it follows from."""
+    ids. What a store is asked leaves after the event that it follows from.
+
+    A deadline may be met again, by another store of the order and by a tick of the same name: ``firing`` counts the
+    deadlines that were decided, so that what each of them led to has ids of its own.
+    """
     order = message.subject
     outputs: list[Output] = []
     digest = blake2s(message.cause.encode(), digest_size=12).hexdigest()
     cause = message.cause if len(message.cause) <= CAUSE_LENGTH_MAX else digest
+    name = f"{cause}/{firing}" if firing else cause
+    asking = f"{digest}/{firing}" if firing else digest
     for index, event in enumerate(concluded.events):
         said = Message(
-            id=f"{cause}#{index}",
+            id=f"{name}#{index}",
             source=NAME,
             time=datetime.fromtimestamp(event.stamp.at_ms / 1000, UTC),
             subject=order,
@@ -112,13 +122,13 @@ def conclusions(message: Message, concluded: Concluded) -> list[Output]:
             outputs.append(Output(NOTICES_TOPIC, order.encode(), value))
     for number, (index, request) in enumerate(concluded.requests):
         asked = Message(
-            id=f"{order}/{digest}/{number}",
+            id=f"{order}/{asking}/{number}",
             source=NAME,
             time=datetime.fromtimestamp(concluded.events[index].stamp.at_ms / 1000, UTC),
             subject=request.store,
             data=request.data,
             correlation=order,
-            causation=f"{cause}#{index}",
+            causation=f"{name}#{index}",
         )
         outputs.append(Output(STOCK_TOPIC, request.store.encode(), STOCK.encode_trusted(asked)))
     return outputs

@@ -39,7 +39,8 @@ class Notice(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class OrderNotices(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """All that one customer is told about one order. ``gone`` are lines that have ended."""
+    """All that one customer is told about one order. ``gone`` are lines that have ended, ``fired`` counts the deadlines
+    that have been decided."""
 
     order: str
     customer: CustomerRef
@@ -47,3 +48,4 @@ class OrderNotices(Struct, frozen=True, kw_only=True, omit_defaults=True):
     notices: tuple[Notice, ...] = ()
     gone: tuple[int, ...] = ()
     due_ms: int = 0
+    fired: int = 0

@@ -60,7 +60,7 @@ def step(rows: Rows, heard: Said) -> Sequence[Event]:
     telling = Telling(row, heard.recorded_at_ms, heard.cause, heard.message)
     decide(telling, data)
     if telling.concluded:
-        _keep(rows, telling.row, before)
+        _keep(rows, replace(telling.row, fired=telling.row.fired + isinstance(data, Tick)), before)
     return telling.concluded
 
 

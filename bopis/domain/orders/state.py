@@ -171,7 +171,8 @@ class PickupCode(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Order(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One order. ``seen`` remembers the newest messages, twelve bytes each; ``due_ms`` is its next deadline."""
+    """One order. ``seen`` remembers the newest messages, twelve bytes each; ``due_ms`` is its next deadline, ``fired``
+    how many deadlines have been decided."""
 
     order: str
     key: str
@@ -204,6 +205,7 @@ class Order(Struct, frozen=True, kw_only=True, omit_defaults=True):
     voided: bool = False
     seen: bytes = b""
     due_ms: int = 0
+    fired: int = 0
 
     @property
     def live(self) -> tuple[Line, ...]:

@@ -123,7 +123,12 @@ def _keep(rows: Rows, saga: Saga, before: Order | None, arrival: Arrival) -> Non
     seen = order.seen
     if not repeatable:
         seen += arrival.identity + arrival.digest.to_bytes(DIGEST_BYTES, "big")
-    order = replace(order, seen=seen[-MESSAGES_REMEMBERED * REMEMBERED_BYTES :], due_ms=next_due_ms(order))
+    order = replace(
+        order,
+        seen=seen[-MESSAGES_REMEMBERED * REMEMBERED_BYTES :],
+        due_ms=next_due_ms(order),
+        fired=order.fired + (saga.command == Tick.__name__),
+    )
     if order.due_ms:
         rows.put_timed(order.order, order, order.due_ms)
         return
