@@ -6,17 +6,24 @@ from bopis.domain.inventory.admission import Rejected, open_holes
 from bopis.domain.inventory.events import GapClosed, GapFilled, GapFound
 from bopis.domain.inventory.messages import (
     AgentHeartbeat,
+    ChangeLine,
+    Condition,
     CountLine,
+    PosReturn,
     PosSale,
+    Reason,
+    ReturnLine,
     SaleLine,
     SetStockRule,
+    StockAdjusted,
     StockCounted,
     StockLine,
     StockReceived,
+    Tick,
 )
 from bopis.domain.inventory.rows import Device, device_key
 from bopis.domain.values import CLOCK_AHEAD_MS_MAX, DAY_MS, HOUR_MS
-from tests.domain.books import NOON_MS, SKU, STORE, Shop, kinds
+from tests.domain.books import NOON_MS, SKU, STORE, Shop, at, kinds
 
 TILL = "till-1"
 
@@ -152,6 +159,38 @@ def test_a_message_without_a_sequence_may_not_be_older_than_the_memory_of_ids() 
 
     with pytest.raises(Rejected, match="at most 30 days old"):
         shop.say(StockReceived(document="d", lines=(StockLine(sku=SKU, quantity=4),)), at_ms=NOON_MS - 31 * DAY_MS)
+
+
+@pytest.mark.parametrize(
+    "moved",
+    [
+        StockAdjusted(reason=Reason.CORRECTION, lines=(ChangeLine(sku=SKU, change=2),)),
+        PosReturn(basket="4K7P92QX", lines=(ReturnLine(sku=SKU, quantity=2, condition=Condition.SELLABLE),)),
+    ],
+)
+def test_what_an_order_moved_counts_once_although_its_worker_was_away_for_months(moved: object) -> None:
+    shop = Shop()
+    left_ms = shop.now_ms
+
+    shop.now_ms = left_ms + 90 * DAY_MS
+    shop.say(moved, id="o1", source="orders", at_ms=left_ms)
+    shop.now_ms = left_ms + 180 * DAY_MS
+    shop.say(Tick(at=at(shop.now_ms)), id="t1", source="inventory")
+    shop.say(moved, id="o1", source="orders", at_ms=left_ms)
+
+    assert shop.on_hand() == 2
+
+
+def test_nobody_but_an_order_may_say_months_later_what_moved() -> None:
+    shop = Shop()
+    moved = StockAdjusted(reason=Reason.CORRECTION, lines=(ChangeLine(sku=SKU, change=2),))
+
+    with pytest.raises(Rejected, match="at most 30 days old"):
+        shop.say(moved, at_ms=shop.now_ms - 31 * DAY_MS)
+    with pytest.raises(Rejected, match="at most 366 days old"):
+        shop.say(moved, source="orders", at_ms=shop.now_ms - 367 * DAY_MS)
+
+    assert shop.on_hand() == 0
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,14 @@ from typing import cast
 from msgspec import UNSET
 
 from bopis.domain.inventory.events import Event, GapClosed, GapFilled, GapFound
+from bopis.domain.inventory.messages import PosReturn, StockAdjusted
 from bopis.domain.inventory.rows import Device, Rows, Seen, Store, device_key, put_timed, seen_key, store_key
 from bopis.domain.message import Message
 from bopis.domain.values import CLOCK_AHEAD_MS_MAX, DAY_MS, EPOCH_MS_MAX, EPOCH_MS_MIN, ID_LENGTH_MAX, Clocks
 
 SEEN_MEMORY_MS = 30 * DAY_MS
+MOVED_MEMORY_MS = 366 * DAY_MS
+ORDERS = "orders"
 DIGESTS_KEPT = 64
 HOLES_MAX = 1_000
 _DIGEST = Struct(">I")
@@ -126,13 +129,24 @@ def _admit_by_id(rows: Rows, message: Message, clocks: Clocks, digest: int) -> A
         if seen.digest != digest:
             raise Rejected(f"id {message.id!r} of {message.source!r} was used before with other content")
         return DUPLICATE
-    if clocks.at_ms < clocks.recorded_at_ms - SEEN_MEMORY_MS:
+    known_ms = memory_ms(message)
+    if clocks.at_ms < clocks.recorded_at_ms - known_ms:
         raise Rejected(
-            "a message without a sequence may be at most 30 days old, or a repeat of it could not be told; "
-            "send older facts from a device with a sequence"
+            f"a message without a sequence may be at most {known_ms // DAY_MS} days old, or a repeat of it could not "
+            "be told; send older facts from a device with a sequence"
         )
-    put_timed(rows, key, Seen(digest=digest), clocks.recorded_at_ms + SEEN_MEMORY_MS)
+    put_timed(rows, key, Seen(digest=digest), clocks.recorded_at_ms + known_ms)
     return NEW
+
+
+def memory_ms(message: Message) -> int:
+    """How long the id of a message is known, and so how old the message may be when it arrives.
+
+    Goods that an order moved beside its holds, corrections and returns, are few and true whenever the worker of orders
+    comes to say so: it may have been away for longer than any till is.
+    """
+    moved = message.source == ORDERS and isinstance(message.data, StockAdjusted | PosReturn)
+    return MOVED_MEMORY_MS if moved else SEEN_MEMORY_MS
 
 
 def _introduce(rows: Rows, store: str, source: str) -> None:

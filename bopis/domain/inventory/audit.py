@@ -12,7 +12,7 @@ from typing import Any
 from msgspec import UNSET, Struct
 
 from bopis.domain.inventory import events
-from bopis.domain.inventory.admission import SEEN_MEMORY_MS, Rejected, check_plausible
+from bopis.domain.inventory.admission import Rejected, check_plausible, memory_ms
 from bopis.domain.inventory.events import HoldEnd
 from bopis.domain.inventory.messages import (
     HOLD_COMMANDS,
@@ -76,7 +76,7 @@ class Audit:
         except Rejected:
             return False
         told_by_id = message.seq is UNSET and not isinstance(message.data, HOLD_COMMANDS)
-        if told_by_id and at_ms < recorded_at_ms - SEEN_MEMORY_MS:
+        if told_by_id and at_ms < recorded_at_ms - memory_ms(message):
             return False
         identity = message.id if message.seq is UNSET else f"#{message.seq}"
         key = (message.subject, message.source, identity)
