@@ -2,7 +2,7 @@
 
 ::
 
-    python -m deploy.kafka.cluster --nodes 3 [--port 9092] [--data DIR] [--secure] [--json]
+    python -m deploy.kafka.cluster --nodes 3 [--port 9092] [--data DIR] [--secure | --certificates USER…] [--json]
 
 runs until it is interrupted. In a test::
 
@@ -29,7 +29,7 @@ from deploy.kafka import jars
 from deploy.kafka.errors import ClusterError, LayoutUnfit, NodeFailed, ToolMissing
 from deploy.kafka.node import Node
 from deploy.kafka.properties import HEAP_MIB, SIZES, Layout, choose_ports, server_properties
-from deploy.kafka.security import ADMIN, MECHANISM, PROTOCOL, Security, authority, make_certificates
+from deploy.kafka.security import ADMIN, MECHANISM, Security, authority, make_certificates
 
 READY_SECONDS_MAX = 90.0
 ASK_MILLISECONDS_MAX = 5_000
@@ -145,7 +145,7 @@ class Cluster:
     def _prepare(self) -> None:
         security = self.layout.security
         if security is not None:
-            make_certificates(self._keys)
+            make_certificates(self._keys, security.users if security.certificates else ())
         cluster_id = self._cluster_id()
         for number, node in self.nodes.items():
             node.properties.write_text(server_properties(self.layout, number, self.ports, self.home))
@@ -156,16 +156,23 @@ class Cluster:
         note = self.home / "cluster.json"
         if note.exists():
             known = json.loads(note.read_text())
-            if (known["nodes"], known["secured"]) != (self.layout.nodes, self.layout.security is not None):
+            if {"certificates": False} | known != {**self._shape(), "id": known["id"]}:
+                doors = f"{'with' if known['secured'] else 'without'} security"
+                doors += " by certificates" if known.get("certificates") else ""
                 raise LayoutUnfit(
                     f"The data directory {self.home} belongs to a cluster of {known['nodes']} node(s),"
-                    f" {'with' if known['secured'] else 'without'} security. Ask for the same, or name another one."
+                    f" {doors}. Ask for the same, or name another one."
                 )
             return str(known["id"])
         made = base64.urlsafe_b64encode(b"\x00" + os.urandom(15)).decode().rstrip("=")
-        asked = {"id": made, "nodes": self.layout.nodes, "secured": self.layout.security is not None}
-        note.write_text(json.dumps(asked))
+        note.write_text(json.dumps({"id": made, **self._shape()}))
         return made
+
+    def _shape(self) -> dict[str, object]:
+        """What the disks were prepared for, and cannot be used otherwise."""
+        security = self.layout.security
+        certificates = security is not None and security.certificates
+        return {"nodes": self.layout.nodes, "secured": security is not None, "certificates": certificates}
 
     @property
     def _keys(self) -> Path:
@@ -194,12 +201,13 @@ def main(arguments: list[str] | None = None) -> int:
     asked = _parser().parse_args(arguments)
     first = asked.port
     ports = tuple(first + it for it in range(asked.nodes)) if first else ()
-    home = asked.data or Path("bopis-data") / f"kafka-{asked.nodes}{'-secure' if asked.secure else ''}"
+    kind = "-certified" if asked.certificates is not None else "-secure" if asked.secure else ""
+    home = asked.data or Path("bopis-data") / f"kafka-{asked.nodes}{kind}"
     ending = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ending.set())
     try:
-        layout = Layout(nodes=asked.nodes, ports=ports, security=_security(home) if asked.secure else None)
+        layout = Layout(nodes=asked.nodes, ports=ports, security=_security(home, asked))
         cluster = Cluster(home, layout)
         cluster.start()
         try:
@@ -216,8 +224,14 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _security(home: Path) -> Security:
-    """The administrator of this directory's cluster; its password is made once and kept, readable by its owner."""
+def _security(home: Path, asked: argparse.Namespace) -> Security | None:
+    """The users of this directory's cluster; the administrator's password is made once and kept, readable by its
+    owner."""
+    if asked.certificates is not None:
+        # Passwords are not asked for, so there are none.
+        return Security(dict.fromkeys((ADMIN, *asked.certificates), ""), certificates=True)
+    if not asked.secure:
+        return None
     note = home / "admin-password"
     if note.exists():
         return Security({ADMIN: note.read_text().strip()})
@@ -237,24 +251,25 @@ def _say(cluster: Cluster, as_json: bool) -> None:
                 {"id": it, "port": cluster.ports[it].client, "pid": node.pid} for it, node in cluster.nodes.items()
             ],
             "directory": str(cluster.home),
-            "security": None
-            if secured is None
-            else {
-                "protocol": PROTOCOL,
-                "mechanism": MECHANISM,
-                "username": ADMIN,
-                "password_file": str(cluster.home / "admin-password"),
-                "ca_file": str(cluster.ca_file),
-            },
+            "security": None if secured is None else _doors(cluster, secured),
         }
         print(json.dumps(said), flush=True)
         return
     print(f"Apache Kafka is ready: {len(cluster.nodes)} node(s), data in {cluster.home}", file=sys.stderr)
     if secured is not None:
-        print(f"{PROTOCOL} {MECHANISM}: user {ADMIN}, password in {cluster.home / 'admin-password'}", file=sys.stderr)
-        print(f"certificate authority: {cluster.ca_file}", file=sys.stderr)
+        for name, value in _doors(cluster, secured).items():
+            print(f"  {name} {value}", file=sys.stderr)
     print("Use it with: --broker kafka://" + cluster.bootstrap, file=sys.stderr)
     print(cluster.bootstrap, flush=True)
+
+
+def _doors(cluster: Cluster, secured: Security) -> dict[str, object]:
+    """How to come in as the administrator."""
+    told: dict[str, object] = {"protocol": secured.protocol, "username": ADMIN, "ca_file": str(cluster.ca_file)}
+    if not secured.certificates:
+        return told | {"mechanism": MECHANISM, "password_file": str(cluster.home / "admin-password")}
+    mine = cluster.client()
+    return told | {"cert_file": mine["ssl_certfile"], "key_file": mine["ssl_keyfile"]}
 
 
 def _watch(cluster: Cluster) -> None:
@@ -268,7 +283,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--nodes", type=int, choices=SIZES, default=1, help="1, or 3 with replication factor 3")
     parser.add_argument("--port", type=int, default=FIRST_PORT, help="first client port; 0 takes free ones")
     parser.add_argument("--data", type=Path, help="where the disks stand (default: bopis-data/kafka-NODES)")
-    parser.add_argument("--secure", action="store_true", help="SASL_SSL with SCRAM-SHA-512, and access rules")
+    doors = parser.add_mutually_exclusive_group()
+    doors.add_argument("--secure", action="store_true", help="SASL_SSL with SCRAM-SHA-512, and access rules")
+    doors.add_argument(
+        "--certificates",
+        nargs="*",
+        metavar="USER",
+        help="SSL with a certificate for admin and each USER instead of passwords, and access rules",
+    )
     parser.add_argument("--json", action="store_true", help="say where it runs as one JSON document")
     return parser
 

@@ -1,12 +1,13 @@
 """Certificates and users of a secured cluster, made on the spot: for a desk and for tests, not for production.
 
-Clients speak SASL_SSL: TLS under a certificate authority of the cluster's own, and SCRAM-SHA-512 for who they are.
-Nodes know each other by certificates of the same authority, so no password stands in their properties.
+Clients speak SASL_SSL: TLS under a certificate authority of the cluster's own, and SCRAM-SHA-512 for who they are; or
+SSL alone, with a certificate of the same authority that names them (mutual TLS). Nodes know each other by certificates
+of the same authority, so no password stands in their properties.
 """
 
 import os
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,26 +16,53 @@ from deploy.kafka.jars import program
 
 ADMIN = "admin"
 MECHANISM = "SCRAM-SHA-512"
-PROTOCOL = "SASL_SSL"
+PROTOCOL, CERTIFIED_PROTOCOL = "SASL_SSL", "SSL"
 NODE_PRINCIPAL = "User:CN=bopis-kafka-node"
 DAYS_VALID = 3650
+LOGGED_IN = {
+    "sasl.enabled.mechanisms": MECHANISM,
+    "listener.name.client.scram-sha-512.sasl.jaas.config": (
+        "org.apache.kafka.common.security.scram.ScramLoginModule required;"
+    ),
+}
+# A certificate for CN=till is the user "till", so access rules name the same users as with passwords.
+CERTIFIED = {
+    "listener.name.client.ssl.client.auth": "required",
+    "listener.name.client.ssl.principal.mapping.rules": "RULE:^CN=([^,]+)$/$1/,DEFAULT",
+}
 
 
 @dataclass(frozen=True)
 class Security:
     """Users by name with their passwords. `admin` must be one of them: it may do everything, the others nothing
-    until an access rule allows it."""
+    until an access rule allows it. `certificates`: they show certificates of their own, and no password is asked."""
 
     users: Mapping[str, str] = field(default_factory=lambda: {ADMIN: os.urandom(12).hex()})
+    certificates: bool = False
 
     def __post_init__(self) -> None:
         if ADMIN not in self.users:
             raise LayoutUnfit(f"A secured cluster needs the user {ADMIN!r}: name it among the users.")
         if any(set(name + word) & set("[],='\"; ") for name, word in self.users.items()):
             raise LayoutUnfit("Names and passwords of users may not hold blanks, quotes or any of [ ] , = ;")
+        if self.certificates and any(not name or set(name) & set("/\\+<>#") for name in self.users):
+            raise LayoutUnfit("A name in a certificate may not be empty and may not hold any of / \\ + < > #")
+
+    @property
+    def protocol(self) -> str:
+        """What clients speak."""
+        return CERTIFIED_PROTOCOL if self.certificates else PROTOCOL
 
     def client(self, directory: Path, user: str = ADMIN) -> dict[str, str]:
         """What kafka-python's clients need to come in as this user."""
+        if self.certificates:
+            certificate, key = certificate_of(directory, user)
+            return {
+                "security_protocol": CERTIFIED_PROTOCOL,
+                "ssl_cafile": str(authority(directory)),
+                "ssl_certfile": str(certificate),
+                "ssl_keyfile": str(key),
+            }
         return {
             "security_protocol": PROTOCOL,
             "sasl_mechanism": MECHANISM,
@@ -44,18 +72,16 @@ class Security:
         }
 
     def scram_arguments(self) -> list[str]:
-        """The users, as the formatting tool takes them."""
+        """The users, as the formatting tool takes them: certificates need not be told."""
+        if self.certificates:
+            return []
         words = (f"{MECHANISM}=[name={name},password={word}]" for name, word in self.users.items())
         return [part for word in words for part in ("--add-scram", word)]
 
     def properties(self, directory: Path) -> dict[str, str]:
         """What a node is told about who may come in, and how it shows itself."""
         told = {
-            "listener.security.protocol.map": f"CLIENT:{PROTOCOL},INTERNAL:SSL,CONTROLLER:SSL",
-            "sasl.enabled.mechanisms": MECHANISM,
-            "listener.name.client.scram-sha-512.sasl.jaas.config": (
-                "org.apache.kafka.common.security.scram.ScramLoginModule required;"
-            ),
+            "listener.security.protocol.map": f"CLIENT:{self.protocol},INTERNAL:SSL,CONTROLLER:SSL",
             "ssl.keystore.type": "PEM",
             "ssl.keystore.location": str(directory / "node.pem"),
             "ssl.truststore.type": "PEM",
@@ -64,7 +90,8 @@ class Security:
             "allow.everyone.if.no.acl.found": "false",
             "super.users": f"User:{ADMIN};{NODE_PRINCIPAL}",
         }
-        return told | {f"listener.name.{name}.ssl.client.auth": "required" for name in ("internal", "controller")}
+        told |= {f"listener.name.{name}.ssl.client.auth": "required" for name in ("internal", "controller")}
+        return told | (CERTIFIED if self.certificates else LOGGED_IN)
 
 
 def authority(directory: Path) -> Path:
@@ -72,22 +99,35 @@ def authority(directory: Path) -> Path:
     return directory / "ca.pem"
 
 
-def make_certificates(directory: Path) -> None:
-    """An authority and one certificate for all nodes, valid for 127.0.0.1 and localhost; kept if they exist."""
-    if (directory / "node.pem").exists():
-        return
-    directory.mkdir(parents=True, exist_ok=True)
-    key, certificate = directory / "node.key", directory / "node.crt"
-    ca_key = directory / "ca.key"
-    _openssl("req", "-x509", *_new_key(ca_key), "-out", authority(directory), "-subj", "/CN=bopis-kafka-authority")
+def certificate_of(directory: Path, user: str) -> tuple[Path, Path]:
+    """A user's certificate and its key."""
+    return directory / f"client-{user}.crt", directory / f"client-{user}.key"
+
+
+def make_certificates(directory: Path, users: Iterable[str] = ()) -> None:
+    """An authority, one certificate for all nodes, valid for 127.0.0.1 and localhost, and one for each of the users;
+    what exists is kept."""
+    joined = directory / "node.pem"
+    if not joined.exists():
+        directory.mkdir(parents=True, exist_ok=True)
+        key, certificate = directory / "node.key", directory / "node.crt"
+        ca = directory / "ca.key"
+        _openssl("req", "-x509", *_new_key(ca), "-out", authority(directory), "-subj", "/CN=bopis-kafka-authority")
+        _sign(directory, "bopis-kafka-node", certificate, key)
+        joined.touch(mode=0o600)
+        joined.write_text(key.read_text() + certificate.read_text())
+    for user in users:
+        certificate, key = certificate_of(directory, user)
+        if not certificate.exists():
+            _sign(directory, user, certificate, key)
+
+
+def _sign(directory: Path, name: str, certificate: Path, key: Path) -> None:
     _openssl(
-        *("req", "-x509", *_new_key(key), "-out", certificate, "-subj", "/CN=bopis-kafka-node"),
-        *("-CA", authority(directory), "-CAkey", ca_key),
+        *("req", "-x509", *_new_key(key), "-out", certificate, "-subj", f"/CN={name}"),
+        *("-CA", authority(directory), "-CAkey", directory / "ca.key"),
         *("-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-addext", "basicConstraints=critical,CA:FALSE"),
     )
-    joined = directory / "node.pem"
-    joined.touch(mode=0o600)
-    joined.write_text(key.read_text() + certificate.read_text())
 
 
 def _new_key(path: Path) -> tuple[str | Path, ...]:

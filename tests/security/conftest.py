@@ -22,13 +22,18 @@ def clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="session")
-def fortress(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fortress]:
-    """Skipped where Apache Kafka cannot run or is not asked for, as other tests on it are."""
+def can_run_kafka() -> None:
+    """Skips where Apache Kafka cannot run or is not asked for, as other tests on it do."""
     missing = jars.missing() if chosen(("kafka",)) else "BOPIS_TEST_ENGINES leaves Apache Kafka out"
     if missing is not None:
         if os.environ.get("CI") == "true" and chosen(("kafka",)):
             pytest.fail(missing)
         pytest.skip(missing)
+
+
+@pytest.fixture(scope="session")
+def fortress(tmp_path_factory: pytest.TempPathFactory, can_run_kafka: None) -> Iterator[Fortress]:
+    """A cluster that lets in who has a name, a password and rights."""
     found = Fortress(tmp_path_factory.mktemp("fortress"))
     found.start()
     yield found

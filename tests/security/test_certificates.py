@@ -1,8 +1,10 @@
 """Clients that show a certificate instead of a password (mutual TLS): both client families, workers and commands."""
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,7 @@ from deploy.kafka.errors import LayoutUnfit
 from deploy.kafka.properties import Layout
 from deploy.kafka.security import ADMIN, certificate_of
 from deploy.kafka.security import Security as Doors
-from tests.cli.program import Answer, clean_environment, run
+from tests.cli.program import Answer, run
 from tests.security.cases import all_rights
 from tests.security.fortress import PREFIX, Running, stimuli
 
@@ -28,43 +30,54 @@ pytestmark = pytest.mark.kafka
 
 CONFIGURATION = 78
 PARTS = ("inventory", "projection", "till", "desk", "operator", "auditor")
-QUICK = {"offsets.topic.num.partitions": "1", "transaction.state.log.num.partitions": "1"}
+ROOT = Path(__file__).parents[2]
 
 
 class Gate:
-    """A cluster that asks everybody for a certificate, with the rights of the table for each part."""
+    """A cluster that asks everybody for a certificate, with the rights of the table for each part: started by the
+    command, as at a desk."""
 
     def __init__(self, home: Path) -> None:
         self.home = home
-        doors = Doors(dict.fromkeys((ADMIN, *PARTS, "nobody"), ""), certificates=True)
-        self.cluster = Cluster(home / "kafka", Layout(security=doors, settings=QUICK))
+        told = ["--port", "0", "--data", str(home / "kafka"), "--json", "--certificates", *PARTS, "nobody"]
+        command = [sys.executable, "-m", "deploy.kafka.cluster", *told]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        assert line, self.process.wait()
+        self.told = json.loads(line)
+        self.bootstrap: str = self.told["bootstrap"]
+        self.ca_file = Path(self.told["security"]["ca_file"])
 
     def __enter__(self) -> "Gate":
-        self.cluster.start()
         assert self.ask(ADMIN, "topics", "create").code == 0
-        admin = KafkaAdminClient(bootstrap_servers=self.cluster.bootstrap, **self.cluster.client())
+        options = self.security(ADMIN).client_options()
+        admin = KafkaAdminClient(bootstrap_servers=self.bootstrap, request_timeout_ms=120_000, **options)
         grant(admin, [it for part in PARTS for it in all_rights(part, part, PREFIX)])
         admin.close()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.cluster.stop()
+        self.process.terminate()
+        self.process.wait(60)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
 
     def pair(self, user: str) -> tuple[Path, Path]:
-        return certificate_of(self.cluster.home / "security", user)
+        return certificate_of(self.ca_file.parent, user)
 
     def security(self, user: str, **other: Any) -> Security:
         certificate, key = self.pair(user)
-        usual: dict[str, Any] = {"protocol": "SSL", "ca_file": self.cluster.ca_file}
+        usual: dict[str, Any] = {"protocol": "SSL", "ca_file": self.ca_file}
         return Security(**(usual | {"cert_file": certificate, "key_file": key} | other))
 
     def environment(self, user: str) -> dict[str, str]:
         """The settings of somebody who shows this user's certificate."""
         certificate, key = self.pair(user)
         told: dict[str, object] = {
-            "broker": f"kafka://{self.cluster.bootstrap}",
+            "broker": f"kafka://{self.bootstrap}",
             "broker_security": "ssl",
-            "broker_ca_file": self.cluster.ca_file,
+            "broker_ca_file": self.ca_file,
             "broker_cert_file": certificate,
             "broker_key_file": key,
             "topic_prefix": PREFIX,
@@ -78,6 +91,18 @@ class Gate:
 
     def worker(self, name: str, user: str) -> Running:
         return Running(("worker", name), self.environment(user), self.home / f"{name}-{user}.talk")
+
+    @contextmanager
+    def working(self, *names: str) -> Iterator[list[Running]]:
+        """These processors, each under its own name."""
+        workers = [self.worker(name, name) for name in names]
+        try:
+            for worker in workers:
+                worker.wait_ready()
+            yield workers
+        finally:
+            for worker in workers:
+                worker.stop()
 
 
 @pytest.fixture(scope="module")
@@ -98,11 +123,15 @@ def stranger(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 def test_workers_tills_and_commands_do_their_work_by_their_certificates(gate: Gate) -> None:
     assert gate.ask(ADMIN, "db", "upgrade").code == 0
-    workers = [gate.worker(name, name) for name in ("inventory", "projection")]
-    for worker in workers:
-        worker.wait_ready()
+    with gate.working("inventory", "projection") as workers:
+        _work(gate)
+        codes = [worker.stop() for worker in workers]
 
-    till = {**gate.security("till").client_options(), "bootstrap": gate.cluster.bootstrap, "prefix": PREFIX}
+    assert codes == [0, 0]
+
+
+def _work(gate: Gate) -> None:
+    till = {**gate.security("till").client_options(), "bootstrap": gate.bootstrap, "prefix": PREFIX}
     with Publisher(**till) as publisher:
         for value in stimuli("till"):
             publisher.publish("stock", "S1", value).wait()
@@ -113,12 +142,11 @@ def test_workers_tills_and_commands_do_their_work_by_their_certificates(gate: Ga
     assert said.document["levels"][0]["terms"]["on_hand"] == 4
     assert verdict.code == 0, verdict.err
     assert verdict.document["clean"]
-    assert verdict.document["messages"] == 3
-    assert [worker.stop() for worker in workers] == [0, 0]
+    assert verdict.document["messages"] >= 3
 
 
 def test_a_certificate_gives_the_rights_of_its_name_and_no_others(gate: Gate) -> None:
-    till = {**gate.security("till").client_options(), "bootstrap": gate.cluster.bootstrap, "prefix": PREFIX}
+    till = {**gate.security("till").client_options(), "bootstrap": gate.bootstrap, "prefix": PREFIX}
     with LogReader(**till) as reader, pytest.raises(errors.RightMissing, match=r"READ on topic bopis\.stock"):
         list(reader.read({("stock", 0): 0}, {("stock", 0): 1}))
 
@@ -131,7 +159,7 @@ def test_a_certificate_gives_the_rights_of_its_name_and_no_others(gate: Gate) ->
 def test_who_shows_no_certificate_is_refused_and_hears_which_settings_to_set(gate: Gate) -> None:
     bare = gate.security("till", cert_file=None, key_file=None)
 
-    refusal = shut_out(gate.cluster.bootstrap, bare.client_options())
+    refusal = shut_out(gate.bootstrap, bare.client_options())
     answer = gate.ask("desk", "topics", "list", BOPIS_BROKER_CERT_FILE="", BOPIS_BROKER_KEY_FILE="")
 
     assert isinstance(refusal, errors.CertificateRefused)
@@ -146,7 +174,7 @@ def test_a_certificate_of_an_unknown_authority_is_refused_and_told_as_such(
     certificate, key = stranger
     pretender = gate.security("till", cert_file=certificate, key_file=key)
 
-    refusal = shut_out(gate.cluster.bootstrap, pretender.client_options())
+    refusal = shut_out(gate.bootstrap, pretender.client_options())
 
     assert isinstance(refusal, errors.CertificateRefused)
 
@@ -170,7 +198,7 @@ def test_a_key_of_another_certificate_is_named_before_anything_is_tried(gate: Ga
 
 def test_disks_made_for_passwords_are_not_used_with_certificates(gate: Gate) -> None:
     with pytest.raises(LayoutUnfit, match="with security by certificates"):
-        Cluster(gate.cluster.home, Layout(security=Doors(), settings=QUICK)).start()
+        Cluster(gate.home / "kafka", Layout(security=Doors())).start()
 
 
 @pytest.mark.parametrize("name", ["", "a/b"])
@@ -179,10 +207,9 @@ def test_a_name_that_no_certificate_can_hold_is_refused(name: str) -> None:
         Doors({ADMIN: "", name: ""}, certificates=True)
 
 
-def test_the_command_says_how_to_come_in(gate: Gate) -> None:
-    command = [sys.executable, "-m", "deploy.kafka.cluster", "--port", "0", "--certificates", "--secure"]
+def test_the_command_says_how_the_administrator_comes_in(gate: Gate) -> None:
+    told = gate.told["security"]
 
-    done = subprocess.run(command, capture_output=True, text=True, env=clean_environment(), check=False)
-
-    assert done.returncode == 2
-    assert "not allowed with" in done.stderr
+    assert (told["protocol"], told["username"]) == ("SSL", ADMIN)
+    assert (Path(told["cert_file"]), Path(told["key_file"])) == gate.pair(ADMIN)
+    assert Path(told["key_file"]).stat().st_mode & 0o077 == 0
