@@ -143,7 +143,7 @@ class Ledger:
             self._holds.append((*place, *kept, at_ms, self.recorded_ms, *self.said))
 
     def _stand(self, rows: FoldRows) -> None:
-        """Note each touched level whose holds, staging, doubts or category are not what they were."""
+        """Note each touched level whose holds, staging, doubts, category or goods kept apart are not what they were."""
         line = 0
         for key in dict.fromkeys(rows.touched):
             if key[0] == "@":

@@ -6,13 +6,16 @@ from typing import Any
 import msgspec
 
 from bopis.domain.inventory.admission import open_holes
-from bopis.domain.inventory.rows import Device, Hold, Level, Store, split_key
+from bopis.domain.inventory.rows import Device, Expected, Hold, Level, Store, Transfer, split_key
+from bopis.domain.inventory.transfers import TRANSFER_MEMORY_MS
 from bopis.readside.changes import Changes, RecordLike
 
 _level = msgspec.json.Decoder(Level).decode
 _store = msgspec.json.Decoder(Store).decode
 _device = msgspec.json.Decoder(Device).decode
 _hold = msgspec.json.Decoder(Hold).decode
+_transfer = msgspec.json.Decoder(Transfer).decode
+_expected = msgspec.json.Decoder(Expected).decode
 
 
 def project_levels(partition: int, records: Iterable[RecordLike], changes: Changes) -> None:
@@ -81,9 +84,42 @@ def _put_hold(at: tuple[int, str, str], value: bytes | None, changes: Changes) -
     changes.replace("hold_lines", (store, hold), lines)
 
 
+def _put_transfer(at: tuple[int, str, str], value: bytes | None, changes: Changes) -> None:
+    partition, store, transfer = at
+    if value is None:
+        changes.set("transfers", (store, transfer), None)
+        changes.replace("transfer_lines", (store, transfer), [])
+        return
+    row = _transfer(value)
+    heard_ms = row.due_ms - TRANSFER_MEMORY_MS
+    told = (row.from_store, row.is_announced, row.is_received, row.expected_ms, heard_ms)
+    changes.set("transfers", (store, transfer), (store, transfer, partition, *told))
+    lines: list[tuple[Any, ...]] = [
+        (store, transfer, sku, row.announced.get(sku, 0), row.received.get(sku, 0))
+        for sku in sorted(row.announced.keys() | row.received.keys())
+    ]
+    changes.replace("transfer_lines", (store, transfer), lines)
+
+
+def _put_expected(at: tuple[int, str, str], value: bytes | None, changes: Changes) -> None:
+    partition, store, document = at
+    row = _expected(value) if value is not None else Expected(said_ms=0)
+    lines: list[tuple[Any, ...]] = [
+        (store, document, sku, partition, row.expected_ms, units, row.overdue) for sku, units in row.lines.items()
+    ]
+    changes.replace("expected_lines", (store, document), lines)
+
+
 def _json(value: Any) -> str:
     return msgspec.json.encode(value).decode()
 
 
 _Put = Callable[[tuple[int, str, str], bytes | None, Changes], None]
-_KINDS: dict[str, _Put] = {"level": _put_level, "store": _put_store, "device": _put_device, "hold": _put_hold}
+_KINDS: dict[str, _Put] = {
+    "level": _put_level,
+    "store": _put_store,
+    "device": _put_device,
+    "hold": _put_hold,
+    "transfer": _put_transfer,
+    "expected": _put_expected,
+}

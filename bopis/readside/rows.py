@@ -16,8 +16,8 @@ from bopis.domain.inventory.rows import Row, row_type
 _encode = msgspec.msgpack.Encoder().encode
 _decoders: dict[type[Row], Any] = {}
 
-Standing = tuple[int, int, int, str]  # held, staged, in doubt, category
-NOTHING: Standing = (0, 0, 0, "")
+Standing = tuple[int, int, int, str, int, int]  # held, staged, in doubt, category, quarantined, damaged
+NOTHING: Standing = (0, 0, 0, "", 0, 0)
 Kept = tuple[str, bytes]
 
 
@@ -127,4 +127,4 @@ class FoldRows:
 
 def standing_of(level: Any) -> Standing:
     """What of a level changes by other messages than movements."""
-    return level.held, level.staged, level.in_doubt, level.category
+    return level.held, level.staged, level.in_doubt, level.category, level.quarantined, level.damaged

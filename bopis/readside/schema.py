@@ -4,7 +4,7 @@ Instants are milliseconds since the epoch in UTC (``_ms``), as in the core. A ro
 has its place there as its key, so that a record can never be in a table twice.
 """
 
-from sqlalchemy import BigInteger, Boolean, Double, Index, Integer, LargeBinary, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Double, Index, Integer, LargeBinary, Table, Text
 
 from bopis.readside.columns import clocks as _clocks
 from bopis.readside.columns import key as _key
@@ -14,6 +14,9 @@ from bopis.readside.columns import must as _must
 from bopis.readside.columns import place as _place
 from bopis.readside.columns import said as _said
 from bopis.readside.orders import tables as orders
+from bopis.readside.transit import expected_lines as expected_lines
+from bopis.readside.transit import transfer_lines as transfer_lines
+from bopis.readside.transit import transfers as transfers
 
 # Named here, so that whoever knows the schema knows the tables of orders, too.
 ORDER_TABLES = orders.TABLES
@@ -162,6 +165,9 @@ standings = Table(
     _must("staged", BigInteger),
     _must("in_doubt", BigInteger),
     _must("category"),
+    # A level of the version before told of neither until its next change.
+    Column("quarantined", BigInteger, nullable=False, server_default="0"),
+    Column("damaged", BigInteger, nullable=False, server_default="0"),
     *_clocks(),
     *_said(),
     Index(None, "store", "sku", "recorded_ms"),

@@ -3,7 +3,8 @@
 import msgspec
 import pytest
 
-from bopis.domain.inventory.rows import Device, Hold, HoldLine, Level, LineState, Rule, Store
+from bopis.domain.inventory.rows import Device, Expected, Hold, HoldLine, Level, LineState, Rule, Store, Transfer
+from bopis.domain.inventory.transfers import TRANSFER_MEMORY_MS
 from bopis.readside.changes import Changes, Consumed
 from bopis.readside.levels import project_levels
 from bopis.readside.notes import CLAIM_KEY, POSITION_KEY, Notes
@@ -81,11 +82,37 @@ def test_a_hold_that_is_forgotten_takes_its_lines_along() -> None:
     assert changes.replaced == {"hold_lines": {("S1", "h1"): []}}
 
 
-@pytest.mark.parametrize("key", ["@seen|S1|desk|m1", "@transfer|S1|t1", "@something|new"])
+@pytest.mark.parametrize("key", ["@seen|S1|desk|m1", "@something|new"])
 def test_rows_of_other_kinds_are_left_alone(key: str) -> None:
     changes = _projected(Record(0, 0, key.encode(), b'{"digest":1}'))
 
     assert (changes.put, changes.appended, changes.replaced) == ({}, {}, {})
+
+
+def test_a_transfer_is_put_with_what_was_announced_and_what_arrived() -> None:
+    transfer = Transfer(
+        from_store="S2", announced={"A": 4, "B": 1}, received={"A": 3, "C": 2}, is_announced=True, expected_ms=9,
+        due_ms=TRANSFER_MEMORY_MS + 7,
+    )  # fmt: skip
+
+    put, gone = _projected(_row("@transfer|S1|t1", transfer)), _projected(_row("@transfer|S1|t1", None))
+
+    assert put.put == {"transfers": {("S1", "t1"): ("S1", "t1", 3, "S2", True, False, 9, 7)}}
+    assert put.replaced == {
+        "transfer_lines": {("S1", "t1"): [("S1", "t1", "A", 4, 3), ("S1", "t1", "B", 1, 0), ("S1", "t1", "C", 0, 2)]}
+    }
+    assert (gone.put, gone.replaced) == ({"transfers": {("S1", "t1"): None}}, {"transfer_lines": {("S1", "t1"): []}})
+
+
+def test_what_a_document_will_bring_is_put_line_by_line_until_it_is_ended() -> None:
+    expected = Expected(said_ms=1, expected_ms=9, lines={"A": 4, "B": 1}, overdue=True)
+
+    put = _projected(_row("@expected|S1|PO-7", expected))
+    ended = _projected(_row("@expected|S1|PO-7", Expected(said_ms=2)))
+
+    lines = [("S1", "PO-7", "A", 3, 9, 4, True), ("S1", "PO-7", "B", 3, 9, 1, True)]
+    assert put.replaced == {"expected_lines": {("S1", "PO-7"): lines}}
+    assert ended.replaced == {"expected_lines": {("S1", "PO-7"): []}}
 
 
 def test_notes_tell_the_position_and_the_batches_of_who_had_lost_the_partition_are_left_out() -> None:

@@ -2,6 +2,7 @@
 
 from bopis.readside.queries.answers import Clock, Page, Span
 from bopis.readside.queries.comparison import verify
+from bopis.readside.queries.incoming import expected, find_later, later, transfers
 from bopis.readside.queries.instants import at
 from bopis.readside.queries.order_answers import OrderFilter
 from bopis.readside.queries.order_work import newest_notices, open_tasks, order_notices, pickup_queue
@@ -19,10 +20,13 @@ __all__ = [
     "Span",
     "all_stores",
     "at",
+    "expected",
     "find",
+    "find_later",
     "gaps",
     "history",
     "holds",
+    "later",
     "levels",
     "newest_notices",
     "one_order",
@@ -36,6 +40,7 @@ __all__ = [
     "pickup_queue",
     "positions",
     "totals",
+    "transfers",
     "verify",
     "why",
 ]

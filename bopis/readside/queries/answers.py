@@ -94,6 +94,51 @@ class FoundAnswer(Struct, frozen=True, kw_only=True):
     heard_at: datetime | None
 
 
+class IncomingAnswer(Struct, frozen=True, kw_only=True):
+    """Units of a SKU on their way to a store, by document or transfer, and when; overdue ones count for nothing."""
+
+    store: str
+    sku: str
+    quantity: int
+    expected_at: datetime
+    overdue: bool
+    document: str | None = None
+    transfer: str | None = None
+
+
+class LaterAnswer(Struct, frozen=True, kw_only=True):
+    """What may be promised of a SKU for a later instant: what is free now, and what is expected by then."""
+
+    store: str
+    sku: str
+    on: datetime
+    available: int
+    atp_now: int
+    incoming: tuple[IncomingAnswer, ...]
+
+
+class TransferLineAnswer(Struct, frozen=True, kw_only=True):
+    """Units of one SKU: what was announced, what arrived, what is still on its way, and what the end found missing."""
+
+    sku: str
+    announced: int
+    received: int
+    on_the_way: int
+    short: int
+
+
+class TransferAnswer(Struct, frozen=True, kw_only=True):
+    """Goods between two stores, as the receiving one knows them."""
+
+    transfer: str
+    from_store: str
+    to_store: str
+    state: str
+    expected_at: datetime | None
+    heard_at: datetime
+    lines: tuple[TransferLineAnswer, ...]
+
+
 class MovementAnswer(Struct, frozen=True, kw_only=True):
     """One line of one message: what it said, what it changed in the books, and on hand after it.
 
@@ -136,6 +181,8 @@ class AtAnswer(Struct, frozen=True, kw_only=True):
     atp: int
     terms: Terms
     staged: int
+    quarantined: int
+    damaged: int
     heard_at: datetime | None
 
 

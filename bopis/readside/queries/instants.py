@@ -61,6 +61,8 @@ def at(engine: Engine, store: str, sku: str, instant: datetime, clock: Clock | s
         atp=found.atp,
         terms=found,
         staged=seen.level.staged,
+        quarantined=seen.level.quarantined,
+        damaged=seen.level.damaged,
         heard_at=instant_or_none(seen.heard_ms),
     )
 
@@ -86,6 +88,7 @@ def occurred(connection: Connection, cell: Cell, at_ms: int) -> Standpoint:
         in_doubt=promised(connection, cell, IN_DOUBT, (counted_ms, at_ms)),
         category=category.category if category else "",
     )
+    level.quarantined, level.damaged = kept_apart(connection, cell, at_ms)
     told = connection.execute(select(heard.c.heard_ms).where(heard.c.store == cell.store)).scalar()
     policy = policy_at(connection, cell, level.category, at_ms)
     if told is not None and told < at_ms:
@@ -103,7 +106,7 @@ def recorded(connection: Connection, cell: Cell, at_ms: int) -> Standpoint:
     level = Level(on_hand=moved_row.on_hand_after if moved_row else 0)
     if stood:
         level.held, level.staged, level.in_doubt = stood.held, stood.staged, stood.in_doubt
-        level.category = stood.category
+        level.category, level.quarantined, level.damaged = stood.category, stood.quarantined, stood.damaged
     heard_ms = _heard_then(connection, cell.store, at_ms)
     if heard_ms is not None:
         _note_sales(connection, cell, level, movements.c.recorded_ms <= at_ms)
@@ -141,6 +144,25 @@ def promised(connection: Connection, cell: Cell, term: str, span: tuple[int, int
         cell.of(hold_history), at > span[0], at <= span[1], hold_history.c.term == term
     )
     return int(connection.execute(query).scalar_one())
+
+
+def kept_apart(connection: Connection, cell: Cell, at_ms: int) -> tuple[int, int]:
+    """Units in quarantine and damaged at an instant: what every message by then has changed of them, late ones too."""
+    at = standings.c.recorded_ms, standings.c.offset
+    stood = (
+        select(
+            standings.c.occurred_ms,
+            *(
+                (term - func.lag(term, 1, 0).over(order_by=at)).label(term.name)
+                for term in (standings.c.quarantined, standings.c.damaged)
+            ),
+        )
+        .where(cell.of(standings))
+        .subquery()
+    )
+    query = select(func.coalesce(func.sum(stood.c.quarantined), 0), func.coalesce(func.sum(stood.c.damaged), 0))
+    quarantined, damaged = connection.execute(query.where(stood.c.occurred_ms <= at_ms)).one()
+    return int(quarantined), int(damaged)
 
 
 def policy_at(connection: Connection, cell: Cell, category: str, at_ms: int) -> Store:

@@ -41,6 +41,22 @@ def levels(engine: Engine, store: str, sku: str | None = None, *, now: datetime,
 
 def find(engine: Engine, sku: str, near: Point | None = None, minimum: int = 1, *, now: datetime) -> list[FoundAnswer]:
     """Stores that take pickups and can promise so many of a SKU: nearest first, else by what they can promise."""
+    found = [
+        found_answer(row, level, near)
+        for row, level, pickup in carrying(engine, sku, now)
+        if pickup and level.atp >= minimum
+    ]
+    return nearest(found)
+
+
+def nearest(found: list[FoundAnswer]) -> list[FoundAnswer]:
+    """The nearest first, else those that can promise most; so many are told at most."""
+    found.sort(key=lambda it: (it.distance_km is None, it.distance_km or 0.0, -it.atp, it.store))
+    return found[:STORES_FOUND_MAX]
+
+
+def carrying(engine: Engine, sku: str, now: datetime) -> list[tuple[Any, LevelAnswer, bool]]:
+    """Each store that has a SKU in its books: its row, what it stands at, and whether the store takes pickups."""
     query = (
         select(level_rows, store_rows.c.name, store_rows.c.city, store_rows.c.state, store_rows.c.latitude,
                store_rows.c.longitude)
@@ -53,11 +69,8 @@ def find(engine: Engine, sku: str, near: Point | None = None, minimum: int = 1, 
     found = []
     for row in rows:
         policy = ruled.get(row.store) or Store()
-        level = _level(row, policy, heard_ms.get(row.store), epoch_ms(now))
-        if policy.pickup and level.atp >= minimum:
-            found.append(_found(row, level, near))
-    found.sort(key=lambda it: (it.distance_km is None, it.distance_km or 0.0, -it.atp, it.store))
-    return found[:STORES_FOUND_MAX]
+        found.append((row, _level(row, policy, heard_ms.get(row.store), epoch_ms(now)), policy.pickup))
+    return found
 
 
 def distance_km(here: Point, there: Point) -> float:
@@ -68,7 +81,8 @@ def distance_km(here: Point, there: Point) -> float:
     return 2 * EARTH_RADIUS_KM * asin(sqrt(min(1.0, chord)))
 
 
-def _found(row: Any, level: LevelAnswer, near: Point | None) -> FoundAnswer:
+def found_answer(row: Any, level: LevelAnswer, near: Point | None) -> FoundAnswer:
+    """A level with the place of its store, and how far that is."""
     is_placed = near is not None and row.latitude is not None and row.longitude is not None
     return FoundAnswer(
         store=row.store,
