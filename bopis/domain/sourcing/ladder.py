@@ -114,11 +114,15 @@ def _as_asked(field: _Field) -> Answer | None:
 
 
 def _later(field: _Field) -> Answer | None:
-    """The order waits for stock that is on its way: nothing that is not there can be held."""
-    chosen = field.chosen
-    if chosen is None or not field.request.allows.later:
+    """The order waits for stock that is on its way: nothing that is not there can be held.
+
+    Stock that is there before the slot which the customer chose is no later promise, so nobody need allow it; only
+    what is announced counts then, and no store is asked to send more.
+    """
+    chosen, may = field.chosen, field.request.allows.later
+    if chosen is None or not (may or field.request.slot is not None):
         return None
-    promised = later(field.request, chosen, field.others, field.clock)
+    promised = later(field.request, chosen, field.others if may else [], field.clock)
     if promised is None:
         return None
     needs = _needs_of(field.request, (chosen,))

@@ -34,7 +34,9 @@ def later(request: Request, chosen: Candidate, donors: list[Candidate], clock: C
             return None
         from_ms = max(from_ms, arrival)
     told = timing(chosen.facts, request.slot, len(request.lines), clock, from_ms)
-    if told is None or told.spare_minutes < 0 or told.ready_by_ms - clock.now_ms > clock.rules.later_days_max * DAY_MS:
+    if told is None or told.spare_minutes < 0:
+        return None
+    if request.slot is None and told.ready_by_ms - clock.now_ms > clock.rules.later_days_max * DAY_MS:
         return None
     promised = assignment(chosen.facts, all_of(request.lines), told, clock)
     return replace(promised, stock_from_ms=from_ms, transfers=tuple(transfers))

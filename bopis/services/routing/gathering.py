@@ -79,14 +79,19 @@ class Gatherer:
         return SkuFacts(sku=sku, terms=terms, incoming=self._incoming(store, sku, now_ms), trust=level_trust)
 
     def _incoming(self, store: str, sku: str, now_ms: int) -> tuple[Incoming, ...]:
-        """Announced transfers, by when the rules expect them; one that is late is expected as if sent today."""
+        """Goods on their way that somebody gave a date, and transfers without one by when the rules expect them.
+
+        What is dated and overdue counts for nothing until a new date is said; a transfer without a date that is late
+        by the rules is expected as if it were sent today.
+        """
         takes_ms = self._rules.transfer_hours * HOUR_MS
-        if not takes_ms:
-            return ()
-        coming = ((sent_ms + takes_ms, units) for sent_ms, units in self.tables.on_their_way(store, sku))
-        return tuple(
-            Incoming(at_ms=at_ms if at_ms > now_ms else now_ms + takes_ms, quantity=units) for at_ms, units in coming
-        )
+        found = []
+        for expected_ms, sent_ms, units in self.tables.on_their_way(store, sku):
+            by_rule_ms = sent_ms + takes_ms if sent_ms + takes_ms > now_ms else now_ms + takes_ms
+            at_ms = expected_ms or (by_rule_ms if takes_ms else 0)
+            if at_ms > now_ms:
+                found.append(Incoming(at_ms=at_ms, quantity=units))
+        return tuple(found)
 
     def _point(self, request: Request) -> Place | None:
         """Where distances are counted from: the customer, else the chosen store."""

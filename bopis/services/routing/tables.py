@@ -7,6 +7,7 @@ import msgspec
 from bopis.domain.inventory.availability import heard_ms, terms
 from bopis.domain.inventory.rows import (
     Device,
+    Expected,
     Level,
     Row,
     Rows,
@@ -33,6 +34,7 @@ class Tables:
         self._stores: dict[str, StoreRecord] = {}
         self._carried: dict[str, set[str]] = {}
         self._transfers: dict[str, set[str]] = {}
+        self._expected: dict[str, set[str]] = {}
         self._decoders: dict[type[Row], msgspec.json.Decoder[Row]] = {}
 
     def take_level(self, key: bytes, value: bytes | None) -> str | None:
@@ -50,6 +52,10 @@ class Tables:
             self._raw[name] = value
             if kind == "level":
                 self._carried.setdefault(rest, set()).add(store)
+        if kind == "expected":
+            row = cast(Expected | None, self.get(name))
+            open_here = self._expected.setdefault(store, set())
+            (open_here.add if row is not None and row.lines and not row.overdue else open_here.discard)(name)
         return name
 
     def take_store(self, name: str, record: StoreRecord | None) -> None:
@@ -87,14 +93,18 @@ class Tables:
         """Stores that ever had the SKU in their books."""
         return self._carried.get(sku, set())
 
-    def on_their_way(self, store: str, sku: str) -> list[tuple[int, int]]:
-        """Units of announced transfers that have not arrived, each with when it was last heard of."""
+    def on_their_way(self, store: str, sku: str) -> list[tuple[int, int, int]]:
+        """Units of announced transfers and expected documents that have not arrived: when they are expected (0 if
+        nobody said), when they were last heard of, and how many."""
         found = []
         for name in self._transfers.get(store, ()):
             transfer = cast(Transfer, self.get(name))
-            units = transfer.announced.get(sku, 0) - transfer.received.get(sku, 0)
-            if units > 0 and not transfer.is_received:
-                found.append((transfer.due_ms - TRANSFER_MEMORY_MS, units))
+            if units := transfer.coming.get(sku, 0):
+                found.append((transfer.expected_ms, transfer.due_ms - TRANSFER_MEMORY_MS, units))
+        for name in self._expected.get(store, ()):
+            expected = cast(Expected, self.get(name))
+            if units := expected.lines.get(sku, 0):
+                found.append((expected.expected_ms, expected.said_ms, units))
         return sorted(found)
 
     def heard(self, store: str, policy: Store) -> int | None:

@@ -216,6 +216,24 @@ def test_stock_on_its_way_counts_for_a_later_promise_and_never_for_todays() -> N
     assert assigned.ready_by_ms == NOW_MS + DAY_MS + 120 * MINUTE_MS
 
 
+@pytest.mark.parametrize(("hours", "rung"), [(30, Rung.LATER), (20, Rung.REFUSE)])
+def test_a_slot_after_the_goods_arrive_is_sourced_from_them_without_a_later_promise(hours: int, rung: Rung) -> None:
+    coming = SkuFacts(sku="X", terms=terms(0), incoming=(Incoming(at_ms=NOW_MS + DAY_MS, quantity=2),))
+    slot = Slot(from_ms=NOW_MS + hours * HOUR_MS, to_ms=NOW_MS + (hours + 2) * HOUR_MS)
+
+    decision = route(request({"X": 2}, slot=slot), replace(store("A"), skus=(coming,)))
+
+    assert decision.answer.rung is rung
+    assert [it.ready_by_ms for it in decision.answer.assignments] == [slot.from_ms] * (rung is Rung.LATER)
+
+
+def test_a_slot_beyond_the_limit_of_later_promises_is_the_customers_own_wish() -> None:
+    coming = SkuFacts(sku="X", terms=terms(0), incoming=(Incoming(at_ms=NOW_MS + 9 * DAY_MS, quantity=1),))
+    slot = Slot(from_ms=NOW_MS + 10 * DAY_MS, to_ms=NOW_MS + 10 * DAY_MS + HOUR_MS)
+
+    assert route(request({"X": 1}, slot=slot), replace(store("A"), skus=(coming,))).answer.rung is Rung.LATER
+
+
 def test_what_comes_first_fills_what_the_books_are_short_of() -> None:
     owed = SkuFacts(sku="X", terms=terms(0, held=2), incoming=(Incoming(at_ms=NOW_MS + DAY_MS, quantity=3),))
 
