@@ -8,6 +8,7 @@ the first one by the order's own state.
 import asyncio
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 import structlog
@@ -19,7 +20,7 @@ from bopis import clock
 from bopis.services.routing.live import OUTPUT_TOPICS, REQUESTS_TOPIC, TABLE_TOPICS, LiveRouting
 from bopis.topics.plans import TopicPlan
 from bopis.wire.errors import WireError
-from streams.batches import fetched_chunks
+from streams.batches import Chunk, fetched_chunks
 from streams.client import EARLIEST, LATEST, LogClient
 from streams.connection import Connection
 from streams.dead_letters import DEAD_LETTERS, dead_letter
@@ -36,7 +37,6 @@ log = structlog.get_logger("streams.routing")
 
 NAME = "routing"
 STORES, LEVELS, STATE = TABLE_TOPICS
-REQUESTS_PER_POLL_MAX = 500
 
 
 class Feed:
@@ -113,6 +113,7 @@ class RoutingWorker(Worker, ConsumerRebalanceListener):  # type: ignore[misc]  #
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._follow(tables, sending))
                 tasks.create_task(self._answer(requests, sending))
+                tasks.create_task(sending.acknowledge())
         except* Exception as errors:
             self._finish(errors.exceptions[0])
         finally:
@@ -157,21 +158,27 @@ class RoutingWorker(Worker, ConsumerRebalanceListener):  # type: ignore[misc]  #
                 await sending.send(self._routing.follow_up(_now_ms()))
 
     async def _answer(self, requests: Any, sending: Sending) -> None:
+        """Answer what is asked, fetch after fetch; the group is told of what the log has acknowledged."""
         told = time.monotonic()
         while True:
-            found = await requests.getmany(
-                timeout_ms=int(self._limits.fetch_wait_s * 1000), max_records=REQUESTS_PER_POLL_MAX
-            )
-            for tp, records in found.items():
-                said = [it for record in records for it in self._answers(record, tp, sending)]
-                await sending.send(said)
-                self._done[tp] = records[-1].offset + 1
+            for tp, chunk in (await self._asked(requests)).items():
+                said = [it for record in chunk.records for it in self._answers(record, tp, sending)]
+                await sending.answer(said, partial(self._done.__setitem__, tp, chunk.next))
             if not self._is_ready and requests.assignment():
                 self._become_ready()
                 await sending.send(self._routing.follow_up(_now_ms()))
             if time.monotonic() - told >= self._limits.group_offsets_s:
                 await self._commit(requests)
                 told = time.monotonic()
+
+    async def _asked(self, requests: Any) -> dict[TopicPartition, Chunk]:
+        """What one fetch brought. Raises what the group refused, as asking in the library's own way does."""
+        requests._coordinator.check_errors()
+        with requests._subscription.fetch_context():
+            chunks = await fetched_chunks(requests._fetcher, None, self._limits.fetch_wait_s)
+        # The tables go on being followed, also while there is always something to answer.
+        await asyncio.sleep(0)
+        return chunks
 
     def _answers(self, record: Any, tp: TopicPartition, sending: Sending) -> list[Any]:
         try:
