@@ -120,6 +120,14 @@ class LogClient:
             log.warning(waiting.event, request=what, error=repr(error))
         self.troubles[what] = waiting
 
+    def by_leader(self, tps: Iterable[TopicPartition]) -> list[list[TopicPartition]]:
+        """Partitions grouped by who leads them; one whose leader is not known yet stands alone."""
+        groups: dict[Any, list[TopicPartition]] = defaultdict(list)
+        for tp in tps:
+            node = self._client.cluster.leader_for_partition(tp)
+            groups[tp if node is None or node == -1 else node].append(tp)
+        return list(groups.values())
+
     async def to_leader(self, tp: TopicPartition, request: Any) -> Any:
         """Send once to the partition's leader."""
         node = self._client.cluster.leader_for_partition(tp)

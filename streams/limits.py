@@ -41,6 +41,7 @@ class StreamLimits(msgspec.Struct, frozen=True, kw_only=True):
     commit_gather_s: float = 0.5
     staged_outputs_max: int = 20_000
     output_batch_bytes_max: int = 900_000
+    request_bytes_max: int = 8 << 20
     group_offsets_s: float = 3.0
 
     # Watchdogs: how often they look, and how long something may stand still before the worker ends to be started anew.

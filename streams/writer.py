@@ -6,10 +6,12 @@ through a takeover cannot write, without any transaction on the hot path.
 """
 
 import asyncio
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections import defaultdict, deque
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack
 from typing import Any
 
+from aiokafka.errors import BrokerResponseError
 from aiokafka.partitioner import murmur2
 from aiokafka.protocol.produce import ProduceRequest
 from aiokafka.protocol.transaction import InitProducerIdRequest
@@ -17,7 +19,7 @@ from aiokafka.structs import TopicPartition
 
 from streams.access import check
 from streams.batches import NO_HEADERS, Batches, FullEntry
-from streams.client import LATEST, LogClient
+from streams.client import LATEST, LogClient, Retry
 from streams.errors import CommitTooLarge, Fenced, LogRefused
 from streams.limits import StreamLimits
 from streams.processor import Output
@@ -66,13 +68,13 @@ class PartitionWriter:
         if len(batches) != 1 or size > bytes_max:
             raise CommitTooLarge(topic=tp.topic, records=len(entries), bytes=size, bytes_max=bytes_max)
         async with self._locks[tp]:
-            return await self._append(tp, *batches[0])
+            return (await self._append({tp: batches[0]}))[tp]
 
     async def append(self, tp: TopicPartition, entries: Iterable[FullEntry]) -> None:
         """Append entries in order, in as many batches as needed."""
         async with self._locks[tp]:
-            for builder, count in Batches(self._limits.output_batch_bytes_max).encode(entries):
-                await self._append(tp, builder, count)
+            for batch in Batches(self._limits.output_batch_bytes_max).encode(entries):
+                await self._append({tp: batch})
 
     async def publish(self, outputs: Iterable[Output]) -> None:
         """Append outputs (topics with prefix) to the partitions that their keys choose; all acknowledged."""
@@ -81,8 +83,14 @@ class PartitionWriter:
             partition = await self._partition(output.topic, output.key)
             headers = list(output.headers) if output.headers else NO_HEADERS
             by_partition[TopicPartition(output.topic, partition)].append((output.key, output.value, headers))
-        if by_partition:
-            await asyncio.gather(*(self.append(tp, entries) for tp, entries in by_partition.items()))
+        batches = Batches(self._limits.output_batch_bytes_max)
+        waiting = {tp: deque(batches.encode(entries)) for tp, entries in by_partition.items()}
+        async with AsyncExitStack() as held:
+            for tp in sorted(waiting):
+                await held.enter_async_context(self._locks[tp])
+            while waiting:
+                await self._append({tp: rest.popleft() for tp, rest in waiting.items()})
+                waiting = {tp: rest for tp, rest in waiting.items() if rest}
 
     async def _partition(self, topic: str, key: bytes) -> int:
         known = self._partitions_of_key.get((topic, key))
@@ -94,31 +102,80 @@ class PartitionWriter:
             self._partitions_of_key[topic, key] = known
         return known
 
-    async def _append(self, tp: TopicPartition, builder: Any, count: int) -> int:
-        """One batch, sent with the same sequence until the log has it exactly once."""
-        sequence = self._sequences[tp]
-        builder.set_producer_state(self._producer_id, self.epoch, sequence)
-        messages = bytes(builder.build())
-        request = ProduceRequest(
-            None, ACKS_ALL, self._limits.request_timeout_ms, [(tp.topic, [(tp.partition, messages)])]
-        )
+    async def _append(self, batches: Mapping[TopicPartition, tuple[Any, int]]) -> dict[TopicPartition, int]:
+        """One batch for each partition, sent with the same sequence until the log has it exactly once; the offsets."""
+        built: dict[TopicPartition, bytes] = {}
+        for tp, (builder, _) in batches.items():
+            builder.set_producer_state(self._producer_id, self.epoch, self._sequences[tp])
+            built[tp] = bytes(builder.build())
+        parts = in_requests(built, self._limits.request_bytes_max)
+        offsets = {tp: it for found in await asyncio.gather(*map(self._send, parts)) for tp, it in found.items()}
+        for tp, (_, count) in batches.items():
+            self._sequences[tp] = (self._sequences[tp] + count) % SEQUENCE_AFTER_MAX
+            if offsets[tp] < 0:
+                # The batch was there already and the log no longer knows where; the end is at or beyond it.
+                offsets[tp] = await self._client.offset(tp, LATEST) - count
+                self.exact = False
+            if offsets[tp] < 0:
+                raise LogRefused(request="append", topic=tp.topic, partition=tp.partition)
+        return offsets
 
-        async def attempt() -> int:
-            answer = await self._client.to_leader(tp, request)
-            [(_, [(_, code, offset, *_)])] = answer.topics
-            if code in FENCED_CODES:
-                raise Fenced(topic=tp.topic, partition=tp.partition, epoch=self.epoch)
-            if code == DUPLICATE_SEQUENCE:
-                return -1
-            check(code, f"WRITE on topic {tp.topic}")
-            return int(offset)
+    async def _send(self, left: dict[TopicPartition, bytes]) -> dict[TopicPartition, int]:
+        """Send batches until the log has all of them; those that it has taken are not sent again."""
+        offsets: dict[TopicPartition, int] = {}
 
-        offset = await self._client.patiently(f"append to {tp.topic}/{tp.partition}", attempt)
-        self._sequences[tp] = (sequence + count) % SEQUENCE_AFTER_MAX
-        if offset < 0:
-            # The batch was there already and the log no longer knows where; the end is at or beyond it.
-            offset = await self._client.offset(tp, LATEST) - count
-            self.exact = False
-        if offset < 0:
-            raise LogRefused(request="append", topic=tp.topic, partition=tp.partition)
-        return offset
+        async def to_leader_of(tps: list[TopicPartition]) -> None:
+            answer = await self._client.to_leader(tps[0], self._request({tp: left[tp] for tp in tps}))
+            failed: Exception | None = None
+            for topic, partitions in answer.topics:
+                for number, code, offset, *_ in partitions:
+                    tp = TopicPartition(topic, number)
+                    try:
+                        offsets[tp] = self._taken(tp, code, offset)
+                        del left[tp]
+                    except BrokerResponseError as error:
+                        failed = failed or error
+            if failed is not None:
+                raise failed
+
+        async def attempt() -> None:
+            answers = [to_leader_of(tps) for tps in self._client.by_leader(left)]
+            for failed in await asyncio.gather(*answers, return_exceptions=True):
+                if failed is not None:
+                    raise failed
+            if left:
+                raise Retry(f"the log has not answered for {', '.join(f'{it.topic}/{it.partition}' for it in left)}")
+
+        names = [f"{tp.topic}/{tp.partition}" for tp in left]
+        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+        await self._client.patiently(f"append to {names[0]}{more}", attempt)
+        return offsets
+
+    def _request(self, built: Mapping[TopicPartition, bytes]) -> Any:
+        by_topic: dict[str, list[tuple[int, bytes]]] = defaultdict(list)
+        for tp, batch in built.items():
+            by_topic[tp.topic].append((tp.partition, batch))
+        return ProduceRequest(None, ACKS_ALL, self._limits.request_timeout_ms, [*by_topic.items()])
+
+    def _taken(self, tp: TopicPartition, code: int, offset: int) -> int:
+        """The offset at which the log took a batch, -1 when it had it already and no longer knows where."""
+        if code in FENCED_CODES:
+            raise Fenced(topic=tp.topic, partition=tp.partition, epoch=self.epoch)
+        if code == DUPLICATE_SEQUENCE:
+            return -1
+        check(code, f"WRITE on topic {tp.topic}")
+        return int(offset)
+
+
+def in_requests(built: Mapping[TopicPartition, bytes], bytes_max: int) -> list[dict[TopicPartition, bytes]]:
+    """Batches as they go out: as many together as fit into one request, which costs as much as many records do. A lone
+    one may be larger than the limit."""
+    parts: list[dict[TopicPartition, bytes]] = []
+    room = 0
+    for tp, batch in built.items():
+        if len(batch) > room:
+            parts.append({})
+            room = bytes_max
+        parts[-1][tp] = batch
+        room -= len(batch)
+    return parts

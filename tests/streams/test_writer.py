@@ -2,11 +2,12 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import KafkaConnectionError
+from aiokafka.errors import KafkaConnectionError, NotLeaderForPartitionError
 from aiokafka.structs import TopicPartition
 from stream_world import PARTITIONS, World
 
@@ -16,7 +17,7 @@ from streams.connection import Connection
 from streams.errors import CommitTooLarge, Fenced
 from streams.limits import StreamLimits
 from streams.processor import Output
-from streams.writer import PartitionWriter
+from streams.writer import PartitionWriter, in_requests
 
 LIMITS = StreamLimits(commit_bytes_max=100_000, output_batch_bytes_max=2_000)
 
@@ -118,3 +119,51 @@ async def test_outputs_find_the_partition_that_every_client_would_choose(client:
         ours = [record.key for record in records if record.value != b"reference"]
         assert ours == [record.key for record in records if record.value == b"reference"]
     assert found[0][0].headers == (("name", b"value"),)
+
+
+async def test_what_leaves_together_is_one_request_and_only_what_was_not_taken_is_sent_again(
+    client: LogClient, world: World
+) -> None:
+    writer, topic = await opened(client, world), world.topic("sums")
+    ask, sent = client.to_leader, []
+
+    async def partly(where: TopicPartition, request: Any) -> Any:
+        [(_, batches)] = request._topics
+        sent.append([number for number, _ in batches])
+        if len(sent) > 1:
+            return await ask(where, request)
+        taken, refused = batches[0], batches[1:]
+        answer = await ask(where, writer._request({TopicPartition(topic, taken[0]): taken[1]}))
+        not_leader = [(number, NotLeaderForPartitionError.errno, -1) for number, _ in refused]
+        return SimpleNamespace(topics=[*answer.topics, (topic, not_leader)])
+
+    client.to_leader = partly  # type: ignore[method-assign]  # a fault, planted
+    keys = [b"key-%d" % number for number in range(8)]
+    await writer.publish(Output(topic, key, b"first") for key in keys)
+    await writer.publish(Output(topic, key, b"second") for key in keys)
+
+    assert len(sent[0]) > 1
+    assert sent == [sent[0], sent[0][1:], sent[0]]
+    for records in (await world.read("sums")).values():
+        ours = [record.key for record in records if record.value == b"first"]
+        assert [(it.key, it.value) for it in records] == [(k, v) for v in (b"first", b"second") for k in ours]
+
+
+async def test_a_stale_writer_is_fenced_whatever_leaves_together(client: LogClient, world: World) -> None:
+    old, topic = await opened(client, world), world.topic("sums")
+    outputs = [Output(topic, b"key-%d" % number, b"x") for number in range(8)]
+    await old.publish(outputs)
+    new = await opened(client, world)
+    await new.publish(outputs[:1])
+
+    with pytest.raises(Fenced):
+        await old.publish(outputs)
+
+
+def test_batches_go_out_in_as_few_requests_as_fit() -> None:
+    built = {TopicPartition("t", number): b"x" * size for number, size in enumerate((40, 60, 1, 300, 50))}
+
+    parts = in_requests(built, 100)
+
+    assert [[tp.partition for tp in part] for part in parts] == [[0, 1], [2], [3], [4]]
+    assert {tp: batch for part in parts for tp, batch in part.items()} == built
