@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from bopis.domain.message import Message
+from bopis.domain.notices.events import Event, ResendRefused
 from bopis.domain.notices.messages import Tick
 from bopis.domain.notices.state import OrderNotices
 from bopis.domain.notices.step import said, step
@@ -66,7 +67,7 @@ class NoticesProcessor:
             name = f"{cause}/{rows.get(order).fired}"  # type: ignore[union-attr]  # it has just fired
         for index, event in enumerate(events):
             concluded = Message(
-                id=f"{name}#{index}",
+                id=f"{name}#{index}{_refused(event)}",
                 source=NAME,
                 time=datetime.fromtimestamp(event.at_ms / 1000, UTC),
                 subject=order,
@@ -99,3 +100,9 @@ class NoticesProcessor:
             message = Message(id=f"tick/{order}/{due_ms}", source=NAME, time=at, subject=order, data=Tick(at=at))
             ticks.append((order.encode(), NOTICES.encode_trusted(message)))
         return ticks
+
+
+def _refused(event: Event) -> str:
+    """What is refused leaves no trace, so the same command may be refused again later, or carried out: each refusal has
+    a name of its own."""
+    return f"/{event.at_ms}" if isinstance(event, ResendRefused) else ""

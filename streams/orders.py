@@ -13,10 +13,12 @@ import msgspec
 
 from bopis.domain.inventory.admission import Rejected
 from bopis.domain.message import Message
+from bopis.domain.orders.events import CommandRefused
 from bopis.domain.orders.messages import Tick
-from bopis.domain.orders.outcomes import NoticeDue, OrderHandedOver
+from bopis.domain.orders.outcomes import Event, NoticeDue, OrderHandedOver
 from bopis.domain.orders.state import Order
 from bopis.domain.orders.step import Arrival, Concluded, step
+from bopis.domain.orders.terms import Refusal
 from bopis.wire.errors import WireError
 from bopis.wire.orders import ORDER_EVENTS, ORDERS, identity
 from bopis.wire.stock import STOCK
@@ -30,6 +32,8 @@ EVENTS_TOPIC = "order-events"
 NOTICES_TOPIC = "notices"
 STOCK_TOPIC = "stock"
 CAUSE_LENGTH_MAX = 256  # a longer one is named by its digest, so that what follows from it still fits
+# Refusals that no row remembers: the same command may be refused again, or carried out once the order is there.
+TRACELESS = frozenset({Refusal.UNKNOWN_ORDER, Refusal.NUMBER_TAKEN, Refusal.REPEATED_LINE, Refusal.TOO_MANY_PARTS})
 TICKS_MAX = 500  # orders that are told in one go that something of theirs is due
 
 _encoder = msgspec.json.Encoder()
@@ -106,7 +110,7 @@ def conclusions(message: Message, concluded: Concluded, firing: int = 0) -> list
     asking = f"{digest}/{firing}" if firing else digest
     for index, event in enumerate(concluded.events):
         said = Message(
-            id=f"{name}#{index}",
+            id=f"{name}#{index}{_traceless(event)}",
             source=NAME,
             time=datetime.fromtimestamp(event.stamp.at_ms / 1000, UTC),
             subject=order,
@@ -132,3 +136,9 @@ def conclusions(message: Message, concluded: Concluded, firing: int = 0) -> list
         )
         outputs.append(Output(STOCK_TOPIC, request.store.encode(), STOCK.encode_trusted(asked)))
     return outputs
+
+
+def _traceless(event: Event) -> str:
+    """What tells a refusal that no row remembers from the next answer to the same command."""
+    refused = isinstance(event, CommandRefused) and event.reason in TRACELESS
+    return f"/{event.stamp.recorded_at_ms}" if refused else ""

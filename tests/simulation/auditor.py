@@ -9,16 +9,18 @@ from bopis.domain.orders import messages as m
 from streams.dead_letters import dead_letter
 from streams.rules import step
 from streams.table import Table
+from tests.simulation.audit_notices import NoticeAuditor
 from tests.simulation.audit_orders import OrderAuditor
 from tests.simulation.audit_stock import StockAuditor
 from tests.simulation.findings import must
 from tests.simulation.log import Log
+from tests.simulation.notifier import Took
 from tests.simulation.owner import LIMITS
 from tests.simulation.reading import Reading, read
 from tests.simulation.world import PROCESSORS
 
 
-def audit(log: Log) -> None:
+def audit(log: Log, took: list[Took]) -> None:
     """Raises `Finding` for the first thing that does not hold."""
     reading = read(log)
     orders = OrderAuditor()
@@ -28,6 +30,7 @@ def audit(log: Log) -> None:
     stock = StockAuditor(reading, orders.lines_of)
     orders.at_rest(rows["orders"])
     stock.at_rest(rows["inventory"], orders.left)
+    NoticeAuditor(reading, took).at_rest(rows["notices"])
     _nothing_is_lost(log, reading, orders, stock)
     for name in PROCESSORS:
         _decided_once(log, name)

@@ -8,6 +8,7 @@ import msgspec
 from bopis.domain.inventory.messages import SetStorePolicy
 from bopis.domain.values import DAY_MS, HOUR_MS, MINUTE_MS
 from tests.simulation.log import NOON_MS
+from tests.simulation.notifier import SimulatedNotifier
 from tests.simulation.people import SHOPS, People
 from tests.simulation.routing import SimulatedRouting
 from tests.simulation.world import STORES, World
@@ -53,6 +54,12 @@ class Faults:
             self.world.routing.commit()
         self.world.routing = SimulatedRouting(self.world.log)
 
+    def notifier_dies(self, dice: Random) -> None:
+        """The notifier is killed with what it has in hand, or only stands still and goes on beside the next one."""
+        world = self.world
+        hands = world.notifier.hands if dice.random() < 0.5 else []
+        world.notifier = SimulatedNotifier(world.log, world.post, hands)
+
     def shop_goes_offline(self, dice: Random) -> None:
         """A shop's line is cut; its devices write down what happens."""
         self.world.outboxes.setdefault(dice.choice(SHOPS), deque())
@@ -63,12 +70,12 @@ class Faults:
             self.world.connect(dice.choice(sorted(self.world.outboxes)))
 
     def message_is_repeated(self, dice: Random) -> None:
-        """Whoever heard no answer sends the same bytes again. A tick is its worker's own: the log tells its repeats."""
+        """Whoever heard no answer sends the same bytes again; but the log tells repeats of a tick of the stock."""
         log = self.world.log
-        topic = dice.choice(("orders", "stock"))
+        topic = dice.choice(("orders", "stock", "notices"))
         records = dice.choice(log.topics[topic])
         record = dice.choice(records) if records else None
-        if record is not None and record.value is not None and b'tick.v1"' not in record.value[:40]:
+        if record is not None and record.value is not None and b'stock.tick.v1"' not in record.value[:40]:
             log.put(topic, record.key, record.value)
 
     def time_passes(self, dice: Random) -> None:

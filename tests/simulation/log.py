@@ -6,7 +6,18 @@ from zlib import crc32
 from streams.errors import Fenced
 
 NOON_MS = 1_800_014_400_000  # 2027-01-15 12:00 UTC, a Friday
-TOPICS = ("stock", "orders", "order-events", "notices", "inventory-events", "inventory-levels", "order-state", "stores")
+TOPICS = (
+    "stock",
+    "inventory-levels",
+    "inventory-events",
+    "orders",
+    "order-state",
+    "order-events",
+    "notices",
+    "notice-state",
+    "notice-events",
+    "stores",
+)
 
 
 class Kept(NamedTuple):

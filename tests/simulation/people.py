@@ -7,6 +7,7 @@ from typing import Any
 
 from bopis.domain.inventory import messages as stock
 from bopis.domain.message import Message
+from bopis.domain.notices.messages import ResendNotice
 from bopis.domain.orders import messages as m
 from bopis.domain.orders.numbers import number_from
 from bopis.domain.orders.state import LineState, Order
@@ -14,10 +15,12 @@ from bopis.domain.orders.terms import (
     Allows,
     Arrival,
     By,
+    Channel,
     Consent,
     CustomerRef,
     Document,
     EndReason,
+    Milestone,
     Proof,
     RejectReason,
     ShortPolicy,
@@ -25,6 +28,7 @@ from bopis.domain.orders.terms import (
 from bopis.domain.orders.units import PickedLine, ReturnedLine, WantedLine
 from bopis.domain.sourcing.request import Component
 from bopis.domain.values import HOUR_MS
+from bopis.wire.notices import NOTICES
 from bopis.wire.orders import ORDERS
 from bopis.wire.stock import STOCK
 from tests.simulation.world import S1, S2, World
@@ -34,6 +38,12 @@ KIT = (Component(sku="A", quantity=1), Component(sku="B", quantity=2))
 SHOPS = (S1, S2)
 ORDERS_MAX = 12
 KEPT = (LineState.READY, LineState.ARRIVED)
+CUSTOMERS = (
+    CustomerRef(id="c", sealed="sealed"),
+    CustomerRef(id="c", sealed="sealed", channels=(Channel.EMAIL, Channel.SMS)),
+    CustomerRef(id="c-mute", sealed="sealed", channels=(Channel.SMS, Channel.WEBHOOK)),
+    CustomerRef(id="c-gone", sealed="sealed", channels=(Channel.EMAIL, Channel.CONSOLE)),
+)
 
 
 class People:
@@ -108,7 +118,7 @@ class People:
         placed = m.PlaceOrder(
             key=f"key-{number}",
             request=f"request-{number}",
-            customer=CustomerRef(id="c", sealed="sealed"),
+            customer=CUSTOMERS[len(self.numbers) % len(CUSTOMERS)],
             store=store or dice.choice(SHOPS),
             lines=lines
             or tuple(
@@ -181,7 +191,11 @@ class People:
                 self.tell(order.order, shown, store, dice)
 
     def somebody_cancels(self, dice: Random) -> None:
-        """The customer, the staff or the system ends an order or a line of it."""
+        """The customer, the staff or the system ends an order or a line of it, perhaps before it is placed."""
+        if self.numbers and dice.random() < 0.1:
+            number = dice.choice(self.numbers)
+            self.tell(number, m.CancelOrder(by=By.CUSTOMER, reason=EndReason.CUSTOMER_WISH), None, dice)
+            return
         if order := self._any_order(dice):
             lines = (dice.choice(order.lines).line,) if dice.random() < 0.4 else ()
             wish = m.CancelOrder(by=dice.choice(list(By)), reason=EndReason.CUSTOMER_WISH, lines=lines)
@@ -315,8 +329,16 @@ class People:
     def nonsense_is_said(self, dice: Random) -> None:
         """Bytes that are no message."""
         self.nonsense += 1
-        topic = dice.choice(("orders", "stock"))
+        topic = dice.choice(("orders", "stock", "notices"))
         self.world.log.put(topic, b"S1", b"nonsense %d" % self.nonsense)
+
+    def notice_is_sent_again(self, dice: Random) -> None:
+        """Staff say something once more, whether or not it was ever said."""
+        if self.numbers:
+            number = dice.choice(self.numbers)
+            again = ResendNotice(milestone=dice.choice((Milestone.READY, Milestone.READY, *Milestone)))
+            message = NOTICES.encode(self._message(number, again, None))
+            self._send(None, ("notices", number.encode(), message), dice)
 
     def heartbeat(self) -> None:
         """Every till says that it is there."""

@@ -23,6 +23,7 @@ PEOPLE = {
     "goods_arrive": 2,
     "shelf_is_counted": 1,
     "hold_ends_elsewhere": 1,
+    "notice_is_sent_again": 1,
     "nonsense_is_said": 1,
 }
 WORLD = {
@@ -30,6 +31,7 @@ WORLD = {
     "worker_is_followed": 3,
     "worker_is_away": 2,
     "routing_dies": 2,
+    "notifier_dies": 2,
     "shop_goes_offline": 2,
     "shop_comes_back": 3,
     "message_is_repeated": 4,

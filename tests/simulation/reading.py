@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 from bopis.domain.message import Message
 from bopis.wire.errors import WireError
+from bopis.wire.notices import NOTICE_EVENTS, NOTICES
 from bopis.wire.orders import ORDER_EVENTS, ORDERS
 from bopis.wire.stock import INVENTORY_EVENTS, STOCK
 from tests.simulation.findings import must
@@ -13,7 +14,8 @@ FAMILIES: dict[str, Any] = {
     "stock": STOCK,
     "orders": ORDERS,
     "order-events": ORDER_EVENTS,
-    "notices": ORDER_EVENTS,
+    "notices": NOTICES,
+    "notice-events": NOTICE_EVENTS,
     "inventory-events": INVENTORY_EVENTS,
 }
 

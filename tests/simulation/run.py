@@ -15,6 +15,7 @@ STEADY_LOOKS_MAX = 40
 # How much time passes before each of the last looks: long enough for every deadline, in the order of their lengths.
 LAST_LOOKS_MS = (0, 0, 0, 16 * MINUTE_MS, 16 * MINUTE_MS, 5 * HOUR_MS, 4 * DAY_MS, DAY_MS, 15 * DAY_MS, 30 * DAY_MS)
 LOOKS_MAX = 24
+NOTICE_LOOKS_MAX = 100  # quiet hours and tries again have moments of their own
 
 
 def run(seed: int, steps: Sequence[Step] | None = None) -> World:
@@ -29,7 +30,7 @@ def run(seed: int, steps: Sequence[Step] | None = None) -> World:
 
     happen(world, plan(seed) if steps is None else steps, act)
     _end(world, people, Random(seed ^ 0xE4D))
-    audit(world.log)
+    audit(world.log, world.post.took)
     return world
 
 
@@ -52,3 +53,9 @@ def _end(world: World, people: People, dice: Random) -> None:
     world.come_to_rest()
     world.log.now_ms += 100 * DAY_MS
     world.come_to_rest()
+    for _ in range(NOTICE_LOOKS_MAX):
+        due_ms = world.next_notice()
+        if due_ms is None:
+            return
+        world.log.now_ms = max(world.log.now_ms, due_ms) + 1
+        world.come_to_rest()

@@ -11,9 +11,11 @@ from bopis.domain.orders.state import Order
 from bopis.services.directory import StoreRecord
 from streams.errors import Fenced
 from streams.inventory import InventoryProcessor
+from streams.notices import NoticesProcessor
 from streams.orders import OrdersProcessor
 from tests.simulation.findings import must
 from tests.simulation.log import Log
+from tests.simulation.notifier import Post, SimulatedNotifier
 from tests.simulation.owner import Owner
 from tests.simulation.plan import Step
 from tests.simulation.routing import SimulatedRouting
@@ -23,7 +25,7 @@ STORES = {
     S1: StoreRecord(store_id=S1, name="one", latitude=52.5, longitude=13.4, capacity_minutes=600),
     S2: StoreRecord(store_id=S2, name="two", latitude=52.51, longitude=13.41, capacity_minutes=600),
 }
-PROCESSORS = {it.name: it for it in (InventoryProcessor(), OrdersProcessor())}
+PROCESSORS = {it.name: it for it in (InventoryProcessor(), OrdersProcessor(), NoticesProcessor())}
 ROUNDS_MAX = 300
 _order = msgspec.json.Decoder(Order).decode
 Place = tuple[str, int]
@@ -52,6 +54,8 @@ class World:
             for number in range(self.log.partitions):
                 self.start((name, number), first)
         self.routing = SimulatedRouting(self.log)
+        self.post = Post(self.log)
+        self.notifier = SimulatedNotifier(self.log, self.post, [])
 
     # Processes
 
@@ -93,7 +97,7 @@ class World:
 
     def churn(self, dice: Random, count: int) -> None:
         """So many small steps of whatever process comes first."""
-        actors: list[Any] = [*filter(None, self.owners.values()), *self.zombies, "routing", "network"]
+        actors: list[Any] = [*filter(None, self.owners.values()), *self.zombies, "routing", "notifier", "network"]
         for _ in range(count):
             actor = actors[int(dice.random() * len(actors))]
             if actor == "network":
@@ -101,6 +105,8 @@ class World:
                     self.log.put(*self.under_way.pop(dice.randrange(len(self.under_way))))
             elif actor == "routing":
                 self._route(dice)
+            elif actor == "notifier":
+                self._notify(dice)
             else:
                 self._work(actor, dice)
 
@@ -128,6 +134,13 @@ class World:
             routing.answer(dice.choice(questions), 1 + int(dice.random() * 6))
         elif chance >= 0.9:
             routing.commit()
+
+    def _notify(self, dice: Random) -> None:
+        notifier = self.notifier
+        if dice.random() < 0.5 and (letters := notifier.letters):
+            notifier.take(dice.choice(letters), 1 + int(dice.random() * 4))
+        else:
+            notifier.attempt(dice)
 
     # Coming to rest
 
@@ -157,6 +170,10 @@ class World:
             self.routing.speak()
             for number in self.routing.questions:
                 self.routing.answer(number, 10_000)
+            for number in self.notifier.letters:
+                self.notifier.take(number, 10_000)
+            while self.notifier.hands:
+                self.notifier.attempt(None)
             if self.log.appended == before:
                 return
         raise NeverAtRest(f"{ROUNDS_MAX} rounds, and still something follows")
@@ -167,6 +184,11 @@ class World:
         """When the next order wants to be looked at; now if none does."""
         due = [it.due_ms for it in self.orders() if it.due_ms]
         return max(self.log.now_ms, min(due, default=0)) + 1
+
+    def next_notice(self) -> int | None:
+        """When the next delivery wants to be looked at, None if none does."""
+        owners = [it for (name, _), it in self.owners.items() if name == "notices" and it is not None]
+        return min(filter(None, (it.table.rows.next_deadline() for it in owners)), default=None)
 
     def check_holds(self) -> None:
         """At rest no unit is held for an order that has ended: a deadline far away is only the net below."""

@@ -1,4 +1,4 @@
-"""What a deadline leads to has ids of its own, also where the same deadline is met twice."""
+"""What is concluded has one content under one id, also where a deadline is met twice or a command comes again."""
 
 from typing import Any
 from zlib import crc32
@@ -7,7 +7,7 @@ from bopis.domain.message import Message
 from bopis.domain.orders import messages as m
 from bopis.domain.orders.events import AcceptOverdue
 from bopis.domain.orders.step import Concluded
-from bopis.domain.orders.terms import RejectReason
+from bopis.domain.orders.terms import By, RejectReason
 from bopis.domain.sourcing.decision import Answer, Outcome, Rung
 from bopis.domain.sourcing.request import Request
 from bopis.domain.values import MINUTE_MS
@@ -102,3 +102,20 @@ def test_deciding_a_tick_anew_after_a_crash_gives_the_same_ids() -> None:
 
     assert ids(worlds[0].said) == ids(worlds[1].said)
     assert [it.id.rpartition("#")[0][-2:] for it in worlds[0].told(OVERDUE)] == ["/1"]
+
+
+def test_a_cancellation_that_came_before_its_order_and_comes_again_has_another_id() -> None:
+    world = Processed()
+    early = ORDERS.encode(world.message(m.CancelOrder(by=By.CUSTOMER), number(), id="c1"))
+
+    for _ in range(2):
+        world.to_orders.append(early)
+        world.run()
+        world.now_ms += 1
+    world.place()
+    world.to_orders.append(early)
+    world.run()
+
+    answers = [it for it in world.said if it.causation == "desk/c1"]
+    assert [type(it.data).__name__ for it in answers[:3]] == ["CommandRefused", "CommandRefused", "OrderCancelled"]
+    assert len(ids(answers)) == len(answers)
