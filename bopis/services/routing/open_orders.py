@@ -7,6 +7,7 @@ from bopis.domain.orders.state import LineState, Order
 from bopis.domain.sourcing.facts import Queue
 from bopis.domain.sourcing.request import Request
 from bopis.domain.sourcing.rules import RuleSet
+from bopis.domain.values import MINUTE_MS
 
 SECONDS_PER_MINUTE = 60
 # States in which a store still has the picking of a line before it.
@@ -21,6 +22,7 @@ TO_PICK = frozenset(
         LineState.SUBSTITUTED,
     }
 )
+Piece = tuple[str, int, int]  # a store, when an order's picking there is due, and its minutes
 _decode = msgspec.json.Decoder(Order).decode
 
 
@@ -34,6 +36,9 @@ class OpenOrders:
         self._in_store: dict[str, set[str]] = {}
         self._waiting: dict[str, set[str]] = {}
         self._who_waits: set[str] = set()
+        self._pieces: dict[str, list[Piece]] = {}
+        self._minutes: dict[str, dict[int, int]] = {}
+        self._work: dict[str, tuple[Queue, ...]] = {}
 
     def take(self, key: bytes, value: bytes | None, partition: int) -> str | None:
         """Take one record; the order's number, None when it is a note between writers."""
@@ -45,6 +50,7 @@ class OpenOrders:
         if order is not None and order.live:
             self._rows[name] = order
             self._partitions[name] = partition
+            self._queue(order)
             for line in order.live:
                 if line.store:
                     self._in_store.setdefault(line.store, set()).add(name)
@@ -60,6 +66,8 @@ class OpenOrders:
         self._who_waits.discard(name)
         if known is None:
             return
+        for store, due_ms, minutes in self._pieces.pop(name, ()):
+            self._add(store, due_ms, -minutes)
         for line in known.lines:
             self._in_store.get(line.store, set()).discard(name)
             for part in line.parts:
@@ -85,18 +93,38 @@ class OpenOrders:
         return self._oldest_first(self._who_waits if names is None else self._who_waits & names)
 
     def work(self, store: str) -> tuple[Queue, ...]:
-        """What stands in the store's queue, by due time."""
-        queue: dict[int, int] = {}
-        for name in self._in_store.get(store, ()):
-            order = self._rows[name]
-            lines = sum(it.state in TO_PICK for it in order.in_store(store))
-            if not lines:
-                continue
-            told = order.at(store)
-            due_ms = told.ready_by_ms if told is not None and told.ready_by_ms else order.placed_ms
-            seconds = self._rules.order_seconds + self._rules.line_seconds * lines
-            queue[due_ms] = queue.get(due_ms, 0) + max(1, -(-seconds // SECONDS_PER_MINUTE))
-        return tuple(Queue(due_ms=due_ms, minutes=minutes) for due_ms, minutes in sorted(queue.items()))
+        """What stands in the store's queue, by the minute in which it is due."""
+        known = self._work.get(store)
+        if known is None:
+            minutes = sorted(self._minutes.get(store, {}).items())
+            known = self._work[store] = tuple(Queue(due_ms=due_ms, minutes=sum_) for due_ms, sum_ in minutes)
+        return known
+
+    def _queue(self, order: Order) -> None:
+        """Put the order's picking into the queues of its stores. Summed here, because a queue is asked for with every
+        decision: looking at each open order of a store would make decisions slower with every order before them."""
+        stores = sorted({line.store for line in order.live if line.store})
+        pieces = [it for it in (self._piece(order, store) for store in stores) if it is not None]
+        self._pieces[order.order] = pieces
+        for store, due_ms, minutes in pieces:
+            self._add(store, due_ms, minutes)
+
+    def _piece(self, order: Order, store: str) -> Piece | None:
+        lines = sum(it.state in TO_PICK for it in order.in_store(store))
+        if not lines:
+            return None
+        told = order.at(store)
+        due_ms = told.ready_by_ms if told is not None and told.ready_by_ms else order.placed_ms
+        seconds = self._rules.order_seconds + self._rules.line_seconds * lines
+        # Within the minute, so that a queue of very many orders is still told in few words.
+        return store, -(-due_ms // MINUTE_MS) * MINUTE_MS, max(1, -(-seconds // SECONDS_PER_MINUTE))
+
+    def _add(self, store: str, due_ms: int, minutes: int) -> None:
+        queue = self._minutes.setdefault(store, {})
+        queue[due_ms] = queue.get(due_ms, 0) + minutes
+        if not queue[due_ms]:
+            del queue[due_ms]
+        self._work.pop(store, None)
 
     def _oldest_first(self, names: set[str]) -> list[Order]:
         return sorted((self._rows[it] for it in names), key=lambda it: (it.placed_ms, it.order))

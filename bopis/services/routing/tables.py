@@ -23,6 +23,7 @@ from bopis.domain.inventory.transfers import TRANSFER_MEMORY_MS
 from bopis.services.directory import StoreRecord
 
 NOTE = 0  # A key that begins with a zero byte is a note between writers of a changelog, not a row.
+ROWS_READ_MAX = 50_000  # decoded rows that are kept; beyond it all are read anew
 DOUBT_DAYS = 14  # So long a short pick is remembered against a SKU in a store after a count has settled it.
 
 
@@ -31,6 +32,8 @@ class Tables:
 
     def __init__(self) -> None:
         self._raw: dict[str, bytes] = {}
+        # Rows that were asked for, until they change: one decision asks for the devices of a store again and again.
+        self._read: dict[str, Row] = {}
         self._stores: dict[str, StoreRecord] = {}
         self._carried: dict[str, set[str]] = {}
         self._transfers: dict[str, set[str]] = {}
@@ -42,6 +45,7 @@ class Tables:
         if not key or key[0] == NOTE:
             return None
         name = key.decode()
+        self._read.pop(name, None)
         kind, store, rest = split_key(name)
         if kind == "transfer":
             on_their_way = self._transfers.setdefault(store, set())
@@ -67,6 +71,9 @@ class Tables:
 
     def get(self, key: str) -> Row | None:
         """The row under a key, as the inventory's own functions ask for it."""
+        known = self._read.get(key)
+        if known is not None:
+            return known
         value = self._raw.get(key)
         if value is None:
             return None
@@ -74,7 +81,10 @@ class Tables:
         decoder = self._decoders.get(kind)
         if decoder is None:
             decoder = self._decoders[kind] = msgspec.json.Decoder(kind)
-        return decoder.decode(value)
+        if len(self._read) >= ROWS_READ_MAX:
+            self._read.clear()
+        row = self._read[key] = decoder.decode(value)
+        return row
 
     def level(self, store: str, sku: str) -> Level:
         return cast(Level | None, self.get(level_key(store, sku))) or Level()
