@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from bopis.domain.inventory.rows import Terms
-    from bopis.readside.queries.answers import LevelAnswer
+    from bopis.readside.queries.answers import AtAnswer, LevelAnswer
 
 
 def equation(terms: "Terms") -> str:
@@ -32,9 +32,8 @@ def equation(terms: "Terms") -> str:
 def sentence(level: "LevelAnswer", pickup: bool) -> str:
     """One line for somebody with a customer waiting."""
     words = f"{level.sku} in {level.store}: {level.atp} available to promise = {equation(level.terms)}"
-    extras = [f"{units} {name}" for units, name in _beside(level) if units]
-    if extras:
-        words += f"; beside it {', '.join(extras)}"
+    if beside := told_beside(level):
+        words += f"; beside it {beside}"
     if not pickup:
         words += "; PICKUP IS OFF in this store, nothing is promised"
     return f"{words}; {heard(level.data_age_ms)}"
@@ -47,11 +46,15 @@ def heard(age_ms: int | None) -> str:
 
 def level_table(levels: "Iterable[LevelAnswer]") -> "Table":
     """Levels as a table; what is beside the books stands last."""
-    grid = table("SKU", "ATP", "on hand", "held", "in doubt", "safety", "reserve", "staleness", "staged", "category")
-    for it in levels:
+    told = list(levels)
+    # Columns that would hold nothing but zeros leave the room to the others.
+    apart = [name for name in ("quarantined", "damaged") if any(getattr(it, name) for it in told)]
+    columns = ("SKU", "ATP", "on hand", "held", "in doubt", "safety", "reserve", "staleness", "staged")
+    grid = table(*columns, *apart, "category")
+    for it in told:
         terms = it.terms
         cells = [it.atp, terms.on_hand, terms.held, terms.in_doubt, terms.safety_stock, terms.walk_in_reserve]
-        numbers = [str(cell) for cell in (*cells, terms.staleness, it.staged)]
+        numbers = [str(cell) for cell in (*cells, terms.staleness, it.staged, *(getattr(it, name) for name in apart))]
         grid.add_row(plain(it.sku), *numbers, plain(it.category))
     return grid
 
@@ -61,5 +64,7 @@ def at_instant(at: datetime | None, zone: tzinfo) -> str:
     return instant(int(at.timestamp() * 1000), zone) if at else "-"
 
 
-def _beside(level: "LevelAnswer") -> tuple[tuple[int, str], ...]:
-    return (level.staged, "staged"), (level.quarantined, "in quarantine"), (level.damaged, "damaged")
+def told_beside(level: "LevelAnswer | AtAnswer") -> str:
+    """What is not on the shelf: set aside for orders, in quarantine, damaged; zeros are left out."""
+    kept = ((level.staged, "staged"), (level.quarantined, "in quarantine"), (level.damaged, "damaged"))
+    return ", ".join(f"{units} {name}" for units, name in kept if units)

@@ -2,7 +2,7 @@
 
 import typer
 
-from bopis.commands import stock_past, stock_read, stock_sort, stock_write
+from bopis.commands import stock_incoming, stock_past, stock_read, stock_sort, stock_write
 
 app = typer.Typer(help="Stock of a store: look, ask why, and tell the books what happened.", no_args_is_help=True)
 
@@ -18,6 +18,9 @@ def register(root: typer.Typer) -> None:
         stock_write.receive,
         stock_write.adjust,
         stock_write.transfer,
+        stock_incoming.expect,
+        stock_incoming.expected,
+        stock_incoming.transfers,
         stock_sort.categorise,
     ):
         # A change may be below zero, so what looks like an option may be a number.

@@ -25,7 +25,7 @@ def at(
     as_json: AsJson = False,
 ) -> None:
     """Show what could be promised at a past instant, on either clock; a time without zone is the store's."""
-    from bopis.commands.levels import at_instant, equation
+    from bopis.commands.levels import at_instant, equation, told_beside
     from bopis.commands.times import read_time
     from bopis.readside import queries
     from bopis.readside.errors import CellUnknown
@@ -43,8 +43,8 @@ def at(
         what = "what was true then" if clock is Clock.OCCURRED else "what the books said then"
         words = f"{sku} in {store} at {at_instant(instant, zone)} ({what}): {found.atp} available to promise"
         words += f" = {equation(found.terms)}"
-        if found.staged:
-            words += f"; beside it {found.staged} staged"
+        if beside := told_beside(found):
+            words += f"; beside it {beside}"
         if not found.pickup:
             words += "; pickup was OFF"
         out.print(words, markup=False, soft_wrap=True)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bopis.commands import stock_kits
+from bopis.commands.dates import ON, ahead, later_words
 from bopis.commands.errors import SkuUnknown, Usage
 from bopis.commands.shell import AsJson, open_shell
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from sqlalchemy import Engine
 
+    from bopis.commands.shell import Shell
     from bopis.readside.queries.answers import LevelAnswer, MovementAnswer, StoreAnswer
 
 STORE = Annotated[str, typer.Argument(help="Id of the store.")]
@@ -39,6 +41,7 @@ def show(
     skus: Annotated[list[str] | None, typer.Argument(metavar="[SKU]...", help="SKU codes; without, all.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="Rows at most.")] = 100,
     after: Annotated[str | None, typer.Option(help="Go on after this SKU.")] = None,
+    on: ON = None,
     as_json: AsJson = False,
 ) -> None:
     """Show what may be promised in a store, and why units are withheld: one line for one SKU, else a table."""
@@ -65,6 +68,9 @@ def show(
         with shell.engine() as engine:
             known_store(engine, store)
     pickup = about.pickup if about else True
+    if on is not None:
+        _show_later(shell, store, levels, ahead(shell, on, zone_of(about)))
+        return
 
     def render(out: "Console") -> None:
         if skus and len(levels) == 1:
@@ -80,11 +86,26 @@ def show(
     shell.answer({"store": store, "pickup": pickup, "levels": levels, "next": following}, render)
 
 
+def _show_later(shell: "Shell", store: str, levels: "tuple[LevelAnswer, ...]", on: datetime) -> None:
+    from bopis.readside import queries
+
+    with shell.engine() as engine:
+        found = queries.later(engine, levels, on=on, now=datetime.now(UTC))
+
+    def render(out: "Console") -> None:
+        for it in found:
+            out.print(later_words(it), markup=False, soft_wrap=True)
+
+    shell.note_if_idle()
+    shell.answer({"store": store, "on": on, "levels": found}, render)
+
+
 def find(
     context: typer.Context,
     sku: SKU,
     near: Annotated[str | None, typer.Option(metavar="STORE|LAT,LON", help="Nearest to here first.")] = None,
     minimum: Annotated[int, typer.Option(min=1, help="Units that must be available.")] = 1,
+    on: ON = None,
     as_json: AsJson = False,
 ) -> None:
     """Find the stores that take pickups and can promise a SKU, the most or the nearest first."""
@@ -93,19 +114,24 @@ def find(
 
     shell = open_shell(context, as_json)
     now = datetime.now(UTC)
+    by = ahead(shell, on, UTC) if on is not None else None
     with shell.engine() as engine:
         point = _point(engine, near)
-        found = queries.find(engine, sku, point, minimum, now=now)
-        if not found and stock_kits.find_kit(shell, engine, (sku, point, minimum), now):
+        if by is None:
+            found = queries.find(engine, sku, point, minimum, now=now)
+        else:
+            found = queries.find_later(engine, sku, (point, minimum), on=by, now=now)
+        if not found and by is None and stock_kits.find_kit(shell, engine, (sku, point, minimum), now):
             return
 
     def render(out: "Console") -> None:
         from bopis.commands.tables import plain, table
 
         if not found:
-            shell.say(f"No store that takes pickups can promise {minimum} of {sku!r} now.")
+            when = "now" if by is None else f"for {by.isoformat(timespec='minutes')}"
+            shell.say(f"No store that takes pickups can promise {minimum} of {sku!r} {when}.")
             return
-        columns = ["store", "name", "ATP", "because", "news"]
+        columns = ["store", "name", "ATP" if by is None else "then ATP", "because", "news"]
         if near:
             columns.insert(2, "km")
         grid = table(*columns)
@@ -118,7 +144,7 @@ def find(
         out.print(grid)
 
     shell.note_if_idle()
-    shell.answer({"sku": sku, "stores": found}, render)
+    shell.answer({"sku": sku, "on": by, "stores": found}, render)
 
 
 def history(

@@ -9,6 +9,7 @@ import typer
 from bopis.commands.errors import Usage
 from bopis.commands.saying import At, Id, Manner, NewStore, NoWait, answer, say
 from bopis.commands.shell import AsJson, open_shell
+from bopis.commands.stock_incoming import ahead_in
 
 STORE = Annotated[str, typer.Argument(help="Id of the store.")]
 LINES = Annotated[
@@ -122,6 +123,7 @@ def transfer(
         str | None, typer.Option("--transfer", help="Id of the transfer; made up if not given.")
     ] = None,
     arrived: Annotated[bool, typer.Option("--arrived", help="The goods came in; give --transfer as shipped.")] = False,
+    on: Annotated[str | None, typer.Option(metavar="DATE", help="When the goods will be there, if known.")] = None,
     partly: Annotated[bool, typer.Option("--partly", help="With --arrived: more of this transfer is to come.")] = False,
     at: At = None,
     message_id: Id = None,
@@ -140,6 +142,8 @@ def transfer(
         raise Usage(problem="Name the transfer that arrived with --transfer ID, as it was shipped.")
     if partly and not arrived:
         raise Usage(problem="--partly says that more is to come, so it goes with --arrived.")
+    if on is not None and arrived:
+        raise Usage(problem="--on says when goods will be there, so it goes without --arrived.")
     units = tuple(StockLine(sku=it.sku, quantity=it.units) for it in read)
     named = transfer_id or f"T-{uuid.uuid4().hex[:8]}"
     manner, skus = Manner(at, message_id, no_wait), [it.sku for it in read]
@@ -148,7 +152,9 @@ def transfer(
         told = say(shell, to_store, body, skus, manner)
         answer(shell, f"Transfer {named} came in at {to_store}: {as_told(read)}", told)
         return
-    told = say(shell, from_store, TransferShipped(transfer=named, to_store=to_store, lines=units), skus, manner)
+    expected_at = None if on is None else ahead_in(shell, to_store, on)
+    shipped = TransferShipped(transfer=named, to_store=to_store, lines=units, expected_at=expected_at)
+    told = say(shell, from_store, shipped, skus, manner)
     answer(shell, f"Transfer {named} left {from_store} for {to_store}: {as_told(read)}", told)
     shell.say(
         f"When it arrives: bopis stock transfer {from_store} {to_store} {' '.join(lines)} --transfer {named} --arrived"

@@ -9,7 +9,7 @@ from rich.text import Text
 
 NUMBERS = frozenset(
     "ATP held hand withheld doubt staged offset to partitions members lag restarts change after km safety "  # noqa: SIM905
-    "reserve units staleness waiting".split()
+    "reserve units staleness waiting announced way received short quarantined damaged".split()
 )
 SECOND_MS = 1000
 UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))

@@ -113,6 +113,17 @@ def _apply(
             return transfers.announce(rows, store, data, clocks.recorded_at_ms)
         case StockPicked():
             return shortfalls.pick(rows, store, data, clocks, trace)
+        case AgentHeartbeat():
+            return ()
+        case _:
+            return _obey(rows, message, data, clocks, trace)
+
+
+def _obey(
+    rows: Rows, message: Message, data: Report | Command, clocks: Clocks, trace: Trace | None
+) -> tuple[Event, ...]:
+    store = message.subject
+    match data:
         case ReleaseStock():
             return holds.release(rows, store, data, clocks, trace)
         case CollectStock():
@@ -125,8 +136,6 @@ def _apply(
             return policy.set_policy(rows, store, data)
         case CategoriseSkus():
             return policy.categorise(rows, store, data)
-        case AgentHeartbeat():
-            return ()
         case _:
             raise Rejected(f"{type(data).__name__} is not a message on stock")
 
