@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from bopis.domain.notices.events import DeliveryDue, ResendRefused
 from bopis.domain.notices.limits import ANSWER_MS, BACKOFF_MS, FAILURES_MAX, HEAL_MS, NOTICES_KEPT
@@ -257,6 +258,40 @@ def test_resending_what_cannot_be_said_is_refused_by_name(milestone: Milestone, 
 
     assert isinstance(refused, ResendRefused)
     assert refused.reason is reason
+
+
+def test_resending_a_ready_that_was_taken_back_is_refused() -> None:
+    book = Book()
+    book.answer(one(book.due(M.READY)), Outcome.SENT)
+    book.due(M.NOT_READY)
+
+    [refused] = book.resend(M.READY)
+    book.due(M.READY, 2)
+    again = book.resend(M.READY)
+
+    assert isinstance(refused, ResendRefused)
+    assert refused.reason is Refusal.REPLACED
+    assert one(again).delivery.key("O") == "O/ready/2.2/email"
+
+
+@pytest.mark.parametrize("outcome", [Outcome.STALE, Outcome.FAILED, Outcome.POSTPONED, Outcome.UNKNOWN], ids=str)
+@pytest.mark.parametrize("channel", [Channel.EMAIL, Channel.WEBHOOK], ids=str)
+@pytest.mark.parametrize("end", ["cancelled", "taken back"])
+def test_a_delivery_without_an_answer_is_never_tried_again_once_it_is_untrue(
+    outcome: Outcome, channel: Channel, end: str
+) -> None:
+    book = Book()
+    due = one(book.due(M.READY, customer=replace(CUSTOMER, channels=(channel,))))
+    book.now_ms += 11 * MINUTE_MS
+    book.tick()
+    book.gone(1) if end == "cancelled" else book.due(M.NOT_READY)
+
+    book.answer(due, outcome)
+    book.now_ms += DAY_MS
+    later = [it for it in asked(book.tick()) if it.delivery.milestone is M.READY]
+
+    assert later == []
+    assert book.states()[due.delivery.key("O")] is (S.UNKNOWN if outcome is Outcome.UNKNOWN else S.WITHDRAWN)
 
 
 def test_resending_for_an_order_that_nobody_was_told_of_is_refused() -> None:

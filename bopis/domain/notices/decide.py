@@ -7,7 +7,6 @@ from bopis.domain.notices.events import DeliveryChanged, DeliveryDue, Event, Lin
 from bopis.domain.notices.evolve import ENDS, evolve
 from bopis.domain.notices.limits import (
     ANSWER_MS,
-    ARRIVAL_FRESH_MS,
     BACKOFF_MS,
     FAILURES_MAX,
     HEAL_MS,
@@ -17,19 +16,13 @@ from bopis.domain.notices.limits import (
 from bopis.domain.notices.messages import DeliveryAnswered, LinesGone, NoticeDue, NoticeMessage, ResendNotice, Tick
 from bopis.domain.notices.state import OPEN, PERHAPS_SENT, Delivery, Notice, OrderNotices
 from bopis.domain.notices.terms import Channel, DeliveryState, Milestone, Outcome, Refusal
+from bopis.domain.notices.truth import REPLACES, is_gone, is_over, overtaken
 
-M = Milestone
-# What becomes untrue, or not worth saying, once something newer is to be said about the same store.
-REPLACES = {
-    M.READY: frozenset({M.READY, M.NOT_READY, M.REMINDER, M.PROMISE_CHANGED, M.WAITING}),
-    M.NOT_READY: frozenset({M.READY, M.REMINDER, M.ARRIVAL}),
-    M.PROMISE_CHANGED: frozenset({M.PROMISE_CHANGED, M.WAITING}),
-    M.REMINDER: frozenset({M.REMINDER}),
-    M.CODE_REISSUED: frozenset({M.CODE_REISSUED}),
-}
-CORRECTED = frozenset({M.READY, M.REMINDER})
+CORRECTED = frozenset({Milestone.READY, Milestone.REMINDER})
 # The receiver of a webhook tells repeats by their id, so what is unknown there may be tried again.
 BEARS_REPEATS = frozenset({Channel.WEBHOOK})
+# What became of an attempt of which nothing has left, and which may be made again.
+NOT_LEFT = frozenset({Outcome.FAILED, Outcome.STALE, Outcome.POSTPONED})
 UNDELIVERABLE = {Outcome.ERASED: DeliveryState.ERASED, Outcome.NO_ADDRESS: DeliveryState.NO_ADDRESS}
 
 
@@ -97,17 +90,6 @@ def decide(telling: Telling, data: NoticeMessage) -> None:
             assert_never(data)
 
 
-def is_over(notice: Notice, now_ms: int) -> bool:
-    """Whether a notice would come too late to be of use."""
-    told = notice.notice
-    if told.milestone in ENDS:
-        return False
-    if told.milestone is M.ARRIVAL:
-        return now_ms > notice.opened_ms + ARRIVAL_FRESH_MS
-    limits = [it for it in (told.answer_by_ms, told.window_end_ms) if it is not None]
-    return any(now_ms >= it for it in limits)
-
-
 def next_due_ms(row: OrderNotices) -> int:
     """The next deadline of an order's notices, 0 if there is none."""
     return min((d.due_ms for it in row.notices for d in it.deliveries if d.due_ms), default=0)
@@ -124,7 +106,7 @@ def _notice_due(telling: Telling, due: NoticeDue) -> None:
     _withdraw_replaced(telling, due)
     notice = _open(telling, due, 1, due.customer.channels)
     for delivery in notice.deliveries:
-        if due.milestone not in ENDS and _is_gone(telling.row, due):
+        if due.milestone not in ENDS and is_gone(telling.row, due):
             telling.change(notice, delivery, DeliveryState.WITHDRAWN, "the order has ended")
         elif delivery.channel in idle:
             telling.change(notice, delivery, DeliveryState.WITHDRAWN, "nothing was sent that needs a correction")
@@ -141,7 +123,7 @@ def _open(telling: Telling, due: NoticeDue, copy: int, channels: Iterable[Channe
 
 def _idle_channels(row: OrderNotices, due: NoticeDue) -> frozenset[Channel]:
     """Channels on which a correction would correct nothing, because nobody was told what it takes back."""
-    if due.milestone is not M.NOT_READY:
+    if due.milestone is not Milestone.NOT_READY:
         return frozenset()
     told = {
         delivery.channel
@@ -166,12 +148,8 @@ def _close(telling: Telling, lines: tuple[int, ...]) -> None:
         return
     telling.say(LinesClosed(at_ms=telling.now_ms, lines=lines))
     for notice in telling.row.notices:
-        if notice.notice.milestone not in ENDS and _is_gone(telling.row, notice.notice):
+        if notice.notice.milestone not in ENDS and is_gone(telling.row, notice.notice):
             _withdraw(telling, notice, "the order has ended")
-
-
-def _is_gone(row: OrderNotices, due: NoticeDue) -> bool:
-    return {it.line for it in due.lines} <= set(row.gone)
 
 
 def _withdraw(telling: Telling, notice: Notice, why: str) -> None:
@@ -205,8 +183,10 @@ def _resend(telling: Telling, command: ResendNotice) -> None:
 def _why_not(telling: Telling, copies: list[Notice]) -> Refusal | None:
     if not copies:
         return Refusal.UNKNOWN_NOTICE
-    if copies[-1].notice.milestone not in ENDS and _is_gone(telling.row, copies[-1].notice):
+    if copies[-1].notice.milestone not in ENDS and is_gone(telling.row, copies[-1].notice):
         return Refusal.ENDED
+    if overtaken(telling.row, copies[-1]):
+        return Refusal.REPLACED
     return Refusal.TOO_LATE if is_over(copies[-1], telling.now_ms) else None
 
 
@@ -222,11 +202,17 @@ def _answered(telling: Telling, answer: DeliveryAnswered) -> None:
         return
     if answer.attempt != delivery.attempt or delivery.state not in (DeliveryState.DUE, DeliveryState.UNKNOWN):
         return
+    overtaken_by = overtaken(telling.row, notice)
+    if overtaken_by and answer.outcome in NOT_LEFT:
+        perhaps = delivery.channel in BEARS_REPEATS and delivery.attempt > 1  # an earlier attempt may have left
+        state = DeliveryState.UNKNOWN if perhaps else DeliveryState.WITHDRAWN
+        telling.change(notice, delivery, state, overtaken_by)
+        return
     match answer.outcome:
         case Outcome.FAILED:
             _try_again(telling, notice, delivery, (DeliveryState.WAITING, DeliveryState.FAILED, answer.cause))
         case Outcome.UNKNOWN:
-            _unknown(telling, notice, delivery, answer.cause)
+            _unknown(telling, notice, delivery, answer.cause, final=bool(overtaken_by))
         case Outcome.STALE:
             if telling.now_ms - delivery.asked_ms <= HEAL_MS:
                 telling.ask(notice, delivery)
@@ -260,9 +246,9 @@ def _sent(telling: Telling, answer: DeliveryAnswered, delivery: Delivery) -> Non
     telling.say(sent)
 
 
-def _unknown(telling: Telling, notice: Notice, delivery: Delivery, cause: str) -> None:
+def _unknown(telling: Telling, notice: Notice, delivery: Delivery, cause: str, final: bool = False) -> None:
     """Nobody knows whether it left: it stands so for staff to see, and only who tells repeats hears it again."""
-    if delivery.channel in BEARS_REPEATS:
+    if delivery.channel in BEARS_REPEATS and not final:
         _try_again(telling, notice, delivery, (DeliveryState.UNKNOWN, DeliveryState.UNKNOWN, cause))
     elif delivery.state is not DeliveryState.UNKNOWN or delivery.due_ms:
         telling.change(notice, delivery, DeliveryState.UNKNOWN, cause)

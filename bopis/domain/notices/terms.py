@@ -85,4 +85,5 @@ class Refusal(StrEnum):
     UNKNOWN_ORDER = "unknown_order"
     UNKNOWN_NOTICE = "unknown_notice"
     ENDED = "ended"
+    REPLACED = "replaced"
     TOO_LATE = "too_late"

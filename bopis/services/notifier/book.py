@@ -23,6 +23,7 @@ REFUSED = {
     Refusal.UNKNOWN_ORDER: "nobody was told anything about this order",
     Refusal.UNKNOWN_NOTICE: "the customer was never told this",
     Refusal.ENDED: "what it says is no longer true, the order has ended",
+    Refusal.REPLACED: "what it says is no longer true, something newer was said since",
     Refusal.TOO_LATE: "it would come too late, what it speaks of is over",
 }
 
