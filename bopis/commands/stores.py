@@ -31,8 +31,8 @@ def import_(
     no_wait: NoWait = False,
     as_json: AsJson = False,
 ) -> None:
-    """Import stores: store_id, name, city, state, postal_code, latitude, longitude, time_zone, opening_hours, holidays,
-    cutoff, capacity_minutes, pick_seconds, cost, closed.
+    """Import stores: store_id, name, street, city, state, postal_code, latitude, longitude, time_zone, opening_hours,
+    holidays, cutoff, capacity_minutes, pick_seconds, cost, closed.
 
     Opening hours are written as in OpenStreetMap (Mo-Sa 08:00-20:00; PH off); without any the store never closes.
     Holidays are dates and the country whose public holidays PH means (US 2026-12-24). A store that is there already
@@ -125,7 +125,7 @@ def show(
     def render(out: "Console") -> None:
         from bopis.commands.tables import plain
 
-        place = ", ".join(it for it in (about.city, about.state, about.postal_code) if it)
+        place = ", ".join(it for it in (about.street, about.city, about.state, about.postal_code) if it)
         point = "" if about.latitude is None else f" ({about.latitude}, {about.longitude})"
         for label, value in (
             ("store", f"{about.store}  {about.name}"),

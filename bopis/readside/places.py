@@ -11,6 +11,7 @@ from bopis.readside.changes import Changes, RecordLike
 class _Store(msgspec.Struct):
     store_id: str
     name: str = ""
+    street: str = ""
     city: str = ""
     state: str = ""
     postal_code: str = ""
@@ -45,7 +46,7 @@ def project_stores(records: Iterable[RecordLike], changes: Changes) -> list[int]
             (key,),
             (
                 key, row.name or key, row.city, row.state, row.postal_code, row.latitude, row.longitude, row.time_zone,
-                _hours(row),
+                _hours(row), row.street,
             ),
         )  # fmt: skip
     return unread

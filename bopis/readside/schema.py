@@ -47,8 +47,9 @@ stores = Table(
     _may("latitude", Double),
     _may("longitude", Double),
     _must("time_zone"),
-    # What the store states about its hours, as JSON; a store that was imported by an older version has none.
+    # What the store states about its hours, as JSON. A store that was imported by an older version has neither.
     _may("hours", Text),
+    _may("street"),
 )
 
 # Feed of the inventory's rows: the present.

@@ -14,7 +14,7 @@ ALWAYS_OPEN = "24/7"
 CAPACITY_MINUTES_MAX = 6_000
 PICK_SECONDS_MAX = 36_000
 COST_MAX = 1_000_000
-PLACE_COLUMNS = ("store_id", "name", "city", "state", "postal_code", "latitude", "longitude", "time_zone")
+PLACE_COLUMNS = ("store_id", "name", "street", "city", "state", "postal_code", "latitude", "longitude", "time_zone")
 WORK_COLUMNS = ("opening_hours", "holidays", "cutoff", "capacity_minutes", "pick_seconds", "cost", "closed")
 COLUMNS = PLACE_COLUMNS + WORK_COLUMNS
 YES, NO = ("yes", "true", "1"), ("", "no", "false", "0")
@@ -30,6 +30,7 @@ class StoreRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     store_id: str
     name: str
+    street: str = ""
     city: str = ""
     state: str = ""
     postal_code: str = ""
@@ -66,6 +67,7 @@ def read_store(cells: Mapping[str, str], opening_hours: OpeningHours) -> StoreRe
     record = StoreRecord(
         store_id=told["store_id"],
         name=told["name"] or told["store_id"],
+        street=told["street"],
         city=told["city"],
         state=told["state"],
         postal_code=told["postal_code"],

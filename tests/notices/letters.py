@@ -27,6 +27,7 @@ STORE = StoreRecord(
     city="Springfield",
     state="IL",
     postal_code="62701",
+    street="12 Main Street",
     latitude=39.8,
     longitude=-89.65,
     time_zone="America/Chicago",

@@ -147,7 +147,7 @@ def test_notes_go_on_where_the_batch_before_stopped() -> None:
 def test_stores_are_put_under_their_key_and_what_is_no_store_is_told() -> None:
     changes = Changes()
     full = {
-        "store_id": "S1", "name": "Main", "city": "Kent", "state": "WA", "postal_code": "98030",
+        "store_id": "S1", "name": "Main", "street": "1 Elm", "city": "Kent", "state": "WA", "postal_code": "98030",
         "latitude": 47.4, "longitude": -122.2, "time_zone": "America/Los_Angeles", "opening_hours": "Mo-Sa 08:00-20:00",
     }  # fmt: skip
 
@@ -164,7 +164,7 @@ def test_stores_are_put_under_their_key_and_what_is_no_store_is_told() -> None:
     assert unread == [2]
     assert changes.put == {
         "stores": {
-            ("S1",): ("S1", "Main", "Kent", "WA", "98030", 47.4, -122.2, "America/Los_Angeles", HOURS),
+            ("S1",): ("S1", "Main", "Kent", "WA", "98030", 47.4, -122.2, "America/Los_Angeles", HOURS, "1 Elm"),
             ("S2",): None,
         }
     }

@@ -48,6 +48,7 @@ class StoreAnswer(Struct, frozen=True, kw_only=True):
 
     store: str
     name: str
+    street: str
     city: str
     state: str
     postal_code: str

@@ -67,6 +67,7 @@ def _answer(name: str, place: Any, policy: Store, heard_ms: int | None) -> Store
     return StoreAnswer(
         store=name,
         name=place.name if place else name,
+        street=place.street or "" if place else "",
         city=place.city if place else "",
         state=place.state if place else "",
         postal_code=place.postal_code if place else "",

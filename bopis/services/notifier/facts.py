@@ -60,7 +60,7 @@ def _local(at_ms: int | None, zone: ZoneInfo) -> datetime | None:
 
 def _address(store: StoreRecord) -> str:
     place = " ".join(it for it in (store.postal_code, store.city) if it)
-    return ", ".join(it for it in (place, store.state) if it)
+    return ", ".join(it for it in (store.street, place, store.state) if it)
 
 
 def _map(store: StoreRecord) -> str:
