@@ -16,6 +16,8 @@ from bopis.wire.errors import Oversize, Undecodable, UnknownType
 
 MESSAGE_BYTES_MAX = 262_144
 
+_encode = msgspec.json.Encoder().encode
+
 Upcaster = Callable[[Any], Any]
 
 
@@ -72,8 +74,21 @@ class Family:
 
     def encode_trusted(self, message: Message) -> bytes:
         """As `encode`, without reading it back: for messages made of values that were read before."""
-        fields = {name: getattr(message, name) for name in Message.__struct_fields__}
-        return msgspec.json.encode(self._by_body[type(message.data)](specversion="1.0", **fields))
+        # Field by field: all that is concluded passes here, and asking by name takes four times as long.
+        return _encode(
+            self._by_body[type(message.data)](
+                specversion="1.0",
+                id=message.id,
+                source=message.source,
+                time=message.time,
+                subject=message.subject,
+                data=message.data,
+                seq=message.seq,
+                actor=message.actor,
+                correlation=message.correlation,
+                causation=message.causation,
+            )
+        )
 
     def type_name(self, body: type[Struct]) -> str:
         """The current type name of a body."""
