@@ -24,6 +24,10 @@ class StreamLimits(msgspec.Struct, frozen=True, kw_only=True):
     # Reading. A chunk is what one fetch brought for one partition.
     fetch_bytes_max: int = 1 << 20
     recovery_fetch_bytes_max: int = 8 << 20
+    # Tables that are held whole beside the work: read in larger pieces, a moment later. Each piece costs as much as a
+    # hundred rows, and what a decision sees in them may be a moment old anyway.
+    table_fetch_bytes_min: int = 1 << 16
+    table_fetch_wait_ms: int = 10
     fetch_wait_s: float = 1.0
     chunks_ahead_max: int = 8
     slice_records_max: int = 128

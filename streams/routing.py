@@ -232,6 +232,8 @@ class RoutingWorker(Worker, ConsumerRebalanceListener):  # type: ignore[misc]  #
             group_id=None,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
+            fetch_min_bytes=self._limits.table_fetch_bytes_min,
+            fetch_max_wait_ms=self._limits.table_fetch_wait_ms,
             max_partition_fetch_bytes=self._limits.recovery_fetch_bytes_max,
             request_timeout_ms=self._limits.request_timeout_ms,
             **self._connection.client_options(),

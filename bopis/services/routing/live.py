@@ -5,7 +5,6 @@ from typing import Protocol
 
 import msgspec
 
-from bopis.domain.inventory.rows import split_key
 from bopis.domain.orders.events import RoutingRequested
 from bopis.domain.sourcing.rules import RuleSet
 from bopis.ports import OpeningHours
@@ -74,12 +73,14 @@ class LiveRouting:
         self._concern(name)
 
     def _take_level(self, key: bytes, value: bytes | None) -> None:
-        name = self._tables.take_level(key, value)
-        if name is None:
+        told = self._tables.take_level(key, value)
+        if told is None:
             return
-        kind, store, sku = split_key(name)
+        kind, store, sku = told
         if kind == "level":
-            self._suspects |= self._orders.waiting_for(sku)
+            # Nearly every record is a level that changed, and nearly none of them is waited for.
+            if waiting := self._orders.waiting_for(sku):
+                self._suspects |= waiting
         elif kind == "store":
             self._concern(store)
 

@@ -40,13 +40,15 @@ class Tables:
         self._expected: dict[str, set[str]] = {}
         self._decoders: dict[type[Row], msgspec.json.Decoder[Row]] = {}
 
-    def take_level(self, key: bytes, value: bytes | None) -> str | None:
-        """Take one record of ``inventory-levels``; the row's key, None when it is a note."""
+    def take_level(self, key: bytes, value: bytes | None) -> tuple[str, str, str] | None:
+        """Take one record of ``inventory-levels``: kind, store and rest of its key, None when it is a note."""
         if not key or key[0] == NOTE:
             return None
         name = key.decode()
+        told = kind, store, rest = split_key(name)
         self._read.pop(name, None)
-        kind, store, rest = split_key(name)
+        if kind == "level" and name not in self._raw and value is not None:
+            self._carried.setdefault(rest, set()).add(store)
         if kind == "transfer":
             on_their_way = self._transfers.setdefault(store, set())
             (on_their_way.discard if value is None else on_their_way.add)(name)
@@ -54,13 +56,11 @@ class Tables:
             self._raw.pop(name, None)
         else:
             self._raw[name] = value
-            if kind == "level":
-                self._carried.setdefault(rest, set()).add(store)
         if kind == "expected":
             row = cast(Expected | None, self.get(name))
             open_here = self._expected.setdefault(store, set())
             (open_here.add if row is not None and row.lines and not row.overdue else open_here.discard)(name)
-        return name
+        return told
 
     def take_store(self, name: str, record: StoreRecord | None) -> None:
         """Take one store; None takes it out."""
