@@ -2,6 +2,7 @@
 
 import random
 import socket
+import statistics
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -35,7 +36,7 @@ def missing(crew: Crew, load: Load) -> set[str]:
     return {message.id for message in load.acknowledged()} - there
 
 
-@times(small=2, large=50)
+@times(small=4, large=50)
 @pytest.mark.parametrize("name", chosen(("embedded", "kafka", "kafka-3")))
 def test_every_acknowledged_record_outlives_a_killed_node_of_the_log(
     engines: Engines, tmp_path: Path, name: str, count: int
@@ -45,24 +46,32 @@ def test_every_acknowledged_record_outlives_a_killed_node_of_the_log(
     chance = random.Random(seed)
     engine = engines.shared(name)
     result = Result("kill -9 node of the log", name)
+    away_s: list[float] = []
     with Crew(engine, tmp_path) as crew:
         crew.start("one")
         load = Load(crew, seed, PAUSE_S)
         with Watch(crew) as watch, load.running():
             watch.seconds_until_all_go_on()
             for _ in range(count):
-                time.sleep(chance.uniform(0.2, 1.5))
+                time.sleep(chance.uniform(0.2, 0.8))
                 node = chance.randrange(engine.processes)
                 engine.kill(node)
                 if engine.processes > 1:
                     # The others go on without it.
                     result.resumed_s.append(watch.seconds_until_all_go_on())
+                began = time.monotonic()
                 engine.start()
+                away_s.append(time.monotonic() - began)
                 if engine.processes == 1:
                     result.resumed_s.append(watch.seconds_until_all_go_on())
                 crew.mend()
 
         result.count = count
+        # How long the node took to serve again: with one node the log was away for as long.
+        result.notes = {
+            "node_back_p50_s": round(statistics.median(away_s), 2),
+            "node_back_max_s": round(max(away_s), 2),
+        }
         assert missing(crew, load) == set()
         result.judge(crew, load)
 
