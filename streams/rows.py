@@ -60,12 +60,8 @@ class Rows:
             self._raw.pop(key, None)
 
     def put_all(self, rows: Mapping[str, Any]) -> None:
-        """`put` for many, for the hot path."""
-        self._rows.update(rows)
+        """Say that rows which are in this table were changed in place: the hot path's `put`."""
         self.touched_rows.update(rows)
-        if self._raw:
-            for key in rows:
-                self._raw.pop(key, None)
 
     def drop(self, key: str) -> None:
         """Forget a row and its deadline."""

@@ -34,15 +34,9 @@ from bopis.domain.inventory.trace import Kind, Trace
 from bopis.domain.message import Message
 from bopis.domain.values import Clocks
 
+_ONE_SOLD = packed_change(-1)
 
-class _PackedSales(dict[int, bytes]):
-    """The second half of a sale's entry by quantity; the usual ones stand ready."""
-
-    def __missing__(self, quantity: int) -> bytes:
-        return packed_change(-quantity)
-
-
-_PACKED_SALES = _PackedSales({quantity: packed_change(-quantity) for quantity in range(1, 100)})
+Noted = dict[str, tuple[Level, int]]  # A level and what was on hand before the line that may have moved it across.
 
 
 def sell(rows: Rows, store: str, sale: PosSale, clocks: Clocks, trace: Trace | None) -> tuple[Event, ...]:
@@ -67,16 +61,31 @@ def sell_untraced(rows: Rows, store: str, sale: PosSale, clocks: Clocks) -> tupl
 
     A property test compares it with the path above.
     """
-    at_ms = clocks.at_ms
-    prefix = store + "|"
-    at = packed_time(at_ms)
-    window = window_start(at_ms)
-    get = rows.get
-    policy: Store | None = get(store_key(store))  # type: ignore[assignment]  # the key tells the type
+    policy: Store | None = rows.get(store_key(store))  # type: ignore[assignment]  # the key tells the type
     # No rule withholds more than this, so a level that stays above it stays in pickup stock.
     roof = policy.withheld_max if policy is not None and policy.rules else 0
+    short, fresh, noted = _sell_lines(rows, store + "|", sale, clocks.at_ms, roof)
+    if not noted:
+        return ()
+    before: dict[str, bool | None] = {
+        sku: pickup_stock(level, policy, sku) - level.on_hand + was > 0 for sku, (level, was) in noted.items()
+    }
+    before.update(dict.fromkeys(fresh))  # What came into the books with this basket crosses nothing.
+    return (*_shortfalls(rows, store, short, clocks), *crossings(rows, store, before))
+
+
+def _sell_lines(rows: Rows, prefix: str, sale: PosSale, at_ms: int, roof: int) -> tuple[list[str], list[str], Noted]:
+    """Book every line, watching levels that could fall to what the rules withhold, at most ``roof``, or rise above it.
+
+    Returns the SKUs of which more is held than there is, those that came into the books, and those that may cross.
+    """
+    at = packed_time(at_ms)
+    one = at + _ONE_SOLD
+    window = window_start(at_ms)
+    get = rows.get
     short: list[str] = []
-    before: dict[str, bool | None] = {}
+    fresh: list[str] = []
+    noted: Noted = {}
     changed: dict[str, Row] = {}
     for line in sale.lines:
         quantity = line.quantity
@@ -87,16 +96,16 @@ def sell_untraced(rows: Rows, store: str, sale: PosSale, clocks: Clocks) -> tupl
         if level is None:
             level = Level()
             rows.put(key, level)
-            before[line.sku] = None
+            fresh.append(line.sku)
         if at_ms > level.counted_ms:
             was = level.on_hand
             level.on_hand = left = was - quantity
-            level.moves = moves = level.moves + (at + _PACKED_SALES[quantity])
+            level.moves = moves = level.moves + (one if quantity == 1 else at + packed_change(-quantity))
             if len(moves) > MOVES_BYTES_MAX:
                 forget_oldest(level)
-            if level.held or level.in_doubt or (was > 0 and left <= roof) or (left > 0 and was <= roof):
-                before.setdefault(line.sku, was + pickup_stock(level, policy, line.sku) - left > 0)
-                if level.held and level.held > left:
+            if level.held or ((was > 0 or left > 0) and (left <= roof or was <= roof or level.in_doubt)):
+                noted.setdefault(line.sku, (level, was))
+                if level.held > left and level.held:
                     short.append(line.sku)
         if level.sold_since_ms is window:
             level.sold += quantity
@@ -104,9 +113,7 @@ def sell_untraced(rows: Rows, store: str, sale: PosSale, clocks: Clocks) -> tupl
             sold(level, at_ms, quantity)
         changed[key] = level
     rows.put_all(changed)
-    if not before:
-        return ()
-    return (*_shortfalls(rows, store, short, clocks), *crossings(rows, store, before))
+    return short, fresh, noted
 
 
 def bring_back(rows: Rows, store: str, back: PosReturn, clocks: Clocks, trace: Trace | None) -> tuple[Event, ...]:

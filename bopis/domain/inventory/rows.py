@@ -215,7 +215,8 @@ Row = Level | Store | Device | Hold | Seen | Transfer | Expected
 class Rows(Protocol):
     """Rows of one partition by key; in memory, over a table of a processor, or over SQL.
 
-    A row that was changed in place is put back: that is what marks it for keeping.
+    A row that was changed in place is put back: that is what marks it for keeping. ``put_all`` is for rows that
+    came from here or were put before.
     """
 
     def get(self, key: str) -> Row | None: ...
