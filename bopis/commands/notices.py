@@ -21,7 +21,7 @@ app = typer.Typer(help="What customers were told, what failed and why.", no_args
 
 MILESTONES = (
     "placed, promise_changed, ready, reminder, arrival, substitute_offered, alternative_offered, waiting, cancelled, "
-    "expired, not_ready, code_reissued"
+    "expired, refunded, not_ready, code_reissued"
 )
 STATES = "due, waiting, sent, unknown, failed, withdrawn, erased, no_address"
 STYLES = {"sent": "green", "failed": "bold red", "unknown": "yellow", "no_address": "yellow", "waiting": "yellow"}

@@ -260,6 +260,17 @@ def test_resending_what_cannot_be_said_is_refused_by_name(milestone: Milestone, 
     assert refused.reason is reason
 
 
+def test_an_unknown_answer_that_comes_twice_counts_once() -> None:
+    book = Book()
+    due = one(book.due(M.READY, customer=replace(CUSTOMER, channels=(Channel.WEBHOOK,))))
+    book.answer(due, Outcome.UNKNOWN)
+
+    book.now_ms += 1
+    again = book.answer(due, Outcome.UNKNOWN)
+
+    assert again == []
+
+
 def test_resending_a_ready_that_was_taken_back_is_refused() -> None:
     book = Book()
     book.answer(one(book.due(M.READY)), Outcome.SENT)

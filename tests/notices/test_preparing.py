@@ -96,6 +96,8 @@ def test_quiet_hours_within_one_day_are_read() -> None:
         (Milestone.READY, Channel.WEBHOOK, {}, False),
         (Milestone.PLACED, Channel.EMAIL, {}, False),
         (Milestone.READY, Channel.EMAIL, {"window_end_ms": START_MS + 3 * HOUR_MS}, False),
+        (Milestone.EXPIRED, Channel.EMAIL, {"window_end_ms": START_MS}, True),
+        (Milestone.REFUNDED, Channel.SMS, {"window_end_ms": START_MS}, True),
     ],
 )
 def test_what_can_wait_waits_for_the_end_of_quiet_hours(
@@ -133,6 +135,19 @@ def test_times_are_told_on_the_clock_of_the_store_in_the_words_of_the_language(t
 
     assert "Wed 25 Nov, 20:00" in english
     assert "Mi, 25. Nov., 20:00 Uhr" in german
+
+
+def test_midnight_is_told_as_the_end_of_the_day_before(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    end_ms = at("2026-11-26T00:00:00-06:00")
+
+    english = desk.letter(window_end_ms=end_ms).words
+    german = desk.letter(window_end_ms=end_ms, language="de").words
+
+    assert "until the end of Wed 25 Nov" in english.text
+    assert "Until the end of Wed 25 Nov." in english.short
+    assert "bis Mi, 25. Nov., 24 Uhr" in german.text
+    assert "00:00" not in english.html + german.html
 
 
 def test_a_language_without_words_falls_back_and_says_so(tmp_path: Path) -> None:

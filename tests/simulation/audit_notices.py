@@ -30,6 +30,7 @@ DEMANDED: dict[type[Any], str] = {
     o.OrderExpired: "expired",
     o.CodeReissued: "code_reissued",
     e.AlternativeOffered: "alternative_offered",
+    o.RefundRequested: "refunded",
 }
 
 
@@ -161,7 +162,7 @@ class NoticeAuditor:
         if 8 <= clock.hour < 21 or told in WHENEVER or it.delivery.channel not in RINGING or it.delivery.copy > 1:
             return
         morning_ms = it.at_ms + ((8 - clock.hour) % 24) * 3_600_000
-        limits = [due.notice.answer_by_ms, due.notice.window_end_ms]
+        limits = [] if told in ENDS else [due.notice.answer_by_ms, due.notice.window_end_ms]
         soon = any(limit is not None and limit <= morning_ms for limit in limits)
         must(soon, "nobody is woken", f"{it.delivery.key(it.order)} at {clock:%H:%M}")
 

@@ -6,7 +6,7 @@ the plain text and, escaped, the HTML. ``labels.toml`` holds the words around th
 
 import tomllib
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -95,8 +95,15 @@ class Wording:
 
 
 def instant_in_words(labels: Mapping[str, Any], at: datetime | None) -> str:
-    """An instant on the store's clock as people say it; empty when there is none."""
-    return "" if at is None else _in_words(labels["instant"], labels, at)
+    """An instant on the store's clock as people say it; empty when there is none.
+
+    Midnight is the end of the day before: whoever reads "until Thursday 00:00" comes on Thursday.
+    """
+    if at is None:
+        return ""
+    if (at.hour, at.minute) == (0, 0) and "day_end" in labels:
+        return _in_words(labels["day_end"], labels, at - timedelta(days=1))
+    return _in_words(labels["instant"], labels, at)
 
 
 def _in_words(form: str, labels: Mapping[str, Any], at: datetime) -> str:

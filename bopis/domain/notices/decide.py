@@ -212,7 +212,8 @@ def _answered(telling: Telling, answer: DeliveryAnswered) -> None:
         case Outcome.FAILED:
             _try_again(telling, notice, delivery, (DeliveryState.WAITING, DeliveryState.FAILED, answer.cause))
         case Outcome.UNKNOWN:
-            _unknown(telling, notice, delivery, answer.cause, final=bool(overtaken_by))
+            if delivery.state is DeliveryState.DUE:  # else it is known already, and a repeat would count twice
+                _unknown(telling, notice, delivery, answer.cause)
         case Outcome.STALE:
             if telling.now_ms - delivery.asked_ms <= HEAL_MS:
                 telling.ask(notice, delivery)
@@ -246,9 +247,9 @@ def _sent(telling: Telling, answer: DeliveryAnswered, delivery: Delivery) -> Non
     telling.say(sent)
 
 
-def _unknown(telling: Telling, notice: Notice, delivery: Delivery, cause: str, final: bool = False) -> None:
+def _unknown(telling: Telling, notice: Notice, delivery: Delivery, cause: str) -> None:
     """Nobody knows whether it left: it stands so for staff to see, and only who tells repeats hears it again."""
-    if delivery.channel in BEARS_REPEATS and not final:
+    if delivery.channel in BEARS_REPEATS:
         _try_again(telling, notice, delivery, (DeliveryState.UNKNOWN, DeliveryState.UNKNOWN, cause))
     elif delivery.state is not DeliveryState.UNKNOWN or delivery.due_ms:
         telling.change(notice, delivery, DeliveryState.UNKNOWN, cause)

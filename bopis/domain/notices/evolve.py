@@ -10,7 +10,8 @@ from bopis.domain.notices.messages import DeliveryRef
 from bopis.domain.notices.state import OPEN, Delivery, Notice, OrderNotices
 from bopis.domain.notices.terms import DeliveryState, Milestone
 
-ENDS = frozenset({Milestone.CANCELLED, Milestone.EXPIRED})
+# What is said of lines that have ended, and stays true.
+ENDS = frozenset({Milestone.CANCELLED, Milestone.EXPIRED, Milestone.REFUNDED})
 
 
 def evolve(row: OrderNotices, event: Event) -> OrderNotices:

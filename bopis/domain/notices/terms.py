@@ -38,6 +38,7 @@ class Milestone(StrEnum):
     EXPIRED = "expired"
     NOT_READY = "not_ready"
     CODE_REISSUED = "code_reissued"
+    REFUNDED = "refunded"
 
 
 class CustomerRef(Struct, frozen=True, kw_only=True):

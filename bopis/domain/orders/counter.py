@@ -1,5 +1,7 @@
 """At the counter: the customer arrives, shows a code, takes goods, asks for more time, brings goods back."""
 
+from msgspec.structs import replace
+
 from bopis.domain.orders.cover import expected_units
 from bopis.domain.orders.events import TaskClosed
 from bopis.domain.orders.holding import pickup_window_end
@@ -180,6 +182,8 @@ def bring_back(saga: Saga, command: ReturnInStore) -> None:
     if saga.order.methods and cents:
         amount = Amount(cents=cents, currency=saga.order.currency)
         saga.say(RefundRequested(stamp=saga.stamp, amount=amount))
+        back = [replace(it, quantity=wanted[it.line]) for it in saga.order.lines if it.line in wanted]
+        saga.notice(Milestone.REFUNDED, back, command.store)
 
 
 def confirm_put_back(saga: Saga, command: ConfirmPutBack) -> None:

@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 from msgspec import Struct
 
 from bopis.domain.notices.events import DeliveryDue
+from bopis.domain.notices.evolve import ENDS
 from bopis.domain.notices.terms import Channel, Milestone
 from bopis.domain.values import epoch_ms
 
@@ -47,5 +48,6 @@ def waits_until(hours: QuietHours | None, due: DeliveryDue, now_ms: int, zone: s
     if hours is None or due.delivery.channel not in RINGS or told.milestone in AT_ONCE or due.delivery.copy > 1:
         return None
     until_ms = hours.ends_ms(now_ms, zone)
-    limits = [it for it in (told.answer_by_ms, told.window_end_ms) if it is not None]
+    over = () if told.milestone in ENDS else (told.answer_by_ms, told.window_end_ms)
+    limits = [it for it in over if it is not None]
     return None if until_ms is None or any(until_ms >= it for it in limits) else until_ms

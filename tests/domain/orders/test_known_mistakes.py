@@ -96,6 +96,8 @@ def test_a_returned_line_is_refunded_and_the_rest_can_still_be_collected() -> No
     assert world.states() == {1: "returned", 2: "handed_over"}
     assert [it.amount.cents for it in world.of(CaptureRequested)] == [200, 100]
     assert [it.amount.cents for it in world.of(RefundRequested)] == [200]
+    told = [it for it in world.of(NoticeDue) if it.milestone is Milestone.REFUNDED]
+    assert [(it.store, it.lines[0].line, it.lines[0].quantity) for it in told] == [(S2, 1, 2)]
 
 
 def test_an_order_is_never_complete_while_a_part_of_it_waits() -> None:
