@@ -34,6 +34,10 @@ class Hands:
         """Milliseconds that it is ahead of the machine's clock; below zero when it is behind."""
         return int(_AHEAD_MS.unpack_from(self._shared)[0])
 
+    def now_ms(self) -> int:
+        """What it tells now."""
+        return machine_ms() + self.ahead_ms
+
     def turn_to(self, at_ms: int) -> None:
         """Let it tell this instant now, and go on from there at the pace of real time."""
         self._shared[:] = _AHEAD_MS.pack(at_ms - machine_ms())
@@ -51,7 +55,7 @@ def machine_ms() -> int:
 def now_ms() -> int:
     """What the log's clock tells, in milliseconds since 1970."""
     hands = _hands()
-    return machine_ms() if hands is None else machine_ms() + hands.ahead_ms
+    return machine_ms() if hands is None else hands.now_ms()
 
 
 @cache

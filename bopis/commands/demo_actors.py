@@ -6,12 +6,12 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from functools import partial
 
 from sqlalchemy import Engine, case, func, select
 
 from bopis.adapters.supervision import supervisor_of
-from bopis.commands.demo_scene import Scene, StoreFigures
+from bopis.commands.demo_scene import Killed, Scene, StoreFigures
 from bopis.commands.shell import Shell
 from bopis.domain.inventory import events
 from bopis.domain.message import Message
@@ -24,7 +24,8 @@ from bopis.services.demo.day import Sale
 from bopis.wire.stock import INVENTORY_EVENTS, STOCK
 
 STOCK_TOPIC, LEVELS_TOPIC, EVENTS_TOPIC = "stock", "inventory-levels", "inventory-events"
-INVENTORY = "inventory"
+INVENTORY, ORDERS = "inventory", "orders"
+GO_ON = {INVENTORY: "tills and buyers go on", ORDERS: "tills sell on, and the log's clock waits"}
 READY = "ready"
 LINGER_MS = 5
 LISTEN_SECONDS = 0.2
@@ -57,7 +58,8 @@ def say(scene: Scene, publisher: Publisher, message: Message) -> None:
     """Publish a message, and let the judge hear it."""
     with scene.hears:
         scene.auditor.sent(message)
-    publisher.publish(STOCK_TOPIC, message.subject, STOCK.encode(message), on_delivery=scene.on_delivery)
+    heard = partial(scene.on_delivery, int(time.time() * 1000))
+    publisher.publish(STOCK_TOPIC, message.subject, STOCK.encode(message), on_delivery=heard)
     scene.messages += 1
 
 
@@ -94,7 +96,7 @@ def buyers(shell: Shell, scene: Scene, wishes: Sequence[Wish], source: str) -> N
             share = scene.clock.share(now)
             while coming and coming[-1].moment <= share:
                 wish = coming.pop()
-                say(scene, publishers[wish.shop], reservation(wish, source, datetime.now(UTC)))
+                say(scene, publishers[wish.shop], reservation(wish, source, instant(scene.hands.now_ms())))
                 scene.asked += 1
             while scene.grants:
                 hold = scene.grants.popleft()
@@ -129,7 +131,7 @@ def listener(shell: Shell, scene: Scene, finished: threading.Event) -> None:
 
 
 def watcher(scene: Scene, engine: Engine, finished: threading.Event) -> None:
-    """Measure from append to readable, and look at the stores now and then."""
+    """Measure from publishing to readable, and look at the stores now and then."""
     look_at = 0.0
     while not scene.stop.is_set() and not (finished.is_set() and not scene.samples):
         taken = _taken(engine)
@@ -138,7 +140,7 @@ def watcher(scene: Scene, engine: Engine, finished: threading.Event) -> None:
         for _ in range(waiting):
             sample = scene.samples.popleft()
             if taken.get(sample.partition, -1) >= sample.offset:
-                scene.latencies.append((sample.appended_ms, max(0.0, now_ms - sample.appended_ms)))
+                scene.latencies.append((sample.said_ms, max(0.0, now_ms - sample.said_ms)))
             else:
                 scene.samples.append(sample)
         scene.decided = sum(it + 1 for it in taken.values())
@@ -148,30 +150,31 @@ def watcher(scene: Scene, engine: Engine, finished: threading.Event) -> None:
         scene.sleep(PROBE_SECONDS)
 
 
-def killer(shell: Shell, scene: Scene, moment: float) -> None:
-    """In the middle of the day, kill the inventory worker without a word, and see its successor come."""
+def killer(shell: Shell, scene: Scene, name: str, moment: float) -> None:
+    """In the middle of the day, kill a worker without a word, and see its successor come."""
     now = time.monotonic()
     scene.sleep(scene.clock.seconds_until(scene.clock.moment_ms(moment), now))
     if scene.stop.is_set():
         return
-    pid, _ = _worker(shell)
-    scene.killed_pid, scene.killed_ms = pid, int(time.time() * 1000)
+    pid, _ = _worker(shell, name)
+    killed = Killed(pid=pid, killed_ms=int(time.time() * 1000))
+    scene.kills[name] = killed
     os.kill(pid, signal.SIGKILL)
-    scene.tell(f"kill -9 {pid}: the inventory worker is gone; tills and buyers go on")
+    scene.tell(f"kill -9 {pid}: the {name} worker is gone; {GO_ON[name]}")
     give_up = time.monotonic() + BACK_SECONDS_MAX
     while time.monotonic() < give_up and not scene.stop.is_set():
-        successor, state = _worker(shell)
+        successor, state = _worker(shell, name)
         if successor not in (0, pid) and state == READY:
-            scene.successor_pid, scene.ready_ms = successor, int(time.time() * 1000)
-            scene.tell(f"worker {successor} goes on where it stopped, {scene.ready_ms - scene.killed_ms} ms later")
+            killed.successor_pid, killed.ready_ms = successor, int(time.time() * 1000)
+            scene.tell(f"worker {successor} goes on where it stopped, {killed.ready_ms - killed.killed_ms} ms later")
             return
         scene.sleep(IDLE_SECONDS)
 
 
-def _worker(shell: Shell) -> tuple[int, str]:
+def _worker(shell: Shell, name: str) -> tuple[int, str]:
     found = supervisor_of(shell.settings.data_dir)
     for child in found.children if found else ():
-        if child.name == INVENTORY:
+        if child.name == name:
             return child.pid or 0, child.state
     return 0, ""
 

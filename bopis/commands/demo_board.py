@@ -10,7 +10,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from bopis.commands.demo_scene import Scene
+from bopis.commands.demo_actors import INVENTORY, ORDERS
+from bopis.commands.demo_scene import Killed, Scene
 from bopis.commands.tables import duration
 from bopis.services.demo.clock import instant
 from bopis.services.demo.report import latency_of
@@ -47,7 +48,7 @@ class Board:
         )
         return Group(
             head,
-            Columns([self._flow(), self._holds(), self._trouble()], expand=False, padding=(0, 1)),
+            Columns([self._flow(), self._holds(), self._pickups(), self._trouble()], expand=False, padding=(0, 1)),
             self._stores(),
             self._news(now),
         )
@@ -88,16 +89,22 @@ class Board:
             line = f"OFFLINE, {scene.held_back} baskets wait"
         elif scene.late:
             line = f"back, {scene.late} baskets came late"
-        worker = "running"
-        if scene.ready_ms:
-            worker = f"{scene.successor_pid}, back after {duration(scene.ready_ms - scene.killed_ms)}"
-        elif scene.killed_pid:
-            worker = f"KILLED (was {scene.killed_pid})"
         return _panel(
             "Trouble",
             (f"shop {scene.offline_store}", line),
-            ("inventory worker", worker),
+            *((f"{name} worker", _worker(scene.kills.get(name))) for name in (INVENTORY, ORDERS)),
             ("not decided yet", f"{max(0, scene.messages - scene.decided):,} messages"),
+        )
+
+    def _pickups(self) -> Panel:
+        tally = self._scene.tally
+        return _panel(
+            "Pickup orders",
+            ("placed", f"{len(tally.done):,}"),
+            ("ready", f"{tally.ready:,}"),
+            ("collected", f"{tally.handed_over:,}"),
+            ("cancelled", f"{len(tally.cancelled):,}"),
+            ("no-shows", f"{len(tally.expired):,}"),
         )
 
     def _stores(self) -> Table:
@@ -123,6 +130,14 @@ class Board:
 
     def _news(self, now: float) -> RenderableType:
         return Group(*(Text(f"{now - at:4.0f} s ago  {text}", style="dim") for at, text in self._scene.news))
+
+
+def _worker(killed: Killed | None) -> str:
+    if killed is None:
+        return "running"
+    if not killed.ready_ms:
+        return f"KILLED (was {killed.pid})"
+    return f"back after {duration(killed.ready_ms - killed.killed_ms)}"
 
 
 def _panel(title: str, *rows: tuple[str, str]) -> Panel:

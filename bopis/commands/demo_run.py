@@ -5,12 +5,16 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, date, datetime
+from functools import partial
 from typing import NamedTuple
 
 from sqlalchemy import Engine
 
+from bopis.clock import Hands
 from bopis.commands import demo_actors as actors
+from bopis.commands import demo_pickups as pickup_actor
 from bopis.commands.demo_board import Board
+from bopis.commands.demo_proof import wait_until_told
 from bopis.commands.demo_scene import Scene
 from bopis.commands.demo_verdict import reported
 from bopis.commands.replay_books import ReadSideBooks, stock_ends, wait_until_taken
@@ -20,10 +24,12 @@ from bopis.domain.message import Message
 from bopis.domain.values import LINES_MAX
 from bopis.ports import Publisher
 from bopis.services.demo.buyers import wishes
-from bopis.services.demo.clock import DayClock
+from bopis.services.demo.clock import DayClock, instant
 from bopis.services.demo.day import Sale, deliveries, sales
+from bopis.services.demo.pickups import Pickup, goods_for, pickups
 from bopis.services.demo.report import Report
-from bopis.services.demo.world import World, closing, last_trading_day, opening_time
+from bopis.services.demo.tally import Tally
+from bopis.services.demo.world import World, closing, cut_off, last_trading_day, opening_time
 from bopis.services.directory import publish_store
 
 LINGER_MS = 20
@@ -31,7 +37,7 @@ FRAMES_PER_SECOND = 4
 FRAME_SECONDS = 1 / FRAMES_PER_SECOND
 STALENESS_GRACE_MINUTES = 100_000  # the day lies in the past, which is not what staleness is about
 OFFLINE_FROM, OFFLINE_UNTIL = 0.25, 0.70
-KILL_AT = 0.45
+KILLS = {actors.INVENTORY: 0.40, actors.ORDERS: 0.55}
 JOIN_SECONDS_MAX = 60.0
 
 
@@ -41,6 +47,7 @@ class Plan(NamedTuple):
     world: World
     day: date
     sales: list[Sale]
+    pickups: list[Pickup]
     source: str
     seconds: float
 
@@ -49,16 +56,17 @@ def planned(world: World, seconds: float) -> Plan:
     """The newest day that is over everywhere."""
     day = last_trading_day(world, datetime.now(UTC))
     source = f"demo/{world.seed}"
-    return Plan(world, day, sales(world, day, source), source, seconds)
+    return Plan(world, day, sales(world, day, source), pickups(world, day, cut_off(world)), source, seconds)
 
 
-def played(shell: Shell, plan: Plan, began: float) -> Report:
-    """Play the day on a log that runs and is empty; returns the report."""
+def played(shell: Shell, plan: Plan, hands: Hands, began: float) -> Report:
+    """Play the day on a log that runs and is empty, and that these hands are the clock of; returns the report."""
     with shell.engine() as engine:
-        scene = Scene(_clock(plan))
-        scene.offline_store = _cut_off(plan)
+        scene = Scene(_clock(plan), hands, Tally(plan.pickups))
+        scene.offline_store = cut_off(plan.world)
         scene.offline_since_ms = scene.clock.moment_ms(OFFLINE_FROM)
         scene.offline_until_ms = scene.clock.moment_ms(OFFLINE_UNTIL)
+        hands.turn_to(scene.clock.opens_ms)
         _prepare(shell, plan, scene, engine)
         scene.clock = _clock(plan)
         if not shell.out.is_terminal or shell.json:
@@ -77,20 +85,14 @@ def _clock(plan: Plan) -> DayClock:
     )
 
 
-def _cut_off(plan: Plan) -> str:
-    """The busiest store without anything scarce: its news would be missed most."""
-    scarce = {store for store, _ in plan.world.scarce}
-    candidates = [it for it in plan.world.stores if it.id not in scarce] or list(plan.world.stores)
-    return max(candidates, key=lambda it: (it.busy, it.id)).id
-
-
 def _prepare(shell: Shell, plan: Plan, scene: Scene, engine: Engine) -> None:
     """Stores, their policy, what is on the shelves; wait until all of it can be read."""
     with shell.publisher(LINGER_MS) as publisher:
         for store in plan.world.stores:
             publish_store(publisher, store.record)
             _introduce(scene, publisher, plan, store.id)
-        for delivery in deliveries(plan.world, plan.day, plan.source):
+        goods = goods_for(plan.pickups, plan.world, plan.day, plan.source)
+        for delivery in [*deliveries(plan.world, plan.day, plan.source), *goods]:
             actors.say(scene, publisher, delivery)
         publisher.flush()
     _settle(shell, engine)
@@ -98,7 +100,7 @@ def _prepare(shell: Shell, plan: Plan, scene: Scene, engine: Engine) -> None:
 
 
 def _introduce(scene: Scene, publisher: Publisher, plan: Plan, store: str) -> None:
-    now = datetime.now(UTC)
+    now = instant(scene.hands.now_ms())
     policy = SetStorePolicy(pickup=True, staleness_grace_minutes=STALENESS_GRACE_MINUTES)
     skus = sorted(plan.world.opening[store])
     lines = [CategoryLine(sku=sku, category=plan.world.categories[sku]) for sku in skus]
@@ -119,8 +121,12 @@ def _perform(shell: Shell, plan: Plan, scene: Scene, engine: Engine) -> None:
     acting = [
         actors.started(scene, "tills", lambda: actors.tills(shell, scene, plan.sales)),
         actors.started(scene, "buyers", lambda: actors.buyers(shell, scene, wanted, plan.source)),
-        actors.started(scene, "killer", lambda: actors.killer(shell, scene, KILL_AT)),
+        *(
+            actors.started(scene, f"killer of {name}", partial(actors.killer, shell, scene, name, at))
+            for name, at in KILLS.items()
+        ),
     ]
+    customers = actors.started(scene, "pickups", lambda: pickup_actor.pickups(shell, scene, plan.source))
     seeing = [
         actors.started(scene, "listener", lambda: actors.listener(shell, scene, settled)),
         actors.started(scene, "watcher", lambda: actors.watcher(scene, engine, over)),
@@ -128,14 +134,17 @@ def _perform(shell: Shell, plan: Plan, scene: Scene, engine: Engine) -> None:
     try:
         with _board(shell, scene, plan.world):
             _wait(scene, lambda: not any(it.is_alive() for it in acting))
+            scene.day_over.set()
+            _wait(scene, lambda: not customers.is_alive())
             if not scene.stop.is_set():
                 _settle(shell, engine)
+                wait_until_told(shell, engine)
             over.set()
             settled.set()
             _wait(scene, lambda: not any(it.is_alive() for it in seeing))
     finally:
         scene.stop.set()
-        for thread in (*acting, *seeing):
+        for thread in (*acting, customers, *seeing):
             thread.join(JOIN_SECONDS_MAX)
     if scene.failures:
         raise scene.failures[0]

@@ -8,7 +8,9 @@ import time
 
 from sqlalchemy import Engine, select
 
-from bopis.commands.demo_scene import Scene
+from bopis.commands.demo_actors import INVENTORY, ORDERS
+from bopis.commands.demo_proof import mails_in_outbox, told_by_readside
+from bopis.commands.demo_scene import Killed, Scene
 from bopis.commands.shell import Shell
 from bopis.domain.values import HOUR_MS
 from bopis.readside import queries
@@ -16,6 +18,7 @@ from bopis.readside.engine import reading
 from bopis.readside.schema import levels
 from bopis.services.dead_letters import letters
 from bopis.services.demo.report import Kill, Latency, Offline, Report, latency_of, wrongs
+from bopis.services.demo.tally import compared, pickup_wrongs
 from bopis.services.demo.world import World
 
 VERIFY_SECONDS_MAX = 120.0
@@ -30,9 +33,9 @@ def reported(shell: Shell, world: World, scene: Scene, engine: Engine, began: fl
         parked = len(letters(reader, shell.settings.topic_prefix))
     verdict = _verified(shell)
     calm, whole, caught_up_ms = _latencies(scene)
-    wrong = wrongs(findings, gaps, parked, verdict, scene.late)
-    if not scene.ready_ms:
-        wrong += ("the killed worker did not come back",)
+    found = compared(scene.tally, scene.tally.told(mails_in_outbox(shell)), told_by_readside(engine))
+    wrong = wrongs(findings, gaps, parked, verdict, scene.late) + pickup_wrongs(found, len(scene.tally.pickups))
+    wrong += tuple(f"the killed {name} worker did not come back" for name, it in scene.kills.items() if not it.ready_ms)
     return Report(
         ok=not wrong,
         wrong=wrong,
@@ -55,7 +58,9 @@ def reported(shell: Shell, world: World, scene: Scene, engine: Engine, began: fl
         mismatches=findings.mismatches,
         verify=verdict,
         offline=_offline(scene),
-        kill=_kill(scene, caught_up_ms),
+        kill=_kill(scene.kills[INVENTORY], caught_up_ms),
+        kill_of_orders=_kill(scene.kills[ORDERS]),
+        pickups=found,
         data_dir=str(shell.settings.data_dir),
         seconds=round(time.monotonic() - began, 1),
     )
@@ -66,24 +71,25 @@ def _offline(scene: Scene) -> Offline:
     return Offline(store=scene.offline_store, hours=round(hours, 1), late_baskets=scene.late)
 
 
-def _kill(scene: Scene, caught_up_ms: int) -> Kill:
+def _kill(killed: Killed, caught_up_ms: int | None = None) -> Kill:
     def seconds_after(at_ms: int) -> float:
-        return round(max(0, at_ms - scene.killed_ms) / 1000, 2)
+        return round(max(0, at_ms - killed.killed_ms) / 1000, 2)
 
     return Kill(
-        pid=scene.killed_pid,
-        successor_pid=scene.successor_pid,
-        ready_after_seconds=seconds_after(scene.ready_ms),
-        caught_up_after_seconds=seconds_after(caught_up_ms),
+        pid=killed.pid,
+        successor_pid=killed.successor_pid,
+        ready_after_seconds=seconds_after(killed.ready_ms),
+        caught_up_after_seconds=None if caught_up_ms is None else seconds_after(caught_up_ms),
     )
 
 
 def _latencies(scene: Scene) -> tuple[Latency, Latency, int]:
-    """Without what was appended from the kill until its backlog was taken, and with it; and when that was."""
-    backlog = [at + taken for at, taken in scene.latencies if scene.killed_ms <= at <= scene.ready_ms]
-    caught_up_ms = max(scene.ready_ms, *map(int, backlog)) if backlog else scene.ready_ms
-    away = range(scene.killed_ms, caught_up_ms + 1)
-    calm = [latency for appended_ms, latency in scene.latencies if appended_ms not in away]
+    """Without what was published from the kill until its backlog was taken, and with it; and when that was."""
+    killed = scene.kills[INVENTORY]
+    backlog = [at + taken for at, taken in scene.latencies if killed.killed_ms <= at <= killed.ready_ms]
+    caught_up_ms = max(killed.ready_ms, *map(int, backlog)) if backlog else killed.ready_ms
+    away = range(killed.killed_ms, caught_up_ms + 1)
+    calm = [latency for said_ms, latency in scene.latencies if said_ms not in away]
     return latency_of(calm), latency_of([latency for _, latency in scene.latencies]), caught_up_ms
 
 

@@ -3,7 +3,14 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from bopis.domain.inventory.events import HoldChanged, HoldEnd, Refusal, ReservationRefused, StockReserved
+from bopis.domain.inventory.events import (
+    HoldChanged,
+    HoldEnd,
+    Refusal,
+    ReservationRefused,
+    ShortPickFound,
+    StockReserved,
+)
 from bopis.domain.inventory.messages import OrderLine, PosSale, ReserveStock, SaleLine, StockLine, StockReceived
 from bopis.domain.message import Message
 from bopis.services.demo.auditor import Auditor, Findings
@@ -114,6 +121,33 @@ def test_two_answers_none_and_two_ends_are_seen() -> None:
 
     findings = auditor.findings({CELL: 9})
     assert (findings.answered_twice, findings.unanswered, findings.ended_wrongly) == (1, 1, 1)
+
+
+def test_holds_of_pickup_orders_take_units_line_by_line_and_are_not_counted_as_wishes() -> None:
+    auditor = auditor_with(5, wish("a", 1))
+    two = (OrderLine(line=1, sku="LIM", quantity=2), OrderLine(line=2, sku="LIM", quantity=2))
+    auditor.heard(told("o#0", StockReserved(hold="o/1", order="o", lines=two, hold_until_ms=0)))
+    auditor.heard(granted("a", 1))
+
+    auditor.heard(told("o#1", HoldChanged(hold="o/1", order="o", end=HoldEnd.COLLECTED, lines=two[:1])))
+    auditor.heard(told("o#2", HoldChanged(hold="o/1", order="o", end=HoldEnd.RELEASED, lines=two[1:])))
+
+    findings = auditor.findings({CELL: 3})
+    assert (findings.oversold, findings.mismatches, findings.ended_wrongly) == (0, 0, 0)
+    assert (findings.asked, findings.granted, findings.units_promised, findings.active) == (1, 1, 1, 1)
+    assert findings.ended == {}
+
+
+def test_units_that_a_pick_misses_stay_in_the_books_and_are_not_promised_again() -> None:
+    auditor = auditor_with(3, wish("a", 2))
+    auditor.heard(told("o#0", StockReserved(hold="o/1", order="o", lines=lines(2), hold_until_ms=0)))
+
+    auditor.heard(told("o#1", ShortPickFound(hold="o/1", order="o", line=1, sku="LIM", missing=1)))
+    auditor.heard(told("o#2", HoldChanged(hold="o/1", order="o", end=HoldEnd.COLLECTED, lines=lines(1))))
+    auditor.heard(granted("a", 2))
+
+    findings = auditor.findings({CELL: 2})
+    assert (findings.mismatches, findings.ended_wrongly, findings.oversold) == (0, 0, 1)
 
 
 def test_a_cell_that_differs_is_seen_on_either_side() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 from tests.replay.programs import run
 
 
-def test_a_small_day_with_a_kill_and_an_offline_shop_ends_right(tmp_path: Path) -> None:
+def test_a_small_day_with_kills_pickup_orders_and_an_offline_shop_ends_right(tmp_path: Path) -> None:
     told = run(tmp_path / "unused", "demo", "--data-dir", tmp_path / "demo", "--stores", "5", "--seconds", "8")
 
     assert told["wrong"] == []
@@ -14,8 +14,15 @@ def test_a_small_day_with_a_kill_and_an_offline_shop_ends_right(tmp_path: Path) 
     assert told["verify"] == "clean"
     assert told["holds"]["granted"] > 0 < told["holds"]["refused"]["not_enough_stock"]
     assert told["offline"]["late_baskets"] > 0
-    assert told["kill"]["successor_pid"] not in (0, told["kill"]["pid"])
+    for kill in (told["kill"], told["kill_of_orders"]):
+        assert kill["successor_pid"] not in (0, kill["pid"])
     assert told["latency_ms"]["samples"] > 0
+    pickups = told["pickups"]
+    assert pickups["placed"] == pickups["collected"] + pickups["cancelled"] + pickups["no_shows"] == 32
+    assert pickups["mismatches"] == pickups["refused"] == pickups["unsent"] == 0
+    assert 0 < pickups["late"] == pickups["ready"] - pickups["kept"]
+    assert pickups["p95_minutes"] > 120 > pickups["p50_minutes"] > 0
+    assert pickups["mails"] == len(list((tmp_path / "demo" / "outbox").rglob("*.eml"))) > 2 * 32
     assert not (tmp_path / "unused").exists()
 
 

@@ -8,7 +8,14 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-from bopis.domain.inventory.events import HoldChanged, HoldEnd, ReservationRefused, ShortfallFound, StockReserved
+from bopis.domain.inventory.events import (
+    HoldChanged,
+    HoldEnd,
+    ReservationRefused,
+    ShortfallFound,
+    ShortPickFound,
+    StockReserved,
+)
 from bopis.domain.inventory.messages import PosSale, ReserveStock, StockReceived
 from bopis.domain.message import Message
 
@@ -42,7 +49,7 @@ class Auditor:
         self._wanted: dict[str, int] = {}
         self._answers: dict[str, list[str]] = {}
         self._heard: set[tuple[str, str]] = set()
-        self._held: dict[str, tuple[Cell, int]] = {}
+        self._held: dict[str, dict[int, tuple[Cell, int]]] = {}
         self._refused: dict[str, int] = {}
         self._ended: dict[str, int] = {}
         self._free: dict[Cell, int] = {}
@@ -72,12 +79,14 @@ class Auditor:
         if isinstance(data, StockReserved):
             self._answers.setdefault(data.hold, []).append("granted")
             for line in data.lines:
-                self._promise(data.hold, (store, line.sku), line.quantity)
+                self._promise((data.hold, line.line), (store, line.sku), line.quantity)
         elif isinstance(data, ReservationRefused):
             self._answers.setdefault(data.hold, []).append("refused")
             self._refused[data.reason.value] = self._refused.get(data.reason.value, 0) + 1
         elif isinstance(data, HoldChanged):
             self._end(data)
+        elif isinstance(data, ShortPickFound):
+            self._miss(data.hold, data.line, data.missing)
         elif isinstance(data, ShortfallFound):
             self._shortfalls += 1
 
@@ -90,7 +99,7 @@ class Auditor:
             granted=sum(answers.count("granted") for answers in answered.values()),
             refused=dict(sorted(self._refused.items())),
             ended=dict(sorted(self._ended.items())),
-            active=len(self._held),
+            active=len(self._held.keys() & self._wanted.keys()),
             units_promised=self._promised,
             units_wanted=sum(self._wanted.values()),
             oversold=self._oversold,
@@ -106,21 +115,38 @@ class Auditor:
         self._books[cell] = self._books.get(cell, 0) + units
         self._free[cell] = self._free.get(cell, 0) + units
 
-    def _promise(self, hold: str, cell: Cell, units: int) -> None:
+    def _promise(self, line: tuple[str, int], cell: Cell, units: int) -> None:
         """Units are free when they are in the books and nobody holds them; a promise takes free ones only."""
         free = self._free.get(cell, 0)
         self._oversold += max(0, units - max(0, free))
         self._free[cell] = free - units
-        self._held[hold] = (cell, units)
-        self._promised += units
+        hold, number = line
+        self._held.setdefault(hold, {})[number] = (cell, units)
+        if hold in self._wanted:
+            self._promised += units
+
+    def _miss(self, hold: str, number: int, units: int) -> None:
+        """Units that were not on the shelf stay in the books, and are not free either, until somebody counts."""
+        cell, held = self._held[hold][number]
+        self._held[hold][number] = (cell, held - units)
+        if held == units:
+            self._forget(hold, number)
 
     def _end(self, data: HoldChanged) -> None:
-        if data.hold not in self._held:
-            self._ended_wrongly += 1
-            return
-        cell, units = self._held.pop(data.hold)
-        self._ended[data.end.value] = self._ended.get(data.end.value, 0) + 1
-        if data.end is HoldEnd.COLLECTED:
-            self._books[cell] -= units
-        else:
-            self._free[cell] += units
+        for line in data.lines:
+            cell, units = self._held.get(data.hold, {}).get(line.line, (None, 0))
+            if cell is None or units != line.quantity:
+                self._ended_wrongly += 1
+                return
+            self._forget(data.hold, line.line)
+            if data.end is HoldEnd.COLLECTED:
+                self._books[cell] -= units
+            else:
+                self._free[cell] += units
+        if data.hold in self._wanted:
+            self._ended[data.end.value] = self._ended.get(data.end.value, 0) + 1
+
+    def _forget(self, hold: str, number: int) -> None:
+        del self._held[hold][number]
+        if not self._held[hold]:
+            del self._held[hold]

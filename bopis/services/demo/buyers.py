@@ -13,8 +13,8 @@ from bopis.services.demo.world import World
 SHOPS = 3  # web fronts through which buyers come, each with its own connection and name
 WAVES = 6  # each scarce thing is announced some time, and buyers come in waves
 WAVE_WIDTH = 0.04
-RESERVED_FOR_SECONDS = 600
-IMPATIENT_SECONDS = (2, 5)
+RESERVED_FOR_SECONDS = 8 * 3_600  # a buyer thinks for seconds, in which hours of the day pass
+IMPATIENT_SECONDS = (1_800, 3 * 3_600)
 
 
 class Fate(StrEnum):
@@ -69,7 +69,7 @@ def wishes(world: World) -> list[Wish]:
 
 
 def reservation(wish: Wish, source: str, now: datetime) -> Message:
-    """The wish as a command; the deadline lies on the log's clock, which is the real one."""
+    """The wish as a command; the deadline lies on the log's clock, on which the day passes."""
     return Message(
         id=f"{wish.hold}/reserve",
         source=f"{source}/web/{wish.shop}",

@@ -5,12 +5,13 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from bopis.services.demo.auditor import Findings
+from bopis.services.demo.tally import PickupFigures
 
 NOTHING_MS = 0.0
 
 
 class Latency(Struct, frozen=True, kw_only=True):
-    """Milliseconds from a record's append to the log until it can be read in SQL, decided and in the history."""
+    """Milliseconds from publishing a record until it can be read in SQL, decided and in the history."""
 
     p50: float
     p99: float
@@ -27,18 +28,18 @@ class Offline(Struct, frozen=True, kw_only=True):
 
 
 class Kill(Struct, frozen=True, kw_only=True):
-    """The ``kill -9`` of the inventory worker: which process, and seconds until its successor was ready, and until
-    everything that had waited for it could be read."""
+    """A ``kill -9`` of a worker: which process, and seconds until its successor was ready, and until everything that
+    had waited for it could be read; None where that was not measured."""
 
     pid: int
     successor_pid: int
     ready_after_seconds: float
-    caught_up_after_seconds: float
+    caught_up_after_seconds: float | None = None
 
 
 class Report(Struct, frozen=True, kw_only=True):
-    """The whole demonstration. ``latency_ms`` leaves out what was appended from the kill until the successor had
-    caught up."""
+    """The whole demonstration. ``latency_ms`` leaves out what was published from the kill of the inventory worker
+    until its successor had caught up."""
 
     ok: bool
     wrong: tuple[str, ...]
@@ -62,6 +63,8 @@ class Report(Struct, frozen=True, kw_only=True):
     verify: str
     offline: Offline
     kill: Kill
+    kill_of_orders: Kill
+    pickups: PickupFigures
     data_dir: str
     seconds: float
 

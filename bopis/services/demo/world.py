@@ -13,6 +13,7 @@ from bopis.services.directory import StoreRecord
 
 CHAIN = "Larkspur"
 OPENS, CLOSES = time(8), time(22)
+KEPT = timedelta(days=3)  # whole store days for which ready goods wait for their customer
 ZIPF_EXPONENT = 0.6
 COMMON_SHARE = 4  # one in so many SKUs of a store is in every store, and sells best
 SCARCE_CATEGORY = "LIMITED"
@@ -33,6 +34,7 @@ class Scale(Struct, frozen=True, kw_only=True):
     scarce_stores: int = 12
     scarce_units: int = 10  # of each scarce SKU in each of these stores
     buyers_per_unit: int = 4
+    orders_per_store: int = 8
 
 
 class Store(Struct, frozen=True, kw_only=True):
@@ -83,11 +85,18 @@ def make_world(seed: int, scale: Scale) -> World:
 
 
 def last_trading_day(world: World, now: datetime) -> date:
-    """The newest day on which every store has closed by now."""
+    """The newest day on which every store has closed, and whose uncollected orders have been given up, by now."""
     day = now.date()
-    while max(closing(store, day) for store in world.stores) > now:
+    while max(closing(store, day + KEPT) for store in world.stores) > now:
         day -= timedelta(days=1)
     return day
+
+
+def cut_off(world: World) -> str:
+    """The store that will lose its line: the busiest one without anything scarce, whose news would be missed most."""
+    scarce = {store for store, _ in world.scarce}
+    candidates = [it for it in world.stores if it.id not in scarce] or list(world.stores)
+    return max(candidates, key=lambda it: (it.busy, it.id)).id
 
 
 def opening_time(store: Store, day: date) -> datetime:
@@ -126,6 +135,7 @@ def _store(number: int, place: Place, categories: dict[str, str], seed: int, sca
         latitude=round(place.latitude + chance.uniform(-0.03, 0.03), 5),
         longitude=round(place.longitude + chance.uniform(-0.03, 0.03), 5),
         time_zone=place.time_zone,
+        opening_hours=f"Mo-Su {OPENS:%H:%M}-{CLOSES:%H:%M}",
     )
     return Store(
         record=record, busy=chance.lognormvariate(0, 0.35), assortment=assortment, odds=tuple(accumulate(weights))
