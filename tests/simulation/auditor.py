@@ -5,6 +5,7 @@ from typing import Any
 
 from aiokafka.structs import TopicPartition
 
+from bopis.domain.inventory.events import HoldExtended
 from bopis.domain.orders import messages as m
 from streams.dead_letters import dead_letter
 from streams.rules import step
@@ -58,7 +59,8 @@ def _nothing_is_lost(log: Log, reading: Reading, orders: OrderAuditor, stock: St
     heard = {(it.message.causation, type(it.message.data), it.message.subject) for it in reading.said["orders"]}
     for it in reading.said["inventory-events"]:
         order = getattr(it.message.data, "order", "")
-        answered = not order or (it.message.causation, type(it.message.data), order) in heard
+        asked_for = isinstance(it.message.data, HoldExtended)  # the order knows: it wanted so
+        answered = not order or asked_for or (it.message.causation, type(it.message.data), order) in heard
         must(answered, "every order hears of its hold", f"{it.message.id} of {order}")
     place = ("topic", "partition", "offset")
     parked = {tuple(dict(it.headers)[name] for name in place) for it in log.topics["dead-letters"][0]}
