@@ -136,6 +136,19 @@ def test_what_has_not_come_in_time_is_said_to_be_overdue_once() -> None:
     assert coming(shop) == {"A": 4}
 
 
+def test_what_stays_overdue_is_forgotten_in_the_end_without_a_word() -> None:
+    shop = Shop()
+    shop.say(expected(hours=1, A=4))
+    shop.now_ms += HOUR_MS
+    shop.say(Tick(at=at(shop.now_ms)), source="inventory")
+    shop.now_ms += 200 * DAY_MS
+
+    events = shop.say(Tick(at=at(shop.now_ms)), source="inventory")
+
+    assert events == []
+    assert shop.rows.get(expected_key(STORE, "PO-7")) is None
+
+
 def test_a_new_date_makes_overdue_goods_expected_again() -> None:
     shop = Shop()
     shop.say(expected(hours=1, A=4))

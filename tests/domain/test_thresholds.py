@@ -131,6 +131,17 @@ def test_what_rules_withhold_is_no_pickup_stock() -> None:
     assert shop.crossed == [OUT]
 
 
+def test_a_rule_that_is_raised_counts_for_the_next_sale() -> None:
+    shop = stocked(5)
+    shop.say(SetStockRule(safety_stock=1))
+    shop.say(sale(1))
+
+    shop.say(SetStockRule(safety_stock=3))
+    shop.say(sale(1))
+
+    assert shop.crossed == [OUT]
+
+
 def test_a_rule_for_a_sku_moves_it_at_once() -> None:
     shop = stocked(5)
 

@@ -119,3 +119,16 @@ def test_the_same_deadline_set_again_is_due_once(times: int) -> None:
 
     assert table.due(5) == ["a"]
     assert table.due(5) == ["a"]
+
+
+def test_recovered_rows_that_were_changed_in_place_leave_as_they_are_now() -> None:
+    table = rows()
+    table.load("a", b"1")
+    table.load("b", b"2")
+    changed = {"a": table.get("a")}
+    changed["a"][0] = 7
+
+    table.put_all(changed)
+
+    assert table.changes() == [(b"a", b"7")]
+    assert (table.get("a"), table.get("b"), len(table)) == ([7], [2], 2)
