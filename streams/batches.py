@@ -15,6 +15,7 @@ from aiokafka.errors import CorruptRecordException
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.structs import TopicPartition
 
+from bopis import clock
 from streams.processor import Record
 
 MAGIC = 2
@@ -105,7 +106,7 @@ class Batches:
 
     def __init__(self, bytes_max: int) -> None:
         self._bytes_max = bytes_max
-        self._now_ms = int(time.time() * 1000)
+        self._now_ms = clock.now_ms()
 
     def encode(self, entries: Iterable[FullEntry]) -> list[tuple[Any, int]]:
         """(builder, number of records) for each batch, in order. A lone entry may be larger than the limit."""
