@@ -46,12 +46,20 @@ class Checkpointer:
         self._connection.close()
 
     async def _run(self) -> None:
+        trouble = ""
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
             try:
                 await self._look()
             except (BrokerError, sqlite3.Error) as error:
-                log.warning("log.checkpoint_failed", exc_info=error)
+                # A full disk is full for hours: what has been said is not said again four times a second.
+                if str(error) != trouble:
+                    log.warning("log.checkpoint_failed %s", error)
+                trouble = str(error)
+            else:
+                if trouble:
+                    log.warning("log.checkpoint_resumed")
+                trouble = ""
 
     async def _look(self) -> None:
         written = self._writer.written_bytes

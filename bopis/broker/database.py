@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from bopis.broker import reserve
 from bopis.broker.batch import is_sound
 from bopis.broker.errors import BrokerError, LogDamaged, LogFormatUnknown, StorageBusy, StorageFailed, StorageFull
 from bopis.broker.limits import BrokerLimits
@@ -73,12 +74,27 @@ def connect(path: Path, cache_bytes: int) -> sqlite3.Connection:
 
 
 def open_writer(path: Path, limits: BrokerLimits) -> sqlite3.Connection:
-    """The connection that writes; creates the file, or checks the one that is there."""
+    """The connection that writes; creates the file, or checks the one that is there.
+
+    On a full disk the space that was kept back for this is given up.
+    """
+    try:
+        return _open_writer(path, limits)
+    except StorageFull:
+        if not reserve.give_up(path.parent):
+            raise
+        connection = _open_writer(path, limits)
+        # Before anybody writes: what is left has to serve the next start, too.
+        reserve.keep(path.parent)
+        return connection
+
+
+def _open_writer(path: Path, limits: BrokerLimits) -> sqlite3.Connection:
     fresh = not path.exists() or path.stat().st_size == 0
     with _failures_named(path):
         connection = connect(path, limits.writer_cache_bytes)
         try:
-            _configure(connection, limits)
+            _configure(connection, limits, fresh)
             if fresh:
                 connection.executescript(f"BEGIN; {SCHEMA} PRAGMA user_version = {FORMAT}; COMMIT;")
             else:
@@ -89,14 +105,17 @@ def open_writer(path: Path, limits: BrokerLimits) -> sqlite3.Connection:
     return connection
 
 
-def _configure(connection: sqlite3.Connection, limits: BrokerLimits) -> None:
-    connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
-    connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+def _configure(connection: sqlite3.Connection, limits: BrokerLimits, fresh: bool) -> None:
+    # First of all: a checkpoint by SQLite itself would fill what is left of a full disk.
+    connection.execute("PRAGMA wal_autocheckpoint = 0")
+    if fresh:
+        # These stand in the file. To say them again is a write, for which a full disk has no room.
+        connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
     connection.execute("PRAGMA journal_mode = WAL")
     # FULL syncs the write-ahead log at each commit: an acknowledged record survives a power cut.
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA secure_delete = OFF")
-    connection.execute("PRAGMA wal_autocheckpoint = 0")
     connection.execute(f"PRAGMA journal_size_limit = {limits.wal_bytes_max}")
 
 

@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from bopis.broker import compaction, retention
+from bopis.broker import compaction, reserve, retention
 from bopis.broker.append import Appender
 from bopis.broker.catalog import Catalog
 from bopis.broker.database import OFFSET_MAX, open_reader, row_id
@@ -70,6 +70,7 @@ class Housekeeper:
             now = time.monotonic()
             if now >= retain_at or self._due.is_set():
                 self._due.clear()
+                await asyncio.to_thread(reserve.keep, self._house.path.parent)
                 await self._round(self._retain)
                 retain_at = time.monotonic() + limits.retention_interval_seconds
             if now >= compact_at:

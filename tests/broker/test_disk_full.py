@@ -71,6 +71,32 @@ def test_a_full_disk_refuses_writes_serves_reads_and_loses_nothing(small_disk: P
         assert rows[-1].key == b"resumed"
 
 
+def test_a_log_starts_with_the_space_it_kept_back_when_others_took_what_it_gave_back(
+    small_disk: Path, own_log: OwnLog
+) -> None:
+    engine = own_log(small_disk / "log")
+    assert until((small_disk / "log" / "log.reserve").exists)
+    with Wire(engine.address) as wire:
+        assert wire.create_topic("t", 1, {}) == 0
+        offsets, _ = fill(wire)
+    engine.kill()
+    (small_disk / "log" / "log.sqlite3-shm").unlink()
+    with pytest.raises(OSError, match="No space left"), (small_disk / "of others").open("wb", buffering=0) as taken:
+        while True:
+            taken.write(b"\0" * 4096)
+
+    for _ in range(2):
+        engine.start()
+        engine.kill()
+        (small_disk / "log" / "log.sqlite3-shm").unlink()
+    engine.start()
+
+    with Wire(engine.address) as wire:
+        assert [row.offset for row in read_all(wire, "t")] == offsets
+        (small_disk / "of others").unlink()
+        assert until(lambda: wire.produce("t", batch((b"resumed", os.urandom(6_000)))).error_code == 0)
+
+
 def test_a_log_killed_on_a_full_disk_starts_with_all_it_acknowledged(small_disk: Path, own_log: OwnLog) -> None:
     engine = own_log(small_disk / "log")
     with Wire(engine.address) as wire:
