@@ -3,7 +3,7 @@
 import random
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
@@ -11,7 +11,7 @@ from bopis.domain.inventory.messages import OrderLine, PosSale, ReserveStock, Sa
 from bopis.domain.message import Message
 from tests.faults.judge import Judge
 
-STORES = 8
+STORES = tuple(f"S{number}" for number in range(8))
 REQUESTS_SHARE = 0.2
 TWICE_SHARE = 0.02
 # What every store has enough of, so that many requests are granted; most others are refused.
@@ -21,10 +21,11 @@ PLENTY = "PLENTY"
 class Load:
     """Tills that sell and shoppers who reserve; some send a message twice."""
 
-    def __init__(self, world: Judge, seed: int, pause_s: float = 0.0005) -> None:
+    def __init__(self, world: Judge, seed: int, pause_s: float = 0.0005, stores: Sequence[str] = STORES) -> None:
         self._world = world
         self._chance = random.Random(seed)
         self._pause_s = pause_s
+        self._stores = stores
         self._sequences: dict[str, int] = {}
         self._requests = 0
         self._sent: list[tuple[Message, object]] = []
@@ -41,10 +42,10 @@ class Load:
             self._thread.join(60)
 
     def _run(self) -> None:
-        for number in range(STORES):
-            self._say(self._receipt(f"S{number}"))
+        for store in self._stores:
+            self._say(self._receipt(store))
         while not self._over.is_set():
-            store = f"S{self._chance.randrange(STORES)}"
+            store = self._chance.choice(self._stores)
             message = self._request(store) if self._chance.random() < REQUESTS_SHARE else self._sale(store)
             self._say(message)
             if self._chance.random() < TWICE_SHARE:
