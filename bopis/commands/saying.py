@@ -171,12 +171,13 @@ def _desk(shell: Shell, publisher: Any) -> Any:
 
 
 def _raise_if_refused(sent: "Sent", outcome: "Outcome") -> None:
-    from bopis.domain.inventory.events import CountRefused, HoldCommandRefused
+    from bopis.domain.inventory.events import CountRefused, ExpectationRefused, HoldCommandRefused
 
     placed = sent.placed
     if outcome.parked is not None:
         raise Parked(cause=outcome.parked, name=f"{placed.topic}/{placed.partition}/{placed.offset}")
-    refused = [it.data for it in outcome.events if isinstance(it.data, CountRefused | HoldCommandRefused)]
+    refusals = CountRefused | ExpectationRefused | HoldCommandRefused
+    refused = [it.data for it in outcome.events if isinstance(it.data, refusals)]
     if refused:
         raise Conflict(cause="; ".join(in_words(it) for it in refused))
 
