@@ -50,6 +50,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=SECONDS, help="length of each kind of traffic")
     parser.add_argument("--tills", type=float, default=TILL_LINES, help="lines a second that tills sell meanwhile")
     parser.add_argument("--buyers", type=int, default=BUYERS, help="buyers of scarce units; 0 leaves them out")
+    parser.add_argument("--units", type=int, default=SCARCE_UNITS, help="scarce units, over three stores")
     parser.add_argument("--stores", type=int, default=STORES, help="stores")
     parser.add_argument("--processors", nargs="+", default=PROCESSORS, help="what runs, as bopis worker names it")
     add_engine_option(parser)
@@ -136,7 +137,7 @@ def _run(log: Log, prefix: str, spent: Spent, given: argparse.Namespace) -> dict
         told = spent.of(partial(traffic.full_house, given.seconds))
         found["full_house"] = {**told.result, "cpu_ms_per_order": told.per_order_ms(alone)}
         if given.buyers:
-            found["buyers"] = _rush(log, prefix, traffic, world, given.buyers)
+            found["buyers"] = _rush(log, prefix, traffic, world, given)
     finally:
         traffic.close()
     hops = Hops(log.bootstrap, prefix)
@@ -145,12 +146,12 @@ def _run(log: Log, prefix: str, spent: Spent, given: argparse.Namespace) -> dict
     return found
 
 
-def _rush(log: Log, prefix: str, traffic: Traffic, world: World, buyers: int) -> dict[str, Any]:
-    stores, deliveries = world.scarce(SCARCE_UNITS, SCARCE_STORES)
-    orders = world.buyers(buyers, stores)
+def _rush(log: Log, prefix: str, traffic: Traffic, world: World, given: argparse.Namespace) -> dict[str, Any]:
+    stores, deliveries = world.scarce(given.units, SCARCE_STORES)
+    orders = world.buyers(given.buyers, stores)
     told = traffic.rush(deliveries, orders)
     counted = count_promises(log.bootstrap, prefix, {number for number, _ in orders})
-    return {"buyers": buyers, "units": SCARCE_UNITS, **told, **counted}
+    return {"buyers": given.buyers, "units": given.units, **told, **counted}
 
 
 if __name__ == "__main__":

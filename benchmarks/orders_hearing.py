@@ -3,13 +3,14 @@
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from kafka import KafkaConsumer, TopicPartition
 
 PROMISED = b'"bopis.orders.order_promised.'
 ENDED = (PROMISED, b'"bopis.orders.order_cancelled.', b'"bopis.orders.alternative_offered.', b'"bopis.orders.lines_wai')
+Event = dict[str, Any]
 POLL_MS = 100
 COUNT_POLL_MS = 2_000
 
@@ -48,7 +49,7 @@ class Hearer(threading.Thread):
                 self.promised.setdefault(order, now)
 
 
-def events_of(bootstrap: str, topic: str) -> Iterator[dict[str, Any]]:
+def events_of(bootstrap: str, topic: str) -> Iterator[Event]:
     """Every message of a topic, from the first to where it ends now, as plain JSON."""
     for record in records_of(bootstrap, topic):
         yield json.loads(record.value)
@@ -67,24 +68,35 @@ def records_of(bootstrap: str, topic: str) -> Iterator[Any]:
 
 
 def count_promises(bootstrap: str, prefix: str, buyers: set[str]) -> dict[str, int]:
-    """How many of the buyers were promised, and how many units the stores reserved for them and gave back since.
+    """`promises_among` the whole log, once all is over."""
+    of_orders, of_stock = (events_of(bootstrap, f"{prefix}{it}") for it in ("order-events", "inventory-events"))
+    return promises_among(of_orders, of_stock, buyers)
 
-    Counted from the whole log once all is over: an order that was promised twice, or a unit held twice, shows.
+
+def promises_among(of_orders: Iterable[Event], of_stock: Iterable[Event], buyers: set[str]) -> dict[str, int]:
+    """How many of the buyers were promised, and how many units stores reserved for them and got back.
+
+    What stands in the log twice under one id was said once. An order that was promised under two ids, or a unit that
+    is held twice, shows: ``promises`` is more than ``promised``, or more units are held than there are.
     """
-    promises = [
-        event["subject"]
-        for event in events_of(bootstrap, f"{prefix}order-events")
-        if event["type"].startswith("bopis.orders.order_promised.") and event["subject"] in buyers
-    ]
-    reserved = given_back = 0
+    promises = [it["subject"] for it in _once(of_orders, "bopis.orders.order_promised.") if it["subject"] in buyers]
+    units = {
+        kind: sum(line["quantity"] for it in events if it.get("correlation") in buyers for line in it["data"]["lines"])
+        for kind, events in _stock_of_holds(of_stock).items()
+    }
+    return {"promised": len(set(promises)), "promises": len(promises), **units}
+
+
+def _stock_of_holds(events: Iterable[Event]) -> dict[str, list[Event]]:
+    kinds = {"units_reserved": "bopis.inventory.stock_reserved.", "units_given_back": "bopis.inventory.hold_changed."}
+    found = list(_once(events, "bopis.inventory."))
+    return {name: [it for it in found if it["type"].startswith(kind)] for name, kind in kinds.items()}
+
+
+def _once(events: Iterable[Event], kind: str) -> Iterator[Event]:
     seen: set[tuple[str, str]] = set()
-    for event in events_of(bootstrap, f"{prefix}inventory-events"):
-        if event.get("correlation") not in buyers or (event["source"], event["id"]) in seen:
-            continue
-        seen.add((event["source"], event["id"]))
-        units = sum(line["quantity"] for line in event["data"].get("lines", ()))
-        if event["type"].startswith("bopis.inventory.stock_reserved."):
-            reserved += units
-        elif event["type"].startswith("bopis.inventory.hold_changed."):
-            given_back += units
-    return {"promised": len(set(promises)), "units_reserved": reserved, "units_given_back": given_back}
+    for event in events:
+        name = (event["source"], event["id"])
+        if event["type"].startswith(kind) and name not in seen:
+            seen.add(name)
+            yield event

@@ -1,0 +1,1 @@
+"""Benchmarks, on sizes so small that they measure nothing and still show that each figure is what it says."""
