@@ -13,7 +13,7 @@ import msgspec
 from msgspec import UNSET
 
 from bopis.domain.inventory.admission import Rejected
-from bopis.domain.inventory.events import Event, HoldCommandRefused, ShortfallFound, TransferDispatched
+from bopis.domain.inventory.events import Event, HoldCommandRefused, HoldExtended, ShortfallFound, TransferDispatched
 from bopis.domain.inventory.messages import Tick, TransferAnnounced
 from bopis.domain.inventory.rows import Row, row_type
 from bopis.domain.inventory.step import conclusion_id, step
@@ -131,6 +131,8 @@ def concerned(event: Event, message: Message) -> Iterable[tuple[str, Event]]:
             if _can_be_named(order):
                 yield order, msgspec.structs.replace(event, hits=hits)
         return
+    if isinstance(event, HoldExtended):
+        return  # The order asked for it and has nothing to conclude from it: it would only be one message more to each.
     named: str = getattr(event, "order", None) or ""
     if not named and isinstance(event, HoldCommandRefused) and message.correlation is not UNSET:
         named = message.correlation  # the hold is not known, but who asked is

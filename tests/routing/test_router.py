@@ -3,6 +3,7 @@
 import msgspec
 import pytest
 
+from bopis.domain.inventory.events import HoldExtended, StockReserved
 from bopis.domain.inventory.messages import (
     CountLine,
     PickLine,
@@ -41,6 +42,19 @@ def test_an_order_is_routed_held_and_promised_at_its_store() -> None:
     [decision] = bus.decisions()
     assert len(decision.facts) == 1
     assert replay(decision) == decision
+
+
+def test_a_hold_is_extended_without_a_word_to_the_order_that_asked_for_it() -> None:
+    bus = Bus()
+    bus.open_store("S1")
+    bus.receive("S1", "X", 3)
+
+    bus.place("AAAAAAA1", "S1", {"X": 2})
+
+    extended = [it for it in bus.log["inventory-events"] if b".hold_extended." in it]
+    assert len(extended) == 1
+    assert len(bus.told(StockReserved)) == 1
+    assert bus.told(HoldExtended) == []
 
 
 def test_the_nearest_store_with_stock_is_taken_when_the_order_allows_it() -> None:
