@@ -13,11 +13,17 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from bopis.domain.inventory.audit import Audit
-from bopis.domain.inventory.events import ReservationRefused, StockReserved, ThresholdCrossed
+from bopis.domain.inventory.events import (
+    ReceiptDiscrepancyFound,
+    ReservationRefused,
+    StockReserved,
+    ThresholdCrossed,
+)
 from bopis.domain.inventory.messages import (
     ChangeLine,
     CollectStock,
     CountLine,
+    ExpectationWithdrawn,
     ExtendHold,
     OrderLine,
     PickLine,
@@ -29,12 +35,13 @@ from bopis.domain.inventory.messages import (
     SetStockRule,
     StockAdjusted,
     StockCounted,
+    StockExpected,
     StockLine,
     StockPicked,
     StockReceived,
     Tick,
 )
-from bopis.domain.inventory.rows import Hold, Level, row_type, split_key
+from bopis.domain.inventory.rows import Expected, Hold, Level, expected_key, row_type, split_key
 from bopis.domain.inventory.step import step
 from bopis.domain.message import Message
 from bopis.domain.values import DAY_MS, HOUR_MS, MINUTE_MS
@@ -64,6 +71,8 @@ class Inventory(RuleBasedStateMachine):
         self.holds: list[tuple[str, str]] = []
         self.number = 0
         self.safety: dict[tuple[str, str], int] = {}
+        # Of each store's one document: the time of the newest word about it, and what it will bring.
+        self.expected: dict[str, tuple[int, dict[str, int]]] = {}
 
     # What happens in the world
 
@@ -146,7 +155,34 @@ class Inventory(RuleBasedStateMachine):
     @rule(store=stores, sku=skus, units=few, before=earlier)
     def goods_arrive(self, store: str, sku: str, units: int, before: int) -> None:
         line = StockLine(sku=sku, quantity=units)
-        self._publish(self._say(store, StockReceived(document="d", lines=(line,)), before))
+        answer = self._publish(self._say(store, StockReceived(document="d", lines=(line,)), before))
+        known = self.expected.get(store)
+        is_newest = known is not None and self.now_ms - before >= known[0]
+        differs = is_newest and self._coming(store) not in ({}, {sku: units})
+        assert any(isinstance(it, ReceiptDiscrepancyFound) for it in answer) is differs
+        if is_newest:
+            self.expected[store] = self.now_ms - before, {}
+
+    @rule(store=stores, sku=skus, units=few, before=earlier, hours=st.integers(-1, 5))
+    def goods_are_expected(self, store: str, sku: str, units: int, before: int, hours: int) -> None:
+        line = StockLine(sku=sku, quantity=units)
+        when = at(self.now_ms + hours * HOUR_MS)
+        self._publish(self._say(store, StockExpected(document="d", lines=(line,), expected_at=when), before))
+        if self.now_ms - before >= self.expected.get(store, (0, {}))[0]:
+            self.expected[store] = self.now_ms - before, {sku: units}
+
+    @rule(store=stores, before=earlier)
+    def goods_are_expected_no_longer(self, store: str, before: int) -> None:
+        answer = self._publish(self._say(store, ExpectationWithdrawn(document="d"), before))
+        assert bool(answer) is not bool(self._coming(store))
+        self._end_expectation(store, before)
+
+    def _end_expectation(self, store: str, before: int) -> None:
+        if self._coming(store) and self.now_ms - before >= self.expected[store][0]:
+            self.expected[store] = self.now_ms - before, {}
+
+    def _coming(self, store: str) -> dict[str, int]:
+        return self.expected.get(store, (0, {}))[1]
 
     @rule(store=stores, sku=skus, change=st.integers(-3, 3))
     def the_books_are_adjusted(self, store: str, sku: str, change: int) -> None:
@@ -256,6 +292,13 @@ class Inventory(RuleBasedStateMachine):
             if isinstance(row, Hold) and row.active and row.until_ms <= self.now_ms
         }
         assert overdue <= set(self.rows.due(self.now_ms))
+
+    @invariant()
+    def what_is_expected_is_what_was_said_last(self) -> None:
+        rows = {store: self.rows.rows.get(expected_key(store, "d")) for store in STORES}
+        assert {store: row.lines for store, row in rows.items() if isinstance(row, Expected) and row.lines} == {
+            store: lines for store, (_, lines) in self.expected.items() if lines
+        }
 
     @invariant()
     def the_judge_agrees(self) -> None:
