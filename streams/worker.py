@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
@@ -97,7 +97,7 @@ class Worker:
             self._tell_fall(error)
             return error.exit_code
         finally:
-            await client.stop()
+            await self._try("worker.stop_incomplete", client.stop())
 
     async def _own(self, client: LogClient) -> int:
         plans = topic_plans(self._processor, self._connection, self._limits)
@@ -145,18 +145,24 @@ class Worker:
 
     async def _tell_group(self, app: Any) -> None:
         """The group's offsets are for whoever watches its lag: nothing waits for them longer than for anything."""
-        try:
-            await asyncio.wait_for(app.consumer.commit(), self._limits.stop_s_max)
-        except Exception as error:
-            log.warning("group_offsets.failed", error=repr(error))
+        if app.consumer is not None:
+            await self._try("group_offsets.failed", app.consumer.commit())
 
     async def _leave(self, app: Any, running: "asyncio.Future[None]") -> None:
         """Leave the group at once, so that others need not wait for the session to time out."""
-        try:
-            await asyncio.wait_for(app.stop(), self._limits.stop_s_max)
-        except Exception as error:
-            log.warning("worker.stop_incomplete", error=repr(error))
+        await self._try("worker.stop_incomplete", app.stop())
         running.cancel()
+
+    async def _try(self, event: str, farewell: Awaitable[object]) -> None:
+        """A word of farewell that may fail: everything decided is in the log already. A library whose own thread or
+        connection ends meanwhile says so with a cancellation, too, which is none of this task's."""
+        try:
+            await asyncio.wait_for(farewell, self._limits.stop_s_max)
+        except (Exception, asyncio.CancelledError) as error:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            log.warning(event, error=repr(error))
 
     def _finish(self, cause: BaseException | None) -> None:
         if not self._end.done():

@@ -26,6 +26,21 @@ async def test_totals_are_exact_after_the_log_was_away(own_world: World, absence
     assert worker.stop() == 0, worker.text[-3000:]
 
 
+async def test_a_stop_is_clean_though_the_library_is_torn_down_while_the_group_is_told(world: World) -> None:
+    """Its own calls are cancelled then. That cancellation is not the worker's: the stop goes on to its end."""
+    worker = world.worker(torn=True, group_offsets_s=1_000)
+    worker.wait_ready()
+    load = Load(world)
+    await load.send(200)
+    await world.until_decided()
+
+    code = worker.stop()
+
+    assert code == 0, worker.text[-3000:]
+    assert worker.count('"group_offsets.failed"') == 1
+    await load.check()
+
+
 async def test_a_worker_waits_for_a_log_that_is_not_there_yet(own_world: World) -> None:
     own_world.engine.kill()
     worker = own_world.worker()

@@ -119,6 +119,19 @@ def _lose_the_clock() -> None:
     StreamLimits.sleep_s_max = endless  # type: ignore[assignment,method-assign]  # a fault, planted
 
 
+def _tear_last_words() -> None:
+    """A library whose own call is cancelled while the group is being told: a cancellation, and none of ours."""
+    from streams.transport import Consumer
+
+    whole = Consumer.commit
+
+    async def torn(*_: Any) -> bool:
+        Consumer.commit = whole  # type: ignore[method-assign]  # only once
+        raise asyncio.CancelledError
+
+    Consumer.commit = torn  # type: ignore[method-assign,assignment]  # a fault, planted
+
+
 def main(bootstrap: str, prefix: str, partitions: str, data_dir: str, options: str) -> int:
     from streams import worker
 
@@ -142,6 +155,8 @@ def main(bootstrap: str, prefix: str, partitions: str, data_dir: str, options: s
     processor = Totals(told.pop("every", 1))
     if told.pop("deaf", False):
         _become_deaf()
+    if told.pop("torn", False):
+        _tear_last_words()
     if told.pop("timeless", False):
         _lose_the_clock()
     limits = msgspec.structs.replace(StreamLimits(), **told)
