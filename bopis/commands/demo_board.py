@@ -4,7 +4,7 @@ import time
 from datetime import UTC
 
 from rich.columns import Columns
-from rich.console import Group, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.panel import Panel
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -18,13 +18,16 @@ from bopis.services.demo.report import latency_of
 from bopis.services.demo.world import World
 
 STORES_SHOWN_MAX = 14
+WIDE = 108  # columns from which on all panels stand side by side
+PANEL_LINES, HEAD_LINES, HEAD_BAR = 7, 2, 20
 RATE_SECONDS = 1.0
 
 
 class Board:
     """Draws the scene; keeps what it needs to tell a rate."""
 
-    def __init__(self, scene: Scene, world: World) -> None:
+    def __init__(self, scene: Scene, world: World, console: Console) -> None:
+        self._console = console
         self._scene = scene
         self._world = world
         self._last = (time.monotonic(), 0, 0)
@@ -33,23 +36,27 @@ class Board:
         # The one that will be cut off and those with something scarce are worth looking at.
         ids = [store.id for store in world.stores]
         ranked = sorted(ids, key=lambda it: (it != scene.offline_store, it not in scarce, it))
-        self._shown = sorted(ranked[:STORES_SHOWN_MAX])
+        self._shown = ranked[:STORES_SHOWN_MAX]
 
     def __rich__(self) -> RenderableType:
         scene, now = self._scene, time.monotonic()
         self._measure(now)
-        clock = scene.clock
-        at = instant(clock.at_ms(now)).astimezone(UTC)
+        width, height = self._console.size
+        at = instant(scene.hands.now_ms()).astimezone(UTC)
         head = Table.grid(padding=(0, 2))
         head.add_row(
-            Text(f"A trading day at {clock.times_real:,.0f} times real time", style="bold"),
-            Text(f"{at:%a %d %b %H:%M} UTC"),
-            ProgressBar(total=1.0, completed=clock.share(now), width=30),
+            Text(f"A day at {scene.clock.times_real:,.0f} x real time", style="bold"),
+            Text(f"log's clock: {at:%a %d %b %H:%M} UTC"),
+            ProgressBar(total=1.0, completed=scene.clock.share(now), width=HEAD_BAR),
         )
+        panels = [self._flow(), self._pickups(), self._holds(), self._trouble()]
+        rows = [panels] if width >= WIDE else [panels[:2], panels[2:]]
+        # What happens is worth more than the stores: they get the lines that are left.
+        left = height - len(rows) * PANEL_LINES - len(scene.news) - HEAD_LINES
         return Group(
             head,
-            Columns([self._flow(), self._holds(), self._pickups(), self._trouble()], expand=False, padding=(0, 1)),
-            self._stores(),
+            *(Columns(row, expand=False, padding=(0, 1)) for row in rows),
+            *([self._stores(left - HEAD_LINES)] if left > HEAD_LINES + 1 else []),
             self._news(now),
         )
 
@@ -107,16 +114,14 @@ class Board:
             ("no-shows", f"{len(tally.expired):,}"),
         )
 
-    def _stores(self) -> Table:
-        grid = Table(box=None, pad_edge=False, padding=(0, 2))
-        grid.add_column("store")
-        for name in ("on hand", "to promise", "held"):
-            grid.add_column(name, justify="right")
-        for name in ("   store", "on hand", "to promise", "held"):
-            grid.add_column(name, justify="left" if "store" in name else "right")
-        names = {store.id: store.record.name for store in self._world.stores}
-        half = -(-len(self._shown) // 2)
-        for left, right in zip(self._shown[:half], [*self._shown[half:], ""], strict=False):
+    def _stores(self, lines: int) -> Table:
+        grid = Table(box=None, pad_edge=False, padding=(0, 1))
+        for name in ("store", "on hand", "to promise", "held") * 2:
+            grid.add_column(name, justify="left" if name == "store" else "right", no_wrap=True)
+        names = {store.id: store.record.city for store in self._world.stores}
+        shown = self._shown[: 2 * lines]
+        half = -(-len(shown) // 2)
+        for left, right in zip(shown[:half], [*shown[half:], ""], strict=False):
             grid.add_row(*self._cells(left, names), *self._cells(right, names))
         return grid
 

@@ -160,7 +160,7 @@ def _board(shell: Shell, scene: Scene, world: World) -> AbstractContextManager[o
         return nullcontext()
     from rich.live import Live
 
-    board = Board(scene, world)
+    board = Board(scene, world, shell.out)
     return Live(board, console=shell.out, refresh_per_second=FRAMES_PER_SECOND, screen=False, transient=True)
 
 
