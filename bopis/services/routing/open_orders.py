@@ -1,5 +1,7 @@
 """The open orders as routing sees them: work in each store's queue, orders that wait, orders that a store serves."""
 
+from collections.abc import Iterable
+
 import msgspec
 
 from bopis.domain.orders.routes import next_request
@@ -47,31 +49,36 @@ class OpenOrders:
         name = key.decode()
         self._forget(name)
         order = None if value is None else _decode(value)
-        if order is not None and order.live:
-            self._rows[name] = order
-            self._partitions[name] = partition
-            self._queue(order)
-            for line in order.live:
-                if line.store:
-                    self._in_store.setdefault(line.store, set()).add(name)
-                if line.state is LineState.WAITING:
-                    self._who_waits.add(name)
-                    for part in line.parts:
-                        self._waiting.setdefault(part.sku, set()).add(name)
+        live = () if order is None else order.live
+        if order is None or not live:
+            return name
+        self._rows[name] = order
+        self._partitions[name] = partition
+        stores = {line.store for line in live if line.store}
+        self._queue(order, stores)
+        for store in stores:
+            self._in_store.setdefault(store, set()).add(name)
+        for line in live:
+            if line.state is LineState.WAITING:
+                self._who_waits.add(name)
+                for part in line.parts:
+                    self._waiting.setdefault(part.sku, set()).add(name)
         return name
 
     def _forget(self, name: str) -> None:
         known = self._rows.pop(name, None)
-        self._partitions.pop(name, None)
-        self._who_waits.discard(name)
         if known is None:
             return
+        self._partitions.pop(name, None)
         for store, due_ms, minutes in self._pieces.pop(name, ()):
             self._add(store, due_ms, -minutes)
         for line in known.lines:
-            self._in_store.get(line.store, set()).discard(name)
-            for part in line.parts:
-                self._waiting.get(part.sku, set()).discard(name)
+            if line.store:
+                self._in_store.get(line.store, set()).discard(name)
+            if name in self._who_waits:
+                for part in line.parts:
+                    self._waiting.get(part.sku, set()).discard(name)
+        self._who_waits.discard(name)
 
     def get(self, order: str) -> Order | None:
         return self._rows.get(order)
@@ -100,10 +107,9 @@ class OpenOrders:
             known = self._work[store] = tuple(Queue(due_ms=due_ms, minutes=sum_) for due_ms, sum_ in minutes)
         return known
 
-    def _queue(self, order: Order) -> None:
+    def _queue(self, order: Order, stores: Iterable[str]) -> None:
         """Put the order's picking into the queues of its stores. Summed here, because a queue is asked for with every
         decision: looking at each open order of a store would make decisions slower with every order before them."""
-        stores = sorted({line.store for line in order.live if line.store})
         pieces = [it for it in (self._piece(order, store) for store in stores) if it is not None]
         self._pieces[order.order] = pieces
         for store, due_ms, minutes in pieces:
