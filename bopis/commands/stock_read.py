@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from bopis.commands.shell import Shell
-    from bopis.readside.queries.answers import LevelAnswer, MovementAnswer, StoreAnswer
+    from bopis.readside.queries.answers import LevelAnswer, MovementAnswer, Page, StoreAnswer
 
 STORE = Annotated[str, typer.Argument(help="Id of the store.")]
 SKU = Annotated[str, typer.Argument(help="SKU code, exactly.")]
@@ -51,6 +51,9 @@ def show(
 
     shell = open_shell(context, as_json)
     now = datetime.now(UTC)
+    if on is not None:
+        _show_later(shell, (store, skus), on, queries.Page(limit=limit, cursor=after))
+        return
     with shell.engine() as engine:
         about = known_or_stocked(engine, store)
         following = None
@@ -68,9 +71,6 @@ def show(
         with shell.engine() as engine:
             known_store(engine, store)
     pickup = about.pickup if about else True
-    if on is not None:
-        _show_later(shell, store, levels, ahead(shell, on, zone_of(about)))
-        return
 
     def render(out: "Console") -> None:
         if skus and len(levels) == 1:
@@ -86,18 +86,31 @@ def show(
     shell.answer({"store": store, "pickup": pickup, "levels": levels, "next": following}, render)
 
 
-def _show_later(shell: "Shell", store: str, levels: "tuple[LevelAnswer, ...]", on: datetime) -> None:
+def _show_later(shell: "Shell", asked: tuple[str, list[str] | None], text: str, page: "Page") -> None:
     from bopis.readside import queries
 
+    (store, skus), now = asked, datetime.now(UTC)
     with shell.engine() as engine:
-        found = queries.later(engine, levels, on=on, now=datetime.now(UTC))
+        on = ahead(shell, text, zone_of(known_or_stocked(engine, store)))
+        fresh = {it.sku: it for it in queries.new_skus(engine, store, now=now)}
+        following = None
+        if skus:
+            levels = [fresh.get(sku) or level_of(engine, store, sku, now) for sku in dict.fromkeys(skus)]
+        else:
+            found_page = queries.levels(engine, store, now=now, page=page)
+            following = found_page.next
+            # What never was in the books has no place among its pages, so it stands before the first.
+            levels = [*(fresh.values() if page.cursor is None else ()), *found_page.levels]
+        found = queries.later(engine, levels, on=on, now=now)
 
     def render(out: "Console") -> None:
         for it in found:
             out.print(later_words(it), markup=False, soft_wrap=True)
+        if following:
+            shell.say(f"More: bopis stock show {store} --on {text} --after {following}")
 
     shell.note_if_idle()
-    shell.answer({"store": store, "on": on, "levels": found}, render)
+    shell.answer({"store": store, "on": on, "levels": found, "next": following}, render)
 
 
 def find(

@@ -23,17 +23,21 @@ def announced(bopis: Installation, store: str) -> Any:
 def test_what_is_expected_is_told_for_later_and_never_for_now(bopis: Installation, store: str) -> None:
     bopis.ask("stock", "receive", store, "4011=2")
     told = bopis("stock", "expect", store, "PO-7", "4011=24", "--on", SOON)
+    bopis.ask("stock", "expect", store, "PO-8", "4999=3", "--on", SOON)
 
     now = bopis.ask("stock", "show", store, "4011")
     later = bopis("stock", "show", store, "4011", "--on", LATER)
     found = bopis.ask("stock", "find", "4011", "--minimum", "26", "--on", LATER)
+    fresh = bopis.ask("stock", "show", store, "4999", "--on", LATER)
     listed = bopis.ask("stock", "expected", store)
 
     assert f"PO-7 is expected in {store}" in told.out
     assert now["levels"][0]["atp"] == 2
     assert "26 available to promise, of which expected by then 24 with PO-7; 2 now" in later.out
     assert [it["atp"] for it in found["stores"] if it["store"] == store] == [26]
-    assert [(it["document"], it["quantity"], it["overdue"]) for it in listed["expected"]] == [("PO-7", 24, False)]
+    assert [(it["atp_now"], it["available"]) for it in fresh["levels"]] == [(0, 3)]
+    told_of = [(it["document"], it["quantity"], it["overdue"]) for it in listed["expected"]]
+    assert sorted(told_of) == [("PO-7", 24, False), ("PO-8", 3, False)]
 
 
 def test_a_receipt_ends_what_was_expected_and_tells_what_differs(bopis: Installation, store: str) -> None:

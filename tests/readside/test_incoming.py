@@ -94,6 +94,22 @@ def test_stores_are_found_by_what_they_can_promise_then_and_only_if_they_take_pi
     assert sooner == []
 
 
+def test_a_sku_that_never_was_in_the_books_can_be_promised_for_later(engine: Engine) -> None:
+    world = World(partitions=1)
+    world.receive("S1", "A", 1, at_ms=0)
+    world.say("S1", expected("PO-1", 4, A=3, N=6))
+    write(engine, world)
+    Projection(engine).write("stores", 0, [Record(0, 0, b"S1", b'{"store_id":"S1","name":"Main"}')])
+    now, on = at(HOUR), at(5 * HOUR)
+
+    fresh = queries.new_skus(engine, "S1", now=now)
+    [later] = queries.later(engine, fresh, on=on, now=now)
+    found = queries.find_later(engine, "N", (None, 2), on=on, now=now)
+
+    assert (later.sku, later.atp_now, later.available) == ("N", 0, 6)
+    assert [(it.store, it.name, it.atp) for it in found] == [("S1", "Main", 6)]
+
+
 def test_transfers_tell_what_was_announced_is_on_the_way_came_and_came_short(engine: Engine) -> None:
     world = World()
 

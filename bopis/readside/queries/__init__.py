@@ -2,7 +2,7 @@
 
 from bopis.readside.queries.answers import Clock, Page, Span
 from bopis.readside.queries.comparison import verify
-from bopis.readside.queries.incoming import expected, find_later, later, transfers
+from bopis.readside.queries.incoming import expected, find_later, later, new_skus, transfers
 from bopis.readside.queries.instants import at
 from bopis.readside.queries.order_answers import OrderFilter
 from bopis.readside.queries.order_work import newest_notices, open_tasks, order_notices, pickup_queue
@@ -28,6 +28,7 @@ __all__ = [
     "holds",
     "later",
     "levels",
+    "new_skus",
     "newest_notices",
     "one_order",
     "one_store",

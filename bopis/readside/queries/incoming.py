@@ -1,6 +1,7 @@
 """What is on its way: documents and transfers with their dates, and what may be promised for a later instant."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -11,6 +12,7 @@ from bopis.domain.inventory.availability import available_on
 from bopis.domain.inventory.rows import Incoming
 from bopis.domain.values import epoch_ms
 from bopis.readside.engine import reading
+from bopis.readside.errors import StoreUnknown
 from bopis.readside.queries.answers import (
     FoundAnswer,
     IncomingAnswer,
@@ -21,8 +23,10 @@ from bopis.readside.queries.answers import (
     instant,
     instant_or_none,
 )
-from bopis.readside.queries.present import Point, carrying, found_answer, nearest
+from bopis.readside.queries.places import one_store
+from bopis.readside.queries.present import Point, carrying, empty_level, found_answer, nearest
 from bopis.readside.schema import expected_lines, transfer_lines
+from bopis.readside.schema import levels as level_rows
 from bopis.readside.schema import transfers as transfer_rows
 
 TRANSFERS_MAX = 1_000
@@ -47,19 +51,33 @@ def later(engine: Engine, levels: Iterable[LevelAnswer], *, on: datetime, now: d
     return [_later(it, tuple(coming.get((it.store, it.sku), ())), on, now) for it in told]
 
 
+def new_skus(engine: Engine, store: str, *, now: datetime) -> list[LevelAnswer]:
+    """SKUs that are expected in a store and never were in its books, by SKU; each stands at nothing now."""
+    skus = {it.sku for it in expected(engine, store, now=now)}
+    with reading(engine) as connection:
+        kept = select(level_rows.c.sku).where(level_rows.c.store == store, level_rows.c.sku.in_(skus))
+        skus -= set(connection.execute(kept).scalars())
+    return [empty_level(engine, store, sku, now) for sku in sorted(skus)]
+
+
 def find_later(
     engine: Engine, sku: str, wanted: tuple[Point | None, int], *, on: datetime, now: datetime
 ) -> list[FoundAnswer]:
     """Stores that take pickups and can promise so many of a SKU for a later instant; ``atp`` is what they can then.
 
-    ``wanted`` is where to look from, and how many. Stores that never had the SKU are not found.
+    ``wanted`` is where to look from, and how many.
     """
     near, minimum = wanted
     coming: dict[str, list[IncomingAnswer]] = {}
     for it in expected(engine, None, sku, now=now):
         coming.setdefault(it.store, []).append(it)
+    told = carrying(engine, sku, now)
+    for store in coming.keys() - {level.store for _, level, _ in told}:
+        with suppress(StoreUnknown):
+            about = one_store(engine, store)
+            told.append((about, empty_level(engine, store, sku, now), about.pickup))
     found = []
-    for row, level, pickup in carrying(engine, sku, now):
+    for row, level, pickup in told:
         units = _later(level, tuple(coming.get(level.store, ())), on, now).available
         if pickup and units >= minimum:
             found.append(replace(found_answer(row, level, near), atp=units))

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from math import asin, cos, radians, sin, sqrt
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Engine, select
 
@@ -71,6 +71,32 @@ def carrying(engine: Engine, sku: str, now: datetime) -> list[tuple[Any, LevelAn
         policy = ruled.get(row.store) or Store()
         found.append((row, _level(row, policy, heard_ms.get(row.store), epoch_ms(now)), policy.pickup))
     return found
+
+
+def empty_level(engine: Engine, store: str, sku: str, now: datetime) -> LevelAnswer:
+    """What a store stands at with a SKU that never was in its books: nothing, by its own rules."""
+    with reading(engine) as connection:
+        policy = policies(connection, store).get(store) or Store()
+        heard_ms = heard(connection, store).get(store)
+    return _level(_Nothing(store, sku), policy, heard_ms, epoch_ms(now))
+
+
+class _Nothing(NamedTuple):
+    """A row of a level that is not there."""
+
+    store: str
+    sku: str
+    on_hand: int = 0
+    held: int = 0
+    staged: int = 0
+    in_doubt: int = 0
+    quarantined: int = 0
+    damaged: int = 0
+    counted_ms: int = -1
+    sold_since_ms: int = 0
+    sold: int = 0
+    sold_before: int = 0
+    category: str = ""
 
 
 def distance_km(here: Point, there: Point) -> float:
