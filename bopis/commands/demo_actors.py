@@ -15,6 +15,7 @@ from bopis.commands.demo_scene import Killed, Scene, StoreFigures
 from bopis.commands.shell import Shell
 from bopis.domain.inventory import events
 from bopis.domain.message import Message
+from bopis.domain.values import HOUR_MS
 from bopis.ports import Publisher
 from bopis.readside.engine import reading
 from bopis.readside.schema import consumed, levels
@@ -25,7 +26,8 @@ from bopis.wire.stock import INVENTORY_EVENTS, STOCK
 
 STOCK_TOPIC, LEVELS_TOPIC, EVENTS_TOPIC = "stock", "inventory-levels", "inventory-events"
 INVENTORY, ORDERS = "inventory", "orders"
-GO_ON = {INVENTORY: "tills and buyers go on", ORDERS: "tills sell on, and the log's clock waits"}
+GO_ON = {INVENTORY: "tills and buyers go on", ORDERS: "the log's clock waits"}
+LEAD_MS_MAX = 3 * HOUR_MS  # tills sell on while the log's clock waits, but not for ever
 READY = "ready"
 LINGER_MS = 5
 LISTEN_SECONDS = 0.2
@@ -70,6 +72,8 @@ def tills(shell: Shell, scene: Scene, sales: Sequence[Sale]) -> None:
         for sale in sales:
             now = time.monotonic()
             scene.sleep(scene.clock.seconds_until(sale.at_ms, now))
+            while sale.at_ms > scene.hands.now_ms() + LEAD_MS_MAX and not scene.stop.is_set():
+                scene.sleep(IDLE_SECONDS)
             if scene.stop.is_set():
                 return
             is_cut = scene.offline_since_ms <= sale.at_ms < scene.offline_until_ms

@@ -3,7 +3,6 @@
 import time
 from datetime import UTC
 
-from rich.columns import Columns
 from rich.console import Console, Group, RenderableType
 from rich.panel import Panel
 from rich.progress_bar import ProgressBar
@@ -18,8 +17,8 @@ from bopis.services.demo.report import latency_of
 from bopis.services.demo.world import World
 
 STORES_SHOWN_MAX = 14
-WIDE = 108  # columns from which on all panels stand side by side
-PANEL_LINES, HEAD_LINES, HEAD_BAR = 7, 2, 20
+WIDE = 130  # columns from which on all panels stand side by side
+PANEL_LINES, HEAD_LINES, HEAD_BAR = 7, 2, 14
 RATE_SECONDS = 1.0
 
 
@@ -55,7 +54,7 @@ class Board:
         left = height - len(rows) * PANEL_LINES - len(scene.news) - HEAD_LINES
         return Group(
             head,
-            *(Columns(row, expand=False, padding=(0, 1)) for row in rows),
+            *map(_beside, rows),
             *([self._stores(left - HEAD_LINES)] if left > HEAD_LINES + 1 else []),
             self._news(now),
         )
@@ -116,7 +115,7 @@ class Board:
 
     def _stores(self, lines: int) -> Table:
         grid = Table(box=None, pad_edge=False, padding=(0, 1))
-        for name in ("store", "on hand", "to promise", "held") * 2:
+        for name in ("store", "on hand", "ATP", "held") * 2:
             grid.add_column(name, justify="left" if name == "store" else "right", no_wrap=True)
         names = {store.id: store.record.city for store in self._world.stores}
         shown = self._shown[: 2 * lines]
@@ -134,7 +133,17 @@ class Board:
         return name, f"{found.on_hand:,}", f"{found.atp:,}", f"{found.held:,}"
 
     def _news(self, now: float) -> RenderableType:
-        return Group(*(Text(f"{now - at:4.0f} s ago  {text}", style="dim") for at, text in self._scene.news))
+        return Group(*(_line(f"{now - at:4.0f} s ago  {text}") for at, text in self._scene.news))
+
+
+def _beside(panels: list[Panel]) -> Table:
+    grid = Table.grid(padding=(0, 1))
+    grid.add_row(*panels)
+    return grid
+
+
+def _line(text: str) -> Text:
+    return Text(text, style="dim", no_wrap=True, overflow="ellipsis")
 
 
 def _worker(killed: Killed | None) -> str:

@@ -1,7 +1,8 @@
 """The actor who speaks for customers and staff of pickup orders, and who lets the log's clock follow the day.
 
-The day passes on the log, too, in steps of ten minutes: every deadline of an order is met on it. The clock waits until
-what was said at one step is decided and customers were told, however long that takes: also while a worker is dead.
+The day passes on the log, too, in steps of a quarter of an hour: every deadline of an order is met on it. The clock
+waits until what was said at one step is decided and customers were told, however long that takes: also while a worker
+is dead.
 """
 
 import time
@@ -27,13 +28,14 @@ from bopis.wire.orders import ORDER_EVENTS, ORDERS
 
 ORDERS_TOPIC, EVENTS_TOPIC, NOTICES_TOPIC = "orders", "order-events", "notice-events"
 HEARD = (EVENTS_TOPIC, NOTICES_TOPIC)
-STEP_MS = 10 * MINUTE_MS
+STEP_MS = 14 * MINUTE_MS  # less than a store has to accept an order
 LINGER_MS = 2
 LISTEN_SECONDS = 0.01
 ANSWER_SECONDS_MAX = 90.0
 REMINDERS_MS = (24 * HOUR_MS, 2 * HOUR_MS)  # before the end of a window
 FIRST_CODE = 1
 SETTLES = (OrderPromised, OrderCancelled, AlternativeOffered, LinesWaiting)
+Due = tuple[int, Pickup, Deed]
 NAMES = ("Ann", "Ben", "Chloe", "David", "Emma", "Finn", "Grace", "Henry", "Ivy", "Jack")
 
 
@@ -119,28 +121,32 @@ def talk(shell: Shell, scene: Scene, source: str) -> Iterator[Talk]:
 
 def pickups(shell: Shell, scene: Scene, source: str) -> None:
     """Take the orders of the day, prepare them, hand them over; and then let the days pass that goods are kept."""
-    deeds = [(at_ms, it, deed) for it in scene.tally.pickups.values() for at_ms, deed in it.deeds]
-    deeds.sort(key=lambda due: (due[0], due[1].order))
+    ahead = [(at_ms, it, deed) for it in scene.tally.pickups.values() for at_ms, deed in it.deeds]
+    ahead.sort(key=lambda due: (due[0], due[1].order))
     clock = scene.clock
     with talk(shell, scene, source) as desk:
-        at_ms, place = clock.opens_ms, 0
+        at_ms = clock.opens_ms
         while at_ms < clock.closes_ms and not scene.stop.is_set():
             # The log is a step ahead of the day, so that nothing that tills say is from its future.
             scene.sleep(clock.seconds_until(at_ms, time.monotonic()))
             at_ms += STEP_MS
             scene.hands.turn_to(at_ms)
-            first = place
-            while place < len(deeds) and deeds[place][0] <= at_ms:
-                place += 1
-            due = deeds[first:place]
-            for placing in (True, False):
-                for said_ms, it, deed in due:
-                    if (deed is Deed.PLACE) is placing:
-                        desk.say(it, deed, said_ms)
-                desk.settle()
+            due, ahead = _due(ahead, at_ms)
+            for said_ms, it, deed in due:
+                desk.say(it, deed, said_ms)
+            desk.settle()
         while not scene.day_over.is_set() and not scene.stop.is_set():
             scene.sleep(LISTEN_SECONDS)
         _let_days_pass(scene, desk)
+
+
+def _due(ahead: list[Due], at_ms: int) -> tuple[list[Due], list[Due]]:
+    """What is done up to an instant, and what comes later. A store cannot accept what is not promised yet: with what
+    is placed now, it goes on at the next step."""
+    placed = {it.order for said_ms, it, deed in ahead if deed is Deed.PLACE and said_ms <= at_ms}
+    due = [it for it in ahead if it[0] <= at_ms and (it[2] is Deed.PLACE or it[1].order not in placed)]
+    later = [it for it in ahead if it[0] > at_ms or (it[2] is not Deed.PLACE and it[1].order in placed)]
+    return due, later
 
 
 def _let_days_pass(scene: Scene, desk: Talk) -> None:

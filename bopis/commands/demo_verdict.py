@@ -43,7 +43,7 @@ def reported(shell: Shell, world: World, scene: Scene, engine: Engine, began: fl
         stores=len(world.stores),
         skus=len(world.categories),
         trading_seconds=round(scene.traded_seconds, 1),
-        times_real=round(scene.clock.times_real),
+        times_real=round((scene.clock.closes_ms - scene.clock.opens_ms) / 1000 / scene.traded_seconds),
         messages=scene.messages,
         lines=scene.lines,
         units_sold=scene.units,
