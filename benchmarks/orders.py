@@ -142,7 +142,7 @@ def _run(log: Log, prefix: str, spent: Spent, given: argparse.Namespace) -> dict
         traffic.close()
     hops = Hops(log.bootstrap, prefix)
     for rate, orders in placed.items():
-        found[rate]["hops_ms"] = hops.medians_ms(orders)
+        found[rate]["hops_ms"] = hops.waits_ms(orders)
     return found
 
 

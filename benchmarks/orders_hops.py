@@ -33,18 +33,18 @@ class Hops:
             if kind in record.value:
                 self._times[name].setdefault(_order(record, name), record.timestamp)
 
-    def medians_ms(self, orders: Iterable[str]) -> dict[str, float]:
-        """The median of each step's wait since the one before it; the first one is not known to the log."""
-        names, numbers = list(STEPS), list(orders)
-        found = {}
-        for before, after in pairwise(names):
-            waits = [
-                self._times[after][it] - self._times[before][it]
-                for it in numbers
-                if it in self._times[before] and it in self._times[after]
-            ]
-            found[f"{before}_to_{after}"] = float(median(waits)) if waits else 0.0
-        return found
+    def waits_ms(self, orders: Iterable[str]) -> dict[str, dict[str, float]]:
+        """The waits of each step since the one before it, and of all together: the median, and what the quickest
+        of a hundred took, which tells of the way without the waiting for a core."""
+        numbers, names = list(orders), list(STEPS)
+        ways = {f"{before}_to_{after}": (before, after) for before, after in pairwise(names)}
+        found = {name: self._waits(way, numbers) for name, way in ways.items()}
+        found["all"] = self._waits((names[0], names[-1]), numbers)
+        return {name: {"p50": median(it), "p1": it[len(it) // 100]} for name, it in found.items() if it}
+
+    def _waits(self, way: tuple[str, str], orders: list[str]) -> list[float]:
+        before, after = (self._times[name] for name in way)
+        return sorted(float(after[it] - before[it]) for it in orders if it in before and it in after)
 
 
 def _order(record: Any, name: str) -> str:
