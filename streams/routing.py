@@ -163,13 +163,18 @@ class RoutingWorker(Worker, ConsumerRebalanceListener):  # type: ignore[misc]  #
         while True:
             for tp, chunk in (await self._asked(requests)).items():
                 said = [it for record in chunk.records for it in self._answers(record, tp, sending)]
-                await sending.answer(said, partial(self._done.__setitem__, tp, chunk.next))
+                await sending.answer(said, partial(self._answered, tp, chunk.next))
             if not self._is_ready and requests.assignment():
                 self._become_ready()
                 await sending.send(self._routing.follow_up(_now_ms()))
             if time.monotonic() - told >= self._limits.group_offsets_s:
                 await self._commit(requests)
                 told = time.monotonic()
+
+    def _answered(self, tp: TopicPartition, following: int) -> None:
+        """What was acknowledged for a partition that somebody else has by now is not for this worker to tell."""
+        if tp in self._mine:
+            self._done[tp] = following
 
     async def _asked(self, requests: Any) -> dict[TopicPartition, Chunk]:
         """What one fetch brought. Raises what the group refused, as asking in the library's own way does."""
