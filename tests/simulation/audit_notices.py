@@ -49,7 +49,7 @@ class NoticeAuditor:
         self._took = took
         self._due: dict[tuple[str, str, int], Due] = {}
         self._gone: dict[str, list[tuple[int, set[int]]]] = {}
-        self._answered: set[str] = set()
+        self._answered: dict[str, int] = {}
         self._opened: dict[tuple[str, str, int, int], n.NoticeOpened] = {}
         self._last: dict[tuple[str, DeliveryRef], tuple[str, str]] = {}
         for it in reading.said["notices"]:
@@ -67,7 +67,7 @@ class NoticeAuditor:
         elif isinstance(data, o.OrderHandedOver):
             self._gone.setdefault(order, []).append((at_ms, {it.line for it in data.lines}))
         elif getattr(data, "outcome", None) == "sent":
-            self._answered.add(data.delivery.key(order))
+            self._answered.setdefault(data.delivery.key(order), at_ms)
 
     def _follow(self, order: str, event: Any) -> None:
         match event:
@@ -152,10 +152,15 @@ class NoticeAuditor:
         must(not lines <= gone, "never told ready after an end", f"{it.delivery.key(it.order)} {lines}")
         if told not in ("ready", "reminder"):
             return
-        for (order, milestone, _), other in self._due.items():
-            if (order, milestone) == (it.order, "not_ready") and other.notice.store == due.notice.store:
-                late = due.at_ms < other.at_ms < known_ms
-                must(not late, "never told ready when it is not", it.delivery.key(it.order))
+        name, channel = it.delivery.key(it.order), it.delivery.channel
+        for (order, milestone, version), other in self._due.items():
+            if (order, milestone) != (it.order, "not_ready") or other.notice.store != due.notice.store:
+                continue
+            must(not due.at_ms < other.at_ms < known_ms, "never told ready when it is not", name)
+            ref = DeliveryRef(milestone=other.notice.milestone, version=version, channel=channel)
+            idle = self._last.get((order, ref), ("", ""))[1].startswith("nothing was sent")
+            believes = self._answered.get(name, other.at_ms) < other.at_ms
+            must(not (idle and believes), "who was told ready hears of it", ref.key(order))
 
     def _not_at_night(self, it: Took, due: Due, told: str) -> None:
         clock = datetime.fromtimestamp(it.at_ms / 1000, UTC)

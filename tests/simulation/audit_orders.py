@@ -11,6 +11,7 @@ from tests.simulation.findings import must
 Cell = tuple[str, str]
 Line = tuple[str, int]
 Part = tuple[str, int]
+TOLD_TO_NOTICES: tuple[type[Any], ...] = (o.NoticeDue, o.OrderHandedOver)
 PAID_IN_STORE, AUTHORISED = "pay_in_store", "authorised"
 
 
@@ -41,8 +42,9 @@ class OrderAuditor:
         self._enter(order, event)
         self._held_and_promised(order, event)
         self._end(order, event)
-        if isinstance(event, o.NoticeDue):
+        if type(event) in TOLD_TO_NOTICES:
             self.notices.add(name)
+        if isinstance(event, o.NoticeDue):
             told = (order, event.milestone.value, event.version)
             must(told not in self._told, "a notice is said once", f"{told}")
             self._told.add(told)

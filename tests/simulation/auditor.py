@@ -53,7 +53,7 @@ def _nothing_is_lost(log: Log, reading: Reading, orders: OrderAuditor, stock: St
         placed == orders.ordered.keys(), "every order that was asked for is placed", f"{placed ^ orders.ordered.keys()}"
     )
     told = {it.message.id for it in reading.said["notices"]}
-    must(told >= orders.notices, "every notice leaves", f"{orders.notices - told}")
+    must(told >= orders.notices, "notices hear what they must", f"{orders.notices - told}")
     asked = orders.wanted
     must(stock.answered.keys() == asked, "every hold is answered", f"{stock.answered.keys() ^ asked}")
     heard = {(it.message.causation, type(it.message.data), it.message.subject) for it in reading.said["orders"]}

@@ -11,7 +11,7 @@ from tests.simulation.plan import plan
 from tests.simulation.run import run
 from tests.simulation.search import failing, first_failure, one, report
 
-SEEDS = 600
+SEEDS = 2_000
 SOAK_SEEDS = int(os.environ.get("BOPIS_SIMULATION_SEEDS", "1000000"))
 SOAK_FIRST = int(os.environ.get("BOPIS_SIMULATION_FIRST", "10000"))
 
@@ -57,6 +57,20 @@ def test_seeds_reach_what_they_are_for() -> None:
     )
 
     assert [it for it in words if it not in events] == []
+
+
+def test_seeds_reach_what_can_become_of_a_notice() -> None:
+    worlds = [run(seed) for seed in range(40)]
+    events = b"".join(
+        record.value or b"" for it in worlds for part in it.log.topics["notice-events"] for record in part
+    )
+    took = [it.delivery for world in worlds for it in world.post.took]
+
+    states = ("sent", "unknown", "failed", "withdrawn", "waiting", "erased", "no_address")
+    assert [it for it in states if b'"state":"%s"' % it.encode() not in events] == []
+    wanted = {"placed", "ready", "reminder", "expired", "cancelled", "not_ready", "refunded", "arrival"}
+    assert wanted <= {it.milestone.value for it in took}
+    assert {it.copy for it in took} > {1}
 
 
 def test_a_finding_names_what_was_looked_at() -> None:

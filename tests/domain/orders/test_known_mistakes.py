@@ -17,14 +17,21 @@ from bopis.domain.orders.outcomes import (
     VoidRequested,
 )
 from bopis.domain.orders.state import LineState
-from bopis.domain.orders.terms import Allows, By, Milestone, TaskKind
+from bopis.domain.orders.terms import Allows, By, Document, Milestone, Proof, TaskKind
 from bopis.domain.orders.units import PickedLine, ReturnedLine
+from bopis.domain.sourcing.decision import Answer
+from bopis.domain.sourcing.request import Request
 from bopis.domain.values import DAY_MS, HOUR_MS
 from tests.domain.books import at
 from tests.domain.orders.recipes import BY_CODE, handed_over, picked, picking, promised, ready
-from tests.domain.orders.world import S1, S2, World, nowhere
+from tests.domain.orders.world import S1, S2, World, nowhere, to_first_free
 
 TWO_LINES = (("A", 2), ("B", 1))
+
+
+def nowhere_but_the_first(request: Request, now_ms: int) -> Answer:
+    """The first store or none."""
+    return nowhere(request, now_ms) if request.excluded else to_first_free(request, now_ms)
 
 
 def test_two_orders_never_get_the_last_unit() -> None:
@@ -169,6 +176,41 @@ def test_a_sale_that_an_offline_till_sends_twice_takes_held_units_once() -> None
     assert world.level(S1).on_hand == 1
     assert world.states() == {1: "promised", 2: "promised"}
     assert {it.line: it.quantity for it in world.order().lines} == {1: 1, 2: 1}
+
+
+def test_a_paid_sale_of_an_offline_till_is_never_lost_although_the_books_had_nothing_left() -> None:
+    world = ready(World({S1: {"A": 2}, S2: {}}))
+    sold_ms = world.now_ms
+    world.now_ms += 3 * DAY_MS  # the till's line was cut for days, and goods were promised meanwhile
+
+    world.tell_stock(
+        S1, PosSale(basket="b1", lines=(SaleLine("A", 1),)), id="till/1", source="till-1", seq=1, time=at(sold_ms)
+    )
+    world.tell(m.HandOver(store=S1, proof=Proof.IDENTITY, document=Document.PASSPORT))
+
+    assert world.refuses == []
+    assert world.states() == {1: "handed_over"}, "goods in hand count"
+    assert world.level(S1).on_hand == -1, "three units left, two were in the books: evidence that is kept"
+
+
+def test_a_count_is_never_booked_to_another_store() -> None:
+    world = World({S1: {"A": 10}, S2: {"A": 10}})
+    world.now_ms += 1
+
+    world.tell_stock(S2, StockCounted(lines=(CountLine(sku="A", counted=3),)))
+
+    assert (world.level(S1).on_hand, world.level(S2).on_hand) == (10, 3)
+
+
+def test_a_limit_is_never_decided_in_binary_floats() -> None:
+    """0.3 - 0.1 - 0.1 is less than 0.1 in binary; three times 100 g of 300 g are all there is."""
+    world = World({S1: {"A": 300}, S2: {}}, routing=nowhere_but_the_first)
+
+    for n in range(1, 5):
+        world.place(n, lines=(("A", 100),))
+
+    assert [world.states(n)[1] for n in range(1, 5)] == ["promised", "promised", "promised", "cancelled"]
+    assert (world.level(S1).held, world.level(S1).on_hand) == (300, 300)
 
 
 def test_the_same_sku_on_two_lines_is_held_and_handed_over_twice() -> None:
