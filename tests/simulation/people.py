@@ -274,7 +274,7 @@ class People:
 
     def staff_err(self, dice: Random) -> None:
         """Something that does not fit: goods lost in staging, a rejection or a task out of turn."""
-        if order := self._any_order(dice):
+        if order := self._any_order(dice, (*KEPT, LineState.STAGED) if dice.random() < 0.6 else ()):
             line = dice.choice(order.lines)
             store = line.store or order.store
             tasks = [it.task for it in order.tasks] or ["none"]

@@ -50,6 +50,7 @@ def _end(world: World, people: People, dice: Random) -> None:
         people.staff_work(dice, thorough=True)
         if collects:
             people.everybody_collects(dice)
+            people.goods_come_back(dice)
     world.come_to_rest()
     world.log.now_ms += 100 * DAY_MS
     world.come_to_rest()

@@ -10,6 +10,7 @@ from tests.simulation.findings import Finding
 from tests.simulation.plan import plan
 from tests.simulation.run import run
 from tests.simulation.search import failing, first_failure, one, report
+from tests.simulation.world import World
 
 SEEDS = 2_000
 SOAK_SEEDS = int(os.environ.get("BOPIS_SIMULATION_SEEDS", "1000000"))
@@ -49,18 +50,20 @@ def test_a_failure_names_its_seed_and_the_steps_that_are_enough(monkeypatch: Any
     assert one(seed, numbers) in said
 
 
-def test_seeds_reach_what_they_are_for() -> None:
+@pytest.fixture(scope="module")
+def worlds() -> list[World]:
+    return [run(seed) for seed in range(60)]
+
+
+def test_seeds_reach_what_they_are_for(worlds: list[World]) -> None:
     """A simulation that never comes to a hand-over or a shortfall would hold, too."""
     words = (b"order_handed_over.v", b"order_expired.v", b"order_cancelled.v", b"line_short.v", b"order_returned.v")
-    events = b"".join(
-        record.value or b"" for seed in range(40) for part in run(seed).log.topics["order-events"] for record in part
-    )
+    events = b"".join(record.value or b"" for it in worlds for part in it.log.topics["order-events"] for record in part)
 
     assert [it for it in words if it not in events] == []
 
 
-def test_seeds_reach_what_can_become_of_a_notice() -> None:
-    worlds = [run(seed) for seed in range(40)]
+def test_seeds_reach_what_can_become_of_a_notice(worlds: list[World]) -> None:
     events = b"".join(
         record.value or b"" for it in worlds for part in it.log.topics["notice-events"] for record in part
     )

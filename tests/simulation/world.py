@@ -229,4 +229,4 @@ def happen(world: World, steps: Iterable[Step], act: Any) -> None:
     for it in steps:
         dice = Random(it.dice)
         act(it.kind, dice)
-        world.churn(dice, int(dice.random() * 26))
+        world.churn(dice, int(dice.random() * 36))
