@@ -50,12 +50,20 @@ class Gate:
         self.ca_file = Path(self.told["security"]["ca_file"])
 
     def __enter__(self) -> "Gate":
-        assert self.ask(ADMIN, "topics", "create").code == 0
+        try:
+            self._open()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def _open(self) -> None:
+        made = self.ask(ADMIN, "topics", "create")
+        assert made.code == 0, made.err
         options = self.security(ADMIN).client_options()
         admin = KafkaAdminClient(bootstrap_servers=self.bootstrap, request_timeout_ms=120_000, **options)
         grant(admin, [it for part in PARTS for it in all_rights(part, part, PREFIX)])
         admin.close()
-        return self
 
     def __exit__(self, *_: object) -> None:
         self.process.terminate()
