@@ -99,8 +99,7 @@ def conclusions(message: Message, concluded: Concluded, firing: int = 0) -> list
     """What was concluded and asked for, as messages whose ids follow from their cause, so that a repeat has the same
     ids. What a store is asked leaves after the event that it follows from.
 
-    A deadline may be met again, by another store of the order and by a tick of the same name: ``firing`` counts the
-    deadlines that were decided, so that what each of them led to has ids of its own.
+    A deadline may be met again, by a tick of the same name: ``firing`` counts those that were decided, for the ids.
     """
     order = message.subject
     outputs: list[Output] = []
