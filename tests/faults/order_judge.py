@@ -103,6 +103,12 @@ def unique_events(crew: Crew) -> list[Message]:
     return list(found.values())
 
 
+def told_of(crew: Crew, order: str) -> list[tuple[str, str]]:
+    """The story of one order for a failure's message: each conclusion with its reason."""
+    events = [it for it in unique_events(crew) if it.subject == order]
+    return [(type(it.data).__name__, str(getattr(it.data, "reason", ""))) for it in events]
+
+
 def assert_units_are_conserved(crew: Crew, rows: dict[str, Order]) -> None:
     """An independent model of orders, one of the inventory, and a plain sum agree with the rows."""
     auditor = OrderAuditor()

@@ -101,7 +101,8 @@ class People:
             customer=CustomerRef(id=customer, sealed=sealed),
             store=S1,
             lines=tuple(WantedLine(line=n, sku=sku, quantity=LINE_UNITS) for n, sku in enumerate(skus, 1)),
-            allows=Allows(on_short=short, alternatives=elsewhere),
+            # Routing may not have heard of the goods yet when the first orders come: those wait until it has.
+            allows=Allows(on_short=short, alternatives=elsewhere, wait_hours=int(fate is not Fate.UNSERVED)),
             code_hash=code_hash,
             token_hash=token_hash,
         )

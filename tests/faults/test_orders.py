@@ -32,6 +32,7 @@ from tests.faults.order_judge import (
     assert_the_read_side_tells_the_same,
     assert_units_are_conserved,
     at_rest,
+    told_of,
 )
 from tests.faults.order_people import ENDS_AS, Fate, People, heard
 from tests.faults.verdict import Result
@@ -96,6 +97,7 @@ def test_every_order_ends_right_whatever_is_killed(
     crew.wait(lambda: all(it.is_ready for it in crew.hands.values()), "all are ready", FLOW_SECONDS_MAX)
     people = People(crew, vault, count)
     people.open_stores()
+    crew.wait_decided()
     victims = killed_through(crew, people, kills, random.Random(seed))
     all_told(crew, victims["notifier"])
     nobody_came = {order for order, fate in people.fates.items() if fate is Fate.NOT_COLLECTED}
@@ -110,7 +112,9 @@ def test_every_order_ends_right_whatever_is_killed(
     result.notes = {"killed": dict(victims), "mails": len(box.mails)}
     result.note(len(people.said))
     ends = {order: ENDS_AS.get(fate, LineState.HANDED_OVER) for order, fate in people.fates.items()}
-    assert {order: row.state for order, row in rows.items()} == ends
+    wrong = {order for order, row in rows.items() if row.state is not ends[order]}
+    assert wrong == set(), [(people.fates[order], told_of(crew, order)) for order in wrong]
+    assert rows.keys() == ends.keys()
     assert people.refused == []
     assert_units_are_conserved(crew, rows)
     assert_every_word_has_one_answer(crew, people)
