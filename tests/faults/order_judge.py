@@ -142,7 +142,9 @@ def assert_no_mail_left_twice(notices: dict[str, DeliveryState], box: Mailbox, k
     states = Counter(notices.values())
     lost = states[DeliveryState.DUE] + states[DeliveryState.UNKNOWN]
     assert set(mails.values()) == {1}, [it for it, times in mails.items() if times > 1]
-    assert states[DeliveryState.SENT] <= len(mails) <= states[DeliveryState.SENT] + lost
+    # What a notifier had in its hands when it was killed may have left: it is told as unknown, or, when its order has
+    # ended meanwhile, as withdrawn.
+    assert 0 <= len(mails) - states[DeliveryState.SENT] <= kills * CONCURRENCY, states
     assert lost <= kills * CONCURRENCY, states
     assert set(states) <= {DeliveryState.SENT, DeliveryState.DUE, DeliveryState.UNKNOWN, DeliveryState.WITHDRAWN}
 
