@@ -29,7 +29,7 @@ run: setup       ## Run the demo: a trading day with faults, and a report (ARGS=
 	@$(BIN)/bopis demo $(ARGS)
 
 test: setup      ## Run the tests (ARGS are given to pytest)
-	$(BIN)/python -m pytest -m "not soak" -n auto --maxprocesses 2 --dist loadfile --durations 15 $(ARGS)
+	$(BIN)/python -m pytest -n auto --maxprocesses 2 --dist loadfile --durations 15 $(ARGS)
 
 lint: setup      ## Check style
 	$(BIN)/ruff check .

@@ -1,9 +1,10 @@
 """`bopis pickup print`: pick list, packing slip and hand-over receipt, as a page or for a receipt printer."""
 
-from datetime import UTC, datetime, tzinfo
+from collections.abc import Callable
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -31,122 +32,125 @@ AsHtml = Annotated[bool, typer.Option("--html/--text", help="A page to print, or
 Into = Annotated[Path | None, typer.Option("--output", "-o", help="Into this file; left out, to standard output.")]
 
 
-@app.command("pick-list")
-def pick_list(
-    context: typer.Context,
-    order: ORDER,
-    html: AsHtml = False,
-    output: Into = None,
-    store: AtStore = None,
-    as_json: AsJson = False,
-) -> None:
+class Place(NamedTuple):
+    """An order in a store, and what is needed to put it into words."""
+
+    way: Door
+    order: "Order"
+    store: str
+    words: "Words"
+    catalogue: "Catalogue"
+
+
+class Told(NamedTuple):
+    """What a paper says: facts by their label, lines, a note; and the store, if it is another one than was asked."""
+
+    facts: tuple[tuple[str, str], ...]
+    lines: "list[PaperLine]"
+    note: str = ""
+    store: str = ""
+
+
+def _pick_list(at: Place) -> Told:
     """Print what is to be picked for an order, without the customer's name."""
     from bopis.services.counter.walking import PICKABLE_SOON
 
-    shell = open_shell(context, as_json)
-    with door(shell) as way:
-        found, where, words, catalogue = _place(way, order, store)
-        lines = _to_pick(found, where, catalogue, PICKABLE_SOON)
-        if not lines:
-            raise Conflict(cause=f"nothing of order {order} is to be picked in store {where}")
-        work = found.at(where)
-        facts = (
-            ("Ready by", words.at(work.ready_by_ms if work else 0)),
-            ("Picker", work.picker if work else ""),
-            ("Customer is here", _here(work)),
-        )
-        _print(shell, _paper(way, found, where, ("pick-list", facts, lines), _note(shell, found)), html, output)
+    lines = _to_pick(at.order, at.store, at.catalogue, PICKABLE_SOON)
+    if not lines:
+        raise Conflict(cause=f"nothing of order {at.order.order} is to be picked in store {at.store}")
+    work = at.order.at(at.store)
+    facts = (
+        ("Ready by", at.words.at(work.ready_by_ms if work else 0)),
+        ("Picker", work.picker if work else ""),
+        ("Customer is here", _here(work)),
+    )
+    return Told(facts, lines, _note(at.way.shell, at.order))
 
 
-@app.command("packing-slip")
-def packing_slip(
-    context: typer.Context,
-    order: ORDER,
-    html: AsHtml = False,
-    output: Into = None,
-    store: AtStore = None,
-    as_json: AsJson = False,
-) -> None:
+def _packing_slip(at: Place) -> Told:
     """Print what goes with the goods: order number, customer's name, staging location, lines. No pickup code."""
     from bopis.commands.orders import opened
     from bopis.domain.orders.state import SET_ASIDE
 
-    shell = open_shell(context, as_json)
-    with door(shell) as way:
-        found, where, words, catalogue = _place(way, order, store)
-        lines = _goods(found, where, catalogue, SET_ASIDE)
-        if not lines:
-            raise Conflict(cause=f"nothing of order {order} is picked in store {where}")
-        work = found.at(where)
-        facts = (
-            ("Customer", (opened(shell, found, in_full=True) or {}).get("name", "")),
-            ("Location", work.location if work else ""),
-            ("Kept until", words.at(work.window_end_ms) if work and work.window_end_ms else ""),
-        )
-        _print(shell, _paper(way, found, where, ("packing-slip", facts, lines), ""), html, output)
+    lines = _goods(at.order, at.store, at.catalogue, SET_ASIDE)
+    if not lines:
+        raise Conflict(cause=f"nothing of order {at.order.order} is picked in store {at.store}")
+    work = at.order.at(at.store)
+    facts = (
+        ("Customer", (opened(at.way.shell, at.order, in_full=True) or {}).get("name", "")),
+        ("Location", work.location if work else ""),
+        ("Kept until", at.words.at(work.window_end_ms) if work and work.window_end_ms else ""),
+    )
+    return Told(facts, lines)
 
 
-@app.command()
-def receipt(
-    context: typer.Context,
-    order: ORDER,
-    html: AsHtml = False,
-    output: Into = None,
-    store: AtStore = None,
-    as_json: AsJson = False,
-) -> None:
+def _receipt(at: Place) -> Told:
     """Print the proof of a hand-over: what, when, by whom, how it was checked, and a place to sign."""
     from bopis.domain.orders.outcomes import OrderHandedOver
     from bopis.services.counter.past import read_past
 
-    shell = open_shell(context, as_json)
-    with door(shell) as way:
-        found, where, words, catalogue = _place(way, order, store)
-        given = [
-            it.data for it in read_past(way.reader, found, way.known).events if isinstance(it.data, OrderHandedOver)
-        ]
-        if not given:
-            raise Conflict(cause=f"nothing of order {order} was handed over yet")
-        last = given[-1]
-        checked = f"{last.proof.value}, {last.document.value.replace('_', ' ')}".removesuffix(", none")
-        facts = (
-            ("Handed over", words.at(last.stamp.at_ms)),
-            ("By", last.stamp.actor),
-            ("Received by", _receiver(shell, found, last.to)),
-            ("Checked by", checked),
-        )
-        lines = _given(found, last.lines, catalogue)
-        paper = _paper(way, found, last.store or where, ("receipt", facts, lines), "")
-        _print(shell, paper, html, output)
+    past = read_past(at.way.reader, at.order, at.way.known)
+    given = [it.data for it in past.events if isinstance(it.data, OrderHandedOver)]
+    if not given:
+        raise Conflict(cause=f"nothing of order {at.order.order} was handed over yet")
+    last = given[-1]
+    facts = (
+        ("Handed over", at.words.at(last.stamp.at_ms)),
+        ("By", last.stamp.actor),
+        ("Received by", _receiver(at.way.shell, at.order, last.to)),
+        ("Checked by", f"{last.proof.value}, {last.document.value.replace('_', ' ')}".removesuffix(", none")),
+    )
+    return Told(facts, _given(at.order, last.lines, at.catalogue), store=last.store)
 
 
-def _place(way: Door, text: str, told: str | None) -> "tuple[Order, str, Words, Catalogue]":
+def _register(kind: str, tell: Callable[[Place], Told]) -> None:
+    """Make a command of a paper; its help is what `tell` says of itself."""
+
+    @app.command(kind, help=tell.__doc__)
+    def command(
+        context: typer.Context,
+        order: ORDER,
+        html: AsHtml = False,
+        output: Into = None,
+        store: AtStore = None,
+        as_json: AsJson = False,
+    ) -> None:
+        shell = open_shell(context, as_json)
+        with door(shell) as way:
+            place = _place(way, order, store)
+            _print(shell, _paper(place, kind, tell(place)), html, output)
+
+
+for _kind, _tell in (("pick-list", _pick_list), ("packing-slip", _packing_slip), ("receipt", _receipt)):
+    _register(_kind, _tell)
+
+
+def _place(way: Door, text: str, told: str | None) -> Place:
     from bopis.services.catalogue import read_catalogue
     from bopis.services.counter.words import Words
 
     found = way.order(text)
     where = store_of(found, told)
-    zone: tzinfo = zone_of_store(way.reader, where)
-    return found, where, Words(zone), read_catalogue(way.reader)
+    return Place(way, found, where, Words(zone_of_store(way.reader, where)), read_catalogue(way.reader))
 
 
-def _paper(way: Door, order: "Order", store: str, told: tuple[str, Any, Any], note: str) -> "Paper":
+def _paper(at: Place, kind: str, told: Told) -> "Paper":
     from bopis.adapters.documents.papers import Kind, Paper
     from bopis.domain.orders.numbers import shown
     from bopis.services.directory import read_directory
 
-    kind, facts, lines = told
-    record = read_directory(way.reader).get(store)
-    printed = datetime.now(zone_of_store(way.reader, store) if record else UTC)
-    filled = tuple((label, value) for label, value in facts if value and value != "-")
+    store = told.store or at.store
+    record = read_directory(at.way.reader).get(store)
+    printed = datetime.now(zone_of_store(at.way.reader, store) if record else UTC)
+    filled = tuple((label, value) for label, value in told.facts if value and value != "-")
     return Paper(
         kind=Kind(kind),
-        number=shown(order.order),
-        code=order.order,
+        number=shown(at.order.order),
+        code=at.order.order,
         store=f"{store}  {record.name}" if record is not None and record.name != store else store,
         facts=(*filled, ("Printed", printed.strftime("%a %d %b %H:%M"))),
-        lines=tuple(lines),
-        note=note,
+        lines=tuple(told.lines),
+        note=told.note,
         signs=kind == "receipt",
     )
 

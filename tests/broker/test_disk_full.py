@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,13 @@ def fill(wire: Wire, first: int = 0) -> tuple[list[int], int]:
     raise AssertionError("the disk never became full")
 
 
+def fill_up(file: Path) -> None:
+    """Take whatever is left of the disk."""
+    with file.open("wb", buffering=0) as taken, suppress(OSError):
+        while True:
+            taken.write(b"\0" * 4096)
+
+
 def test_a_full_disk_refuses_writes_serves_reads_and_loses_nothing(small_disk: Path, own_log: OwnLog) -> None:
     ballast = small_disk / "ballast"
     ballast.write_bytes(b"\0" * 3 * 1024 * 1024)
@@ -81,9 +89,7 @@ def test_a_log_starts_with_the_space_it_kept_back_when_others_took_what_it_gave_
         offsets, _ = fill(wire)
     engine.kill()
     (small_disk / "log" / "log.sqlite3-shm").unlink()
-    with pytest.raises(OSError, match="No space left"), (small_disk / "of others").open("wb", buffering=0) as taken:
-        while True:
-            taken.write(b"\0" * 4096)
+    fill_up(small_disk / "of others")
 
     for _ in range(2):
         engine.start()

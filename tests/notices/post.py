@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -25,6 +25,10 @@ class Mailbox:
         self.delay_s = 0.0
         self.drops = False
         self.port = 0
+
+    def has(self, count: int) -> Callable[[], bool]:
+        """The condition that so many mails have come."""
+        return lambda: len(self.mails) >= count
 
     async def handle_RCPT(self, server: Any, session: Any, envelope: Any, address: str, options: Any) -> str:
         if self.greeting.startswith("250"):
