@@ -9,7 +9,9 @@ from bopis.domain.inventory.messages import (
     StockReceived,
     TransferShipped,
 )
+from bopis.domain.orders.messages import CancelOrder
 from bopis.domain.orders.state import LineState
+from bopis.domain.orders.terms import By
 from bopis.domain.sourcing.decision import Outcome, Rung
 from bopis.domain.values import HOUR_MS
 from tests.routing.bus import NOON_MS, Bus
@@ -74,3 +76,26 @@ def test_a_transfer_with_a_date_is_expected_by_it_whatever_the_rules_say() -> No
     [decision] = bus.decisions()
 
     assert decision.answer.assignments[0].stock_from_ms == NOON_MS + 6 * HOUR_MS
+
+
+def test_what_comes_is_for_those_who_waited_before_and_no_unit_of_it_is_told_to_two() -> None:
+    bus = expecting(hours=24)
+
+    bus.place("AAAAAAA1", "S1", {"X": 2}, later=True)
+    bus.place("AAAAAAA2", "S1", {"X": 2}, later=True)
+    bus.place("AAAAAAA3", "S1", {"X": 1}, later=True)
+    told = [it.answer.outcome for it in bus.decisions()]
+    bus.tell_stock("S1", StockReceived(document="PO-7", lines=LINES))
+
+    assert told == [Outcome.WAITING, Outcome.REFUSED, Outcome.WAITING]
+    assert bus.lines("AAAAAAA1") == bus.lines("AAAAAAA3") == {"S1": LineState.PROMISED}
+
+
+def test_an_order_that_ended_waits_for_nothing() -> None:
+    bus = expecting(hours=24)
+    bus.place("AAAAAAA1", "S1", {"X": 2}, later=True)
+
+    bus.tell_order("AAAAAAA1", CancelOrder(by=By.CUSTOMER))
+    bus.place("AAAAAAA2", "S1", {"X": 3}, later=True)
+
+    assert bus.decisions()[-1].answer.outcome is Outcome.WAITING

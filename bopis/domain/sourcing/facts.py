@@ -10,12 +10,14 @@ TRUST_FULL = 1_000
 
 
 class SkuFacts(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One SKU in one store: available to promise with its terms, what is coming, and how well the shelf keeps
-    what the books promise (per mille; None when nobody has picked it yet)."""
+    """One SKU in one store: available to promise with its terms, what is coming, how many units orders that came
+    before wait for there, and how well the shelf keeps what the books promise (per mille; None when nobody has picked
+    it yet)."""
 
     sku: str
     terms: Terms
     incoming: tuple[Incoming, ...] = ()
+    awaited: int = 0
     trust: int | None = None
 
     @property

@@ -47,8 +47,9 @@ def _arrival(known: SkuFacts | None, wanted: int) -> int | None:
     if known is None:
         return None
     terms = known.terms
-    # What is missing on the books is refilled first: a floor of zero would count those units twice.
-    units = terms.on_hand - terms.held - terms.in_doubt - terms.withheld
+    # What is missing on the books is refilled first: a floor of zero would count those units twice. And what comes is
+    # for those who waited before.
+    units = terms.on_hand - terms.held - terms.in_doubt - terms.withheld - known.awaited
     for it in sorted(known.incoming, key=lambda it: (it.at_ms, it.quantity)):
         units += it.quantity
         if units >= wanted:

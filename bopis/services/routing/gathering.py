@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from msgspec.structs import replace
 
-from bopis.domain.inventory.rows import Level, Store
+from bopis.domain.inventory.rows import Level
 from bopis.domain.sourcing.facts import TRUST_FULL, Incoming, SkuFacts, StoreFacts
 from bopis.domain.sourcing.request import Place, Request
 from bopis.domain.sourcing.rules import RuleSet
@@ -60,7 +60,7 @@ class Gatherer:
         return StoreFacts(
             store=store,
             calendar=self._hours.calendar(record.hours, now_ms, days),
-            skus=tuple(self._sku(store, sku, policy, now_ms, spoken) for sku in sorted(wanted_units(request.lines))),
+            skus=tuple(self._sku(request, record, sku, now_ms, spoken) for sku in sorted(wanted_units(request.lines))),
             pickup=policy.pickup,
             closed=record.closed,
             heard_ms=self.tables.heard(store, policy),
@@ -71,12 +71,19 @@ class Gatherer:
             work=self.orders.work(store),
         )
 
-    def _sku(self, store: str, sku: str, policy: Store, now_ms: int, spoken: Spoken) -> SkuFacts:
-        terms = self.tables.terms(store, sku, policy, now_ms)
+    def _sku(self, request: Request, record: StoreRecord, sku: str, now_ms: int, spoken: Spoken) -> SkuFacts:
+        store = record.store_id
+        terms = self.tables.terms(store, sku, self.tables.policy(store), now_ms)
         if taken := spoken.get((store, sku), 0):
             terms = replace(terms, held=terms.held + taken)
-        level_trust = trust(self.tables.level(store, sku), now_ms)
-        return SkuFacts(sku=sku, terms=terms, incoming=self._incoming(store, sku, now_ms), trust=level_trust)
+        incoming = self._incoming(store, sku, now_ms)
+        return SkuFacts(
+            sku=sku,
+            terms=terms,
+            incoming=incoming,
+            awaited=self.orders.awaited(store, sku, request.order) if incoming else 0,
+            trust=trust(self.tables.level(store, sku), now_ms),
+        )
 
     def _incoming(self, store: str, sku: str, now_ms: int) -> tuple[Incoming, ...]:
         """Goods on their way that somebody gave a date, and transfers without one by when the rules expect them.

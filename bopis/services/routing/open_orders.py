@@ -95,6 +95,21 @@ class OpenOrders:
         """Orders with a line that waits for a SKU."""
         return self._waiting.get(sku, set())
 
+    def awaited(self, store: str, sku: str, asking: str) -> int:
+        """Units that orders which came before the one that asks wait for in the store that they chose; they are woken
+        in this order, too. An order that is not known yet came after all of them."""
+        asker = self._rows.get(asking)
+        return sum(
+            line.quantity * part.quantity
+            for order in (self._rows[it] for it in self.waiting_for(sku) if it != asking)
+            if order.store == store
+            and (asker is None or (order.placed_ms, order.order) < (asker.placed_ms, asker.order))
+            for line in order.live
+            if line.state is LineState.WAITING
+            for part in line.parts
+            if part.sku == sku
+        )
+
     def waiting(self, names: set[str] | None = None) -> list[Order]:
         """Orders with a line that waits, the oldest first; all, or those of the named that do."""
         return self._oldest_first(self._who_waits if names is None else self._who_waits & names)
