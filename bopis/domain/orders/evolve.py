@@ -172,7 +172,8 @@ def _hold_requested(order: Order, event: e.HoldRequested) -> Order:
     known = order.at(event.store)
     assigned = event.assignment
     ready_by_ms = max(assigned.ready_by_ms, known.ready_by_ms) if known and known.promised else assigned.ready_by_ms
-    accept = {} if known and known.accepted_ms else {"accept_by_ms": assigned.accept_by_ms, "escalations": 0}
+    limits = {"accept_by_ms": assigned.accept_by_ms, "reroute_by_ms": assigned.reroute_by_ms, "escalations": 0}
+    accept = {} if known and known.accepted_ms else limits
     return with_work(order, event.store, ready_by_ms=ready_by_ms, closings=assigned.closings, **accept)
 
 

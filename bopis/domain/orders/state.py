@@ -113,6 +113,7 @@ class StoreWork(Struct, frozen=True, kw_only=True, omit_defaults=True):
     ready_by_ms: int = 0
     promised: bool = False
     accept_by_ms: int = 0
+    reroute_by_ms: int = 0
     escalations: int = 0
     closings: tuple[int, ...] = ()
     accepted_ms: int = 0

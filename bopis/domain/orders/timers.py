@@ -90,7 +90,8 @@ def _escalate(saga: Saga, work: StoreWork, lines: list[Line]) -> None:
         store=work.store,
         lines=tuple(it.line for it in lines),
         escalation=work.escalations + 1,
-        again_at_ms=saga.now_ms + ESCALATE_AGAIN_MS,
+        # The store's own minutes, so that nobody is asked elsewhere because a store was closed; after that the clock's.
+        again_at_ms=work.reroute_by_ms if work.reroute_by_ms > saga.now_ms else saga.now_ms + ESCALATE_AGAIN_MS,
     )
     saga.say(event)
 

@@ -79,7 +79,8 @@ class Transfer(Struct, frozen=True, kw_only=True):
 
 
 class Assignment(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What one store does for the order: which units, ready by when, accepted by when.
+    """What one store does for the order: which units, ready by when, accepted by when, and until when nobody else is
+    asked although it was told twice.
 
     ``closings`` are the store's closings from when the work begins, one per store day; a pickup window is counted
     from them. ``stock_from_ms`` is set when units on the way are counted: from then on they are expected there.
@@ -93,6 +94,7 @@ class Assignment(Struct, frozen=True, kw_only=True, omit_defaults=True):
     closings: tuple[int, ...]
     stock_from_ms: int | None = None
     transfers: tuple[Transfer, ...] = ()
+    reroute_by_ms: int = 0
 
 
 class Need(Struct, frozen=True, kw_only=True):

@@ -50,6 +50,7 @@ class RuleSet(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     rankers: Annotated[tuple[Ranking, ...], Meta(max_length=20)] = DEFAULT_RANKING
     promise_minutes: Minutes = 120
     accept_minutes: Minutes = 15
+    reroute_minutes: Minutes = 30
     order_seconds: Annotated[int, Meta(ge=0, le=36_000)] = 120
     line_seconds: Annotated[int, Meta(ge=0, le=36_000)] = 60
     distance_metres_max: Annotated[int, Meta(ge=0, le=25_000_000)] = 50_000

@@ -79,15 +79,22 @@ def due_minutes(store: StoreFacts, at_ms: int) -> int:
 
 def assignment(store: StoreFacts, lines: tuple[AssignedLine, ...], told: Timing, clock: Clock) -> Assignment:
     """What a store is asked to do, with its promise and the closings that a pickup window is counted from."""
-    accept = add_open_minutes(store.calendar, told.begins_ms, clock.rules.accept_minutes)
+    accept = _within(store, told, clock.rules.accept_minutes)
     return Assignment(
         store=store.store,
         lines=lines,
         ready_by_ms=told.ready_by_ms,
-        accept_by_ms=told.ready_by_ms if accept is None else min(accept, told.ready_by_ms),
+        accept_by_ms=accept,
+        reroute_by_ms=max(accept, _within(store, told, clock.rules.reroute_minutes)),
         work_minutes=told.work_minutes,
         closings=closings_after(store.calendar, told.begins_ms, clock.rules.closings_told),
     )
+
+
+def _within(store: StoreFacts, told: Timing, minutes: int) -> int:
+    """So many open minutes after the work may begin, at the latest when the order is to be ready."""
+    at_ms = add_open_minutes(store.calendar, told.begins_ms, minutes)
+    return told.ready_by_ms if at_ms is None else min(at_ms, told.ready_by_ms)
 
 
 def _open_within(store: StoreFacts, slot: Slot) -> bool:

@@ -173,6 +173,16 @@ def test_as_soon_as_possible_is_promised_in_open_minutes() -> None:
     assert assigned.closings[:2] == (TODAY_MS + 11 * HOUR_MS, TODAY_MS + DAY_MS + 11 * HOUR_MS)
 
 
+def test_a_store_is_asked_twice_in_its_own_open_minutes_before_another_one_is() -> None:
+    shop = store("A", {"X": 1}, calendar=open_daily(8, 11))
+    rules = RuleSet(accept_minutes=45, reroute_minutes=75, promise_minutes=180)
+
+    [assigned] = route(request({"X": 1}), shop, rules=rules).answer.assignments
+
+    assert assigned.accept_by_ms == NOW_MS + 45 * MINUTE_MS
+    assert assigned.reroute_by_ms == TODAY_MS + DAY_MS + 8 * HOUR_MS + 15 * MINUTE_MS  # it closes at 11
+
+
 @pytest.mark.parametrize(("queued", "capacity", "minutes"), [(100, 60, 120), (200, 60, 203), (400, 120, 202)])
 def test_a_queue_longer_than_the_promise_moves_it(queued: int, capacity: int, minutes: int) -> None:
     shop = store("A", {"X": 1}, work=(Queue(due_ms=NOW_MS, minutes=queued),), capacity_minutes=capacity)
