@@ -58,8 +58,11 @@ class LogReader:
         """The first offset of every partition whose record the log learned at or after an instant."""
         partitions = self._partitions(topics)
         ends = self._offsets(self._consumer.end_offsets, partitions)
-        found = self._offsets(self._consumer.offsets_for_times, dict.fromkeys(partitions, at_ms))
-        return self._by_topic({it: found[it].offset if found.get(it) else ends[it] for it in partitions})
+        try:
+            found = self._offset_at(partitions, at_ms)
+        except kafka_errors.KafkaError as error:
+            raise translate(error, "(all)", SEE) from error
+        return self._by_topic(ends | found)
 
     def read(self, first: Offsets, end: Offsets) -> Iterator[Record]:
         """Every record from `first` up to, not with, `end`; in order within a partition."""
@@ -118,11 +121,24 @@ class LogReader:
         return sorted(found or ())
 
     @staticmethod
-    def _offsets(question: Any, partitions: Any) -> Any:
+    def _offsets(question: Any, partitions: list[Any]) -> dict[Any, Any]:
         try:
-            return question(partitions)
+            try:
+                return dict(question(partitions))
+            except KeyError:
+                # kafka-python forgets a partition whose leader it does not know just now. Of one alone it finds out.
+                return {it: question([it])[it] for it in partitions}
         except kafka_errors.KafkaError as error:
             raise translate(error, "(all)", SEE) from error
+
+    def _offset_at(self, partitions: list[Any], at_ms: int) -> dict[Any, int]:
+        """Where records at or after an instant begin; partitions that have none are left out."""
+        found = self._consumer.offsets_for_times(dict.fromkeys(partitions, at_ms))
+        if len(partitions) > 1:
+            # None says that there is no such record, or that the leader is not known just now.
+            for it in [it for it in partitions if found.get(it) is None]:
+                found |= self._consumer.offsets_for_times({it: at_ms})
+        return {it: place.offset for it, place in found.items() if place is not None}
 
     def _assign(self, first: dict[Any, int]) -> None:
         self._consumer.assign(list(first))

@@ -56,7 +56,8 @@ class Installation:
         self.ready = self._await_ready()
 
     def __call__(self, *words: str, **environment: str) -> Answer:
-        """One command on this installation."""
+        """One command on this installation, with patience for a machine that does much else."""
+        environment = {"BOPIS_READ_WAIT_SECONDS": "60"} | environment
         return run(*words, "--data-dir", str(self.home), **environment)
 
     def ask(self, *words: str) -> Any:

@@ -155,3 +155,29 @@ def test_a_topic_that_is_there_stays_as_it_is(bopis: Installation) -> None:
         TopicKeeper(admin).create([plan_of("bopis.stock", 9)])
 
         assert {it.name: it.partitions for it in admin.topics()}["stock"] == 4
+
+
+def test_a_partition_whose_leader_is_not_known_for_a_moment_is_not_left_out(bopis: Installation) -> None:
+    address, prefix = bopis.ready["bootstrap"], f"port{next(_numbers)}."
+    with (
+        LogAdmin(address, prefix) as admin,
+        Publisher(address, prefix) as publisher,
+        LogReader(address, prefix) as reader,
+    ):
+        TopicKeeper(admin).create([plan_of(prefix + "notes", PARTITIONS)])
+        placed = [publisher.publish("notes", str(number), b"x").wait() for number in range(40)]
+        fetcher = reader._consumer._fetcher
+        whole = fetcher._group_list_offset_requests
+
+        def forgetful(timestamps: Any) -> Any:
+            groups = whole(timestamps)
+            if len(timestamps) > 1:
+                for asked in groups.values():
+                    asked.pop(max(asked))
+            return groups
+
+        fetcher._group_list_offset_requests = forgetful
+        ends, begin = reader.end_offsets(["notes"]), reader.offsets_at(["notes"], placed[0].timestamp_ms)
+
+    assert ends == {("notes", n): sum(it.partition == n for it in placed) for n in range(PARTITIONS)}
+    assert set(begin.values()) == {0}

@@ -1,5 +1,6 @@
 """Notices at the keyboard, on a running installation: what was sent, said again, refused, and how it looks."""
 
+import json
 import time
 from pathlib import Path
 from typing import Any
@@ -23,10 +24,15 @@ def told(bopis: Installation, order: str, enough: Any) -> list[dict[str, Any]]:
     raise AssertionError(answer.out + answer.err)
 
 
-def test_a_customer_is_told_of_an_order_and_once_more_when_asked(bopis: Installation, store: str) -> None:
-    bopis("stock", "receive", store, "4011=5")
-    wish = ("order", "place", store, "4011=1", "--name", "Anna", "--email", "anna@example.org", "--wait", "--json")
-    order = bopis(*wish).document["order"]
+def test_a_customer_is_told_of_an_order_and_once_more_when_asked(
+    bopis: Installation, store: str, tmp_path: Path
+) -> None:
+    sku, file = f"{store}-BAN", tmp_path / "catalogue.ndjson"
+    file.write_text(json.dumps({"sku": sku, "name": "Bananas"}))
+    bopis.ask("catalogue", "import", str(file))
+    bopis.ask("stock", "receive", store, f"{sku}=5")
+    wish = ("order", "place", store, f"{sku}=1", "--name", "Anna", "--email", "anna@example.org", "--wait")
+    order = bopis.ask(*wish)["order"]
 
     first = told(bopis, order, lambda found: [it["state"] for it in found] == ["sent"])
     again = bopis("notices", "resend", order, "placed", "--json")
