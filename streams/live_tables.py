@@ -11,11 +11,12 @@ from streams.batches import fetched_chunks
 from streams.client import EARLIEST, LATEST, LogClient
 from streams.connection import Connection
 from streams.limits import StreamLimits
+from streams.processor import Record
 
 log = structlog.get_logger("streams.live_tables")
 
-# (topic without prefix, key, value); raises ValueError for a row that cannot be read.
-Take = Callable[[str, str, bytes | None], None]
+# (topic without prefix, record, partition); raises ValueError for a row that cannot be read.
+Take = Callable[[str, Record, int], None]
 
 
 class LiveTables:
@@ -31,10 +32,17 @@ class LiveTables:
             group_id=None,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
+            fetch_min_bytes=limits.table_fetch_bytes_min,
+            fetch_max_wait_ms=limits.table_fetch_wait_ms,
             max_partition_fetch_bytes=limits.recovery_fetch_bytes_max,
             request_timeout_ms=limits.request_timeout_ms,
             **connection.client_options(),
         )
+
+    @property
+    def records(self) -> int:
+        """How far the topics were read, all partitions together."""
+        return sum(self._positions.values())
 
     async def load(self, client: LogClient) -> None:
         """Read up to where the topics end now: who speaks before that knows only half."""
@@ -50,25 +58,22 @@ class LiveTables:
         for tp, offset in self._positions.items():
             self._consumer.seek(tp, offset)
         while any(self._positions[tp] < end for tp, end in ends.items()):
-            await self._fold()
-
-    async def follow(self) -> None:
-        """Go on reading until cancelled."""
-        while True:
-            await self._fold()
+            await self.fold()
 
     async def stop(self) -> None:
         await self._consumer.stop()
 
-    async def _fold(self) -> None:
+    async def fold(self) -> bool:
+        """Take what one fetch brings. Returns whether it brought anything."""
         chunks = await fetched_chunks(self._consumer._fetcher, None, self._limits.fetch_wait_s)
         for chunk in chunks.values():
             name = chunk.tp.topic.removeprefix(self._connection.prefix)
             for record in chunk.records:
                 try:
-                    self._take(name, (record.key or b"").decode(), record.value)
+                    self._take(name, record, chunk.tp.partition)
                 except ValueError as error:
-                    # A row that another version wrote: the others still count.
+                    # A row that another version wrote, or none at all: the others still count.
                     log.warning("row.unreadable", topic=chunk.tp.topic, offset=record.offset, error=str(error))
             self._positions[chunk.tp] = chunk.next
         await asyncio.sleep(0)
+        return bool(chunks)

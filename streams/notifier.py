@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import structlog
-from aiokafka import AIOKafkaConsumer
 from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.errors import CommitFailedError, IllegalStateError
 from aiokafka.structs import TopicPartition
@@ -33,7 +32,9 @@ from streams.dead_letters import DEAD_LETTERS, dead_letter
 from streams.limits import StreamLimits
 from streams.live_tables import LiveTables
 from streams.loops import loop_factory
+from streams.member import member
 from streams.notifier_past import remembered, withdrawn_in
+from streams.processor import Record
 from streams.routing_sending import Sending
 from streams.rules import Parked
 from streams.standing import OPENING, OWNER, READY, Standing
@@ -122,8 +123,8 @@ class NotifierWorker(Worker, ConsumerRebalanceListener):  # type: ignore[misc]  
 
     async def _work(self, client: LogClient, sending: Sending) -> None:
         """Everything until cancelled. If one part falls, the worker falls: a supervisor starts it anew."""
-        tables = LiveTables(self._connection, self._limits, TABLE_TOPICS, self._notifier.take)
-        events = self._event_consumer()
+        tables = LiveTables(self._connection, self._limits, TABLE_TOPICS, self._take_row)
+        events = member(self._connection, self._limits, NAME)
         try:
             await self._prepare(client, plans(self._connection, self._limits))
             self._vigil.begin(self._standings, self._finish)
@@ -132,7 +133,7 @@ class NotifierWorker(Worker, ConsumerRebalanceListener):  # type: ignore[misc]  
             await client.patiently("group", events.start)
             events.subscribe([self._connection.topic(EVENTS_TOPIC)], listener=self)
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(tables.follow())
+                tasks.create_task(self._follow(tables))
                 tasks.create_task(self._deliver(events, sending))
         except* Exception as errors:
             self._finish(errors.exceptions[0])
@@ -140,6 +141,14 @@ class NotifierWorker(Worker, ConsumerRebalanceListener):  # type: ignore[misc]  
             await self._drain()
             waiting = (events.stop(), tables.stop(), sending.stop(), self._notifier.close())
             await asyncio.gather(*waiting, return_exceptions=True)
+
+    def _take_row(self, topic: str, row: Record, _: int) -> None:
+        self._notifier.take(topic, (row.key or b"").decode(), row.value)
+
+    @staticmethod
+    async def _follow(tables: LiveTables) -> None:
+        while True:
+            await tables.fold()
 
     async def _drain(self) -> None:
         """What was taken is brought to its end: whatever is given up here would be told as unknown."""
@@ -283,18 +292,3 @@ class NotifierWorker(Worker, ConsumerRebalanceListener):  # type: ignore[misc]  
         self._mine = sorted(assigned)
         self._memories.clear()
         log.info("partitions.assigned", processor=NAME, partitions=[tp.partition for tp in self._mine])
-
-    def _event_consumer(self) -> Any:
-        group = self._connection.group(NAME)
-        return AIOKafkaConsumer(
-            group_id=group,
-            group_instance_id=f"{group}-{self._connection.instance}" if self._connection.instance else None,
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-            session_timeout_ms=self._limits.session_timeout_ms,
-            heartbeat_interval_ms=self._limits.heartbeat_ms,
-            rebalance_timeout_ms=self._limits.rebalance_timeout_ms,
-            request_timeout_ms=max(self._limits.request_timeout_ms, self._limits.session_timeout_ms),
-            max_partition_fetch_bytes=self._limits.fetch_bytes_max,
-            **self._connection.client_options(),
-        )

@@ -12,7 +12,6 @@ from functools import partial
 from typing import Any
 
 import structlog
-from aiokafka import AIOKafkaConsumer
 from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.structs import TopicPartition
 
@@ -21,12 +20,13 @@ from bopis.services.routing.live import OUTPUT_TOPICS, REQUESTS_TOPIC, TABLE_TOP
 from bopis.topics.plans import TopicPlan
 from bopis.wire.errors import WireError
 from streams.batches import Chunk, fetched_chunks
-from streams.client import EARLIEST, LATEST, LogClient
+from streams.client import LogClient
 from streams.connection import Connection
 from streams.dead_letters import DEAD_LETTERS, dead_letter
 from streams.limits import StreamLimits
+from streams.live_tables import LiveTables
 from streams.loops import loop_factory
-from streams.processor import Record
+from streams.member import member
 from streams.routing_sending import Sending
 from streams.rules import Parked
 from streams.standing import OPENING, OWNER, READY, Standing
@@ -84,7 +84,7 @@ class RoutingWorker(Worker, ConsumerRebalanceListener):  # type: ignore[misc]  #
         feed: Any = Feed
         super().__init__(feed, connection, limits, ready)
         self._routing = routing
-        self._positions: dict[TopicPartition, int] = {}
+        self._tables: LiveTables | None = None
         self._done: dict[TopicPartition, int] = {}
         self._mine: list[TopicPartition] = []
         self._is_ready = False
@@ -101,12 +101,12 @@ class RoutingWorker(Worker, ConsumerRebalanceListener):  # type: ignore[misc]  #
 
     async def _work(self, client: LogClient, sending: Sending) -> None:
         """Everything until cancelled. If one part falls, the worker falls: a supervisor starts it anew."""
-        tables, requests = self._table_consumer(), self._request_consumer()
+        tables = self._tables = LiveTables(self._connection, self._limits, TABLE_TOPICS, self._routing.take)
+        requests = member(self._connection, self._limits, NAME)
         try:
             await self._prepare(client, plans(self._connection, self._limits))
             self._vigil.begin(self._standings, self._finish)
-            await client.patiently("tables", tables.start)
-            await self._load(client, tables)
+            await tables.load(client)
             await client.patiently("sending", sending.start)
             await client.patiently("group", requests.start)
             requests.subscribe([self._connection.topic(REQUESTS_TOPIC)], listener=self)
@@ -120,41 +120,9 @@ class RoutingWorker(Worker, ConsumerRebalanceListener):  # type: ignore[misc]  #
             await self._commit(requests)
             await asyncio.gather(*(it.stop() for it in (requests, tables, sending)), return_exceptions=True)
 
-    async def _load(self, client: LogClient, tables: Any) -> None:
-        """Read the tables up to where their topics end now: who answers before that knows only half."""
-        ends = {}
-        for name in TABLE_TOPICS:
-            topic = self._connection.topic(name)
-            for number in range(await client.partitions(topic)):
-                tp = TopicPartition(topic, number)
-                ends[tp] = await client.offset(tp, LATEST)
-                self._positions[tp] = await client.offset(tp, EARLIEST)
-        tables.assign(list(ends))
-        for tp, offset in self._positions.items():
-            tables.seek(tp, offset)
-        while any(self._positions[tp] < end for tp, end in ends.items()):
-            await self._take(tables)
-
-    async def _take(self, tables: Any) -> bool:
-        chunks = await fetched_chunks(tables._fetcher, None, self._limits.fetch_wait_s)
-        for chunk in chunks.values():
-            name = chunk.tp.topic.removeprefix(self._connection.prefix)
-            for record in chunk.records:
-                self._fold(name, record, chunk.tp)
-            self._positions[chunk.tp] = chunk.next
-        await asyncio.sleep(0)
-        return bool(chunks)
-
-    def _fold(self, name: str, record: Record, tp: TopicPartition) -> None:
-        try:
-            self._routing.take(name, record, tp.partition)
-        except ValueError as error:
-            # A row that another version wrote, or no store at all: the others still count.
-            log.warning("row.unreadable", topic=tp.topic, offset=record.offset, error=str(error))
-
-    async def _follow(self, tables: Any, sending: Sending) -> None:
+    async def _follow(self, tables: LiveTables, sending: Sending) -> None:
         while True:
-            if await self._take(tables) and self._is_ready:
+            if await tables.fold() and self._is_ready:
                 await sending.send(self._routing.follow_up(_now_ms()))
 
     async def _answer(self, requests: Any, sending: Sending) -> None:
@@ -202,7 +170,7 @@ class RoutingWorker(Worker, ConsumerRebalanceListener):  # type: ignore[misc]  #
                 role=OWNER,
                 state=READY if self._is_ready else OPENING,
                 position=self._done[tp] - 1 if tp in self._done else None,
-                recovered=sum(self._positions.values()),
+                recovered=0 if self._tables is None else self._tables.records,
             )
             for tp in self._mine
         ]
@@ -231,33 +199,6 @@ class RoutingWorker(Worker, ConsumerRebalanceListener):  # type: ignore[misc]  #
                 await requests.commit(offsets)
         except Exception as error:
             log.debug("group_offsets.failed", error=repr(error))
-
-    def _table_consumer(self) -> Any:
-        return AIOKafkaConsumer(
-            group_id=None,
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-            fetch_min_bytes=self._limits.table_fetch_bytes_min,
-            fetch_max_wait_ms=self._limits.table_fetch_wait_ms,
-            max_partition_fetch_bytes=self._limits.recovery_fetch_bytes_max,
-            request_timeout_ms=self._limits.request_timeout_ms,
-            **self._connection.client_options(),
-        )
-
-    def _request_consumer(self) -> Any:
-        group = self._connection.group(NAME)
-        return AIOKafkaConsumer(
-            group_id=group,
-            group_instance_id=f"{group}-{self._connection.instance}" if self._connection.instance else None,
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-            session_timeout_ms=self._limits.session_timeout_ms,
-            heartbeat_interval_ms=self._limits.heartbeat_ms,
-            rebalance_timeout_ms=self._limits.rebalance_timeout_ms,
-            request_timeout_ms=max(self._limits.request_timeout_ms, self._limits.session_timeout_ms),
-            max_partition_fetch_bytes=self._limits.fetch_bytes_max,
-            **self._connection.client_options(),
-        )
 
 
 def _now_ms() -> int:
