@@ -62,8 +62,8 @@ class LineUnreadable(Usage):
 
 
 class TimeUnreadable(Usage):
-    """{text!r} is no time. Write 2026-03-01T14:00, 2026-03-01T14:00:00+01:00, 14:00 (today), "yesterday 14:00", or
-    90m, 3h, 2d (ago)."""
+    """{text!r} is no time. Write 2026-03-01T14:00, 2026-03-01T14:00:00+01:00, 14:00 (today), "yesterday 14:00",
+    "tomorrow 14:00", 90m, 3h, 2d (ago), or "in 2d"."""
 
 
 class NotFound(CommandError):

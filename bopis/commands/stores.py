@@ -65,7 +65,10 @@ def import_(
         raise RowsBroken(file=file, bad=len(rejected), rows=len(stores) + len(rejected))
     _publish(shell, list(stores.values()), no_wait)
     document = {"imported": len(stores), "rejected": rejected}
-    shell.answer(document, lambda out: out.print(f"Imported {len(stores)} stores from {file}", soft_wrap=True))
+    shell.answer(
+        document,
+        lambda out: out.print(f"Imported {len(stores)} store{'s' * (len(stores) != 1)} from {file}", soft_wrap=True),
+    )
 
 
 @app.command("list")

@@ -8,7 +8,9 @@ from bopis.commands.errors import TimeUnreadable
 
 _AGO = re.compile(r"(\d{1,6})\s*(s|m|min|h|d|w)(?:\s+ago)?")
 _AGO_SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3_600, "d": 86_400, "w": 604_800}
-_DAY = re.compile(r"(today|yesterday)(?:\s+(.+))?")
+_IN = re.compile(r"in\s+(\d{1,6})\s*(s|m|min|h|d|w)")
+_DAY = re.compile(r"(today|yesterday|tomorrow)(?:\s+(.+))?")
+_DAYS = {"yesterday": -1, "today": 0, "tomorrow": 1}
 _CLOCK = re.compile(r"\d{1,2}:\d{2}(:\d{2})?")
 
 
@@ -24,8 +26,8 @@ class ReadTime(NamedTuple):
 
 
 def read_time(text: str, zone: tzinfo = UTC, now: datetime | None = None) -> ReadTime:
-    """The instant in `2026-03-01T14:00+01:00`, `2026-03-01 14:00`, `14:00` (today), `yesterday 14:00`, `90m` (ago) or
-    `now`.
+    """The instant in `2026-03-01T14:00+01:00`, `2026-03-01 14:00`, `14:00` (today), `tomorrow 14:00`, `90m` (ago),
+    `in 3d` or `now`.
 
     A time without a zone is in `zone`. The hour that a clock change repeats is taken the first time; the hour
     that it skips does not exist and is refused.
@@ -36,9 +38,11 @@ def read_time(text: str, zone: tzinfo = UTC, now: datetime | None = None) -> Rea
         return ReadTime(moment, False)
     if (ago := _AGO.fullmatch(said)) is not None:
         return ReadTime(moment - timedelta(seconds=int(ago[1]) * _AGO_SECONDS[ago[2]]), False)
+    if (ahead := _IN.fullmatch(said)) is not None:
+        return ReadTime(moment + timedelta(seconds=int(ahead[1]) * _AGO_SECONDS[ahead[2]]), False)
     try:
         if (day := _DAY.fullmatch(said)) is not None:
-            at = datetime.combine(moment.date() - timedelta(days=day[1] == "yesterday"), _clock(day[2] or "00:00"))
+            at = datetime.combine(moment.date() + timedelta(days=_DAYS[day[1]]), _clock(day[2] or "00:00"))
         elif _CLOCK.fullmatch(said):
             at = datetime.combine(moment.date(), _clock(said))
         elif re.fullmatch(r"\d{4}-\d{2}-\d{2}", said):

@@ -28,7 +28,7 @@ def _lines(paper: Paper) -> Iterator[str]:
     for line in paper.lines:
         yield from _line(line, paper.kind is Kind.PICK_LIST)
     yield "-" * COLUMNS
-    told = f"{len(paper.lines)} lines, {paper.units} units"
+    told = f"{_counted(len(paper.lines), 'line')}, {_counted(paper.units, 'unit')}"
     yield told.rjust(COLUMNS)
     if paper.note:
         yield ""
@@ -72,3 +72,7 @@ def _wrapped(text: str, room: int) -> list[str]:
     # A control character in a name would reach the printer as a command.
     plain = "".join(" " if unicodedata.category(it)[0] == "C" else it for it in text)
     return textwrap.wrap(plain, room) or [""]
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"

@@ -45,7 +45,7 @@ def _told(order: Order, store: str, step: Step, name: Name) -> str:
         case Step.ACCEPT:
             return f"store {store}: accept it (bopis pickup accept {number})"
         case Step.PICK:
-            goods = ", ".join(f"{it.units} x {name(it.sku)} ({it.sku})" for it in walk(needs(order, store)))
+            goods = ", ".join(f"{it.units} x {_named(it.sku, name)}" for it in walk(needs(order, store)))
             return f"store {store}: pick {goods} (bopis pickup pick {number})"
         case Step.SUBSTITUTE:
             line = next(it for it in order.in_store(store) if it.state is LineState.SHORT)
@@ -69,3 +69,7 @@ def _told(order: Order, store: str, step: Step, name: Name) -> str:
             return f"store {store}: it is ready{place}; the customer is told"
         case _:
             return f"store {store}: the rest of the order is not staged yet"
+
+
+def _named(sku: str, name: Name) -> str:
+    return sku if name(sku) == sku else f"{name(sku)} ({sku})"
