@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bopis.commands.errors import SkuUnknown
+from bopis.commands.errors import SkuUnknown, Usage
 from bopis.commands.shell import AsJson, open_shell
 from bopis.commands.stock_read import CLOCK, SKU, STORE, Clock, known_or_stocked, level_of, zone_of
 
@@ -34,6 +34,10 @@ def at(
     with shell.engine() as engine:
         zone = zone_of(known_or_stocked(engine, store))
         instant = read_time(time, zone).at.astimezone(UTC)
+        if instant > datetime.now(UTC):
+            raise Usage(
+                problem=f"{time!r} lies ahead. `bopis stock show {store} {sku} --on {time!r}` tells what comes."
+            )
         try:
             found = queries.at(engine, store, sku, instant, clock.value)
         except CellUnknown:

@@ -44,6 +44,9 @@ def test_the_past_is_told_on_both_clocks(bopis: Installation, store: str) -> Non
 
     assert then["atp"] == 24
     assert books_then["atp"] == 0
+    ahead = bopis("stock", "at", store, "4011", "in 2h")
+    assert ahead.code == 2
+    assert "--on" in ahead.err
 
 
 def test_why_names_who_said_what(bopis: Installation, store: str) -> None:
