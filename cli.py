@@ -1,46 +1,207 @@
 """The ``bopis`` program: one group of commands per thing that people work with.
 
-Each command parses its words, asks one service or query, and prints one table or, with ``--json``, one document.
+Each command parses its options, calls one service or query, and prints one table or, with ``--json``, one document.
+This is the table of all commands; a command's module is imported when it is invoked.
 """
 
 from importlib import metadata
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from bopis.commands import (
-    board,
-    catalogue,
-    checking,
-    config,
-    database,
-    dead_letters,
-    demo,
-    doctor,
-    kpi,
-    notices,
-    orders,
-    pickup,
-    privacy,
-    replay,
-    routing,
-    running,
-    status,
-    stock,
-    stores,
-    topics,
+from bopis.cli.app.context import CommandContext
+from bopis.cli.app.groups import LazyCommand, LazyGroup, Program
+
+DOCUMENTS = LazyGroup(
+    help="Print pick lists, packing slips and pickup receipts.",
+    commands={
+        "pick-list": "bopis.cli.pickup.documents:pick_list",
+        "packing-slip": "bopis.cli.pickup.documents:packing_slip",
+        "receipt": "bopis.cli.pickup.documents:receipt",
+    },
 )
-from bopis.commands.group import Program
-from bopis.commands.shell import Shell
+COMMANDS: dict[str, str | LazyCommand | LazyGroup] = {
+    "demo": "bopis.demo.command:demo",
+    "replay": "bopis.cli.replay.command:replay",
+    "up": "bopis.cli.operate.run:up",
+    "worker": "bopis.cli.operate.run:worker",
+    "broker": "bopis.cli.operate.broker:broker",
+    "stock": LazyGroup(
+        help="Stock of a store: show levels and history, report receipts, counts and transfers.",
+        commands={
+            "show": "bopis.cli.stock.show:show",
+            "find": "bopis.cli.stock.show:find",
+            "history": "bopis.cli.stock.show:history",
+            "at": "bopis.cli.stock.history:at",
+            "why": "bopis.cli.stock.history:why",
+            "count": "bopis.cli.stock.report:count",
+            "receive": "bopis.cli.stock.report:receive",
+            # A change may be below zero.
+            "adjust": LazyCommand("bopis.cli.stock.report:adjust", negative_numbers=True),
+            "transfer": "bopis.cli.stock.report:transfer",
+            "expect": "bopis.cli.stock.incoming:expect",
+            "expected": "bopis.cli.stock.incoming:expected",
+            "transfers": "bopis.cli.stock.incoming:transfers",
+            "unknown": "bopis.cli.stock.unknown:unknown",
+            "categorise": "bopis.cli.stock.categories:categorise",
+            "mend-split": "bopis.cli.stock.mend_split:mend_split",
+        },
+    ),
+    "stores": LazyGroup(
+        help="Stores: import, list, show, set the policy.",
+        commands={
+            "import": "bopis.cli.master.stores:import_",
+            "list": "bopis.cli.master.stores:list_",
+            "show": "bopis.cli.master.stores:show",
+            "policy": "bopis.cli.master.store_policy:policy",
+        },
+    ),
+    "till": LazyGroup(
+        help="Messages of tills: check them, list those that were refused.",
+        commands={
+            "check": "bopis.cli.till.check:check",
+            "refusals": "bopis.cli.till.check:refusals",
+        },
+    ),
+    "catalogue": LazyGroup(
+        help="Catalogue: articles with names, units, GTINs, substitutes, kits.",
+        commands={
+            "import": "bopis.cli.master.catalogue:import_",
+            "list": "bopis.cli.master.catalogue:list_",
+            "show": "bopis.cli.master.catalogue:show",
+            "remove": "bopis.cli.master.catalogue:remove",
+        },
+    ),
+    "order": LazyGroup(
+        help="Pickup orders: place, list, show, explain, cancel.",
+        commands={
+            "list": "bopis.cli.order.orders:list_",
+            "show": "bopis.cli.order.orders:show",
+            "cancel": "bopis.cli.order.orders:cancel",
+            "answer": "bopis.cli.order.orders:answer",
+            "place": "bopis.cli.order.place:place",
+            "why": "bopis.cli.order.why:why",
+        },
+    ),
+    "pickup": LazyGroup(
+        help="Work in a store: queue, picking, staging, hand-over, returns.",
+        commands={
+            "queue": "bopis.cli.pickup.queue:queue",
+            "find": "bopis.cli.pickup.find:find",
+            "accept": "bopis.cli.pickup.prepare:accept",
+            "reject": "bopis.cli.pickup.prepare:reject",
+            "assign": "bopis.cli.pickup.prepare:assign",
+            "start": "bopis.cli.pickup.prepare:start",
+            "pick": "bopis.cli.pickup.prepare:pick",
+            "short": "bopis.cli.pickup.prepare:short",
+            "substitute": "bopis.cli.pickup.prepare:substitute",
+            "stage": "bopis.cli.pickup.prepare:stage",
+            "ready": "bopis.cli.pickup.prepare:ready",
+            "arrive": "bopis.cli.pickup.handover:arrive",
+            "extend": "bopis.cli.pickup.handover:extend",
+            "scan": "bopis.cli.pickup.scan:scan",
+            "walk": "bopis.cli.pickup.scan:walk",
+            "hand-over": "bopis.cli.pickup.handover:hand_over",
+            "return": "bopis.cli.pickup.handover:return_",
+            "new-code": "bopis.cli.pickup.handover:new_code",
+            "not-collected": "bopis.cli.pickup.handover:not_collected",
+            "put-back": "bopis.cli.pickup.handover:put_back",
+            "print": DOCUMENTS,
+        },
+    ),
+    "board": "bopis.cli.pickup.board:board",
+    "notices": LazyGroup(
+        help="Notices to customers: list, resend, preview.",
+        commands={
+            "list": "bopis.cli.customer.notices:list_",
+            "show": "bopis.cli.customer.notices:show",
+            "resend": "bopis.cli.customer.notices:resend",
+            "preview": "bopis.cli.customer.notices:preview",
+        },
+    ),
+    "routing": LazyGroup(
+        help="Choice of stores for orders: rules, and past requests under other rules.",
+        commands={
+            "rules": "bopis.cli.master.routing:rules",
+            "check": "bopis.cli.master.routing:check",
+            "simulate": "bopis.cli.master.routing:simulate",
+        },
+    ),
+    "kpi": LazyGroup(
+        help="Key figures of pickups, computed from events.",
+        commands={
+            "show": "bopis.cli.operate.kpi:show",
+            "define": "bopis.cli.operate.kpi:define",
+        },
+    ),
+    "privacy": LazyGroup(
+        help="Customers' data: find, export, erase; keys: backup, restore.",
+        commands={
+            "find": "bopis.cli.customer.privacy:find",
+            "export": "bopis.cli.customer.privacy:export",
+            "erase": "bopis.cli.customer.privacy:erase",
+            "backup": "bopis.cli.customer.privacy:backup",
+            "restore": "bopis.cli.customer.privacy:restore",
+        },
+    ),
+    "status": "bopis.cli.operate.status:status",
+    "verify": "bopis.cli.operate.verify:verify",
+    "doctor": "bopis.cli.operate.doctor:doctor",
+    "topics": LazyGroup(
+        help="Topics of the log: settings, newest records, creation.",
+        commands={
+            "list": "bopis.cli.operate.topics:list_",
+            "describe": "bopis.cli.operate.topics:describe",
+            "tail": "bopis.cli.operate.topics:tail",
+            "create": "bopis.cli.operate.topics_create:create",
+            "set": "bopis.cli.operate.topics_create:set_",
+            "migrate": "bopis.cli.operate.topics_migrate:migrate",
+            "acls": "bopis.cli.operate.acls:acls",
+        },
+    ),
+    "dead-letters": LazyGroup(
+        help="Messages that a processor could not process.",
+        commands={
+            "list": "bopis.cli.operate.dead_letters:list_",
+            "show": "bopis.cli.operate.dead_letters:show",
+            "retry": "bopis.cli.operate.dead_letters:retry",
+            "discard": "bopis.cli.operate.dead_letters:discard",
+        },
+    ),
+    "db": LazyGroup(
+        help="Tables of the read side.",
+        commands={
+            "upgrade": "bopis.cli.operate.database:upgrade",
+            "check": "bopis.cli.operate.database:check",
+            "grant-reader": "bopis.cli.operate.database:grant_reader",
+        },
+    ),
+    "readside": LazyGroup(
+        help="The read side: a database made from the log for queries.",
+        commands={"rebuild": "bopis.cli.operate.rebuild:rebuild"},
+    ),
+    "config": LazyGroup(
+        help="Settings: flags over environment over file over default.",
+        commands={"show": "bopis.cli.operate.config:show"},
+    ),
+}
+
+
+class Bopis(Program):
+    """The program with its commands."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings | {"commands": COMMANDS})
+
 
 app = typer.Typer(
     name="bopis",
-    cls=Program,
+    cls=Bopis,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Global options may also stand at the end of the line. Every command knows --help.",
+    epilog="Global options may be anywhere on the line. Every command has --help with examples.",
 )
 
 
@@ -53,43 +214,25 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def program(
     context: typer.Context,
-    data_dir: Annotated[Path | None, typer.Option(help="Where the embedded log and the read side are kept.")] = None,
-    broker: Annotated[str | None, typer.Option(help="'embedded', or kafka://HOST:PORT for Apache Kafka.")] = None,
-    database: Annotated[str | None, typer.Option(help="SQLAlchemy URL of the read side.")] = None,
-    prefix: Annotated[str | None, typer.Option(help="Put before every topic's name.")] = None,
-    no_input: Annotated[bool, typer.Option("--no-input", help="Never ask; fail where a yes is needed.")] = False,
+    data_dir: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Folder of the embedded log and the read side.")
+    ] = None,
+    broker: Annotated[
+        str | None, typer.Option(metavar="BROKER", help="'embedded', or kafka://HOST:PORT for Apache Kafka.")
+    ] = None,
+    database: Annotated[str | None, typer.Option(metavar="URL", help="SQLAlchemy URL of the read side.")] = None,
+    prefix: Annotated[str | None, typer.Option(metavar="PREFIX", help="Prefix of every topic's name.")] = None,
+    no_input: Annotated[
+        bool, typer.Option("--no-input", help="Never ask; fail where a confirmation is needed.")
+    ] = False,
     version: Annotated[  # noqa: ARG001  (its callback acts)
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
     """Buy online, pick up in store: exact stock from real till sales, on the last unit."""
     flags = {"data_dir": data_dir, "broker": broker, "database": database, "topic_prefix": prefix}
-    context.obj = Shell(flags, no_input)
+    context.obj = CommandContext(flags, no_input)
 
-
-for group in (
-    demo,
-    replay,
-    running,
-    stock,
-    stores,
-    catalogue,
-    orders,
-    pickup,
-    board,
-    notices,
-    routing,
-    kpi,
-    privacy,
-    status,
-    checking,
-    doctor,
-    topics,
-    dead_letters,
-    database,
-    config,
-):
-    group.register(app)
 
 if __name__ == "__main__":
     app()

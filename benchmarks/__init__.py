@@ -1,1 +1,1 @@
-"""Each claim in the docs as a command: python -m benchmarks.NAME."""
+"""Benchmarks behind the figures of the documentation: `python -m benchmarks.NAME`."""

@@ -1,11 +1,11 @@
 """Rates of the embedded log: `python -m benchmarks.broker [--json]`.
 
-Producing and consuming with kafka-python and aiokafka, in batches as they make them by themselves, and one record at
-a time with each answered after its fsync; and how long a record takes from the call that sends it to the consumer that
-waits for it, at a steady trickle. Each figure is the median of several runs on a fresh log in a process of its own.
+Produce and consume with kafka-python and aiokafka, in the batches that these clients build, and one record at a time,
+each acknowledged after its fsync. At a low, steady rate: the latency of a record from the send call to a waiting
+consumer. Each figure is the median of several runs, each on a new log in a process of its own.
 
-Rates are by the clock and suffer when the machine is busy otherwise; so each comes with the processor time per record,
-of the client and of the log, in microseconds.
+Rates use the wall clock, so they fall when the machine is busy. Each rate therefore comes with the processor time per
+record, of the client and of the log, in microseconds.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ RUNS = 3
 
 
 class Meter:
-    """Takes the time of both sides around a piece of work."""
+    """Measures wall-clock rate and processor time of the client and of the log."""
 
     def __init__(self, process: psutil.Process) -> None:
         self._process = process
@@ -48,7 +48,7 @@ class Meter:
 
     @contextmanager
     def measure(self, name: str, records: int) -> Iterator[None]:
-        """Rate by the clock, and processor time per record of the client and of the log."""
+        """Record the rate, and the processor time per record of the client and of the log."""
         clock, client, log = time.perf_counter(), time.process_time(), self._log_seconds()
         yield
         self.figures[f"{name}_per_second"] = records / (time.perf_counter() - clock)
@@ -62,7 +62,7 @@ class Meter:
 
 @contextmanager
 def fresh_log() -> Iterator[tuple[str, Meter]]:
-    """An embedded log in a process of its own, with one empty topic; gives its address and a meter."""
+    """Start an embedded log in a process of its own with one empty topic; yields its address and a meter."""
     with tempfile.TemporaryDirectory(prefix="bopis-broker-") as directory:
         command = [sys.executable, "-m", "bopis.broker", str(Path(directory) / "log"), "--json"]
         process = subprocess.Popen(command, stdout=subprocess.PIPE)
@@ -80,7 +80,7 @@ def fresh_log() -> Iterator[tuple[str, Meter]]:
 
 
 def kafka_python(address: str, meter: Meter) -> dict[str, float]:
-    """The blocking client."""
+    """Figures of the blocking client, kafka-python."""
     producer = KafkaProducer(bootstrap_servers=address)
     producer.send(TOPIC, VALUE).get(10)
     with meter.measure("produce", RECORDS):
@@ -107,7 +107,7 @@ def kafka_python(address: str, meter: Meter) -> dict[str, float]:
 
 
 async def aiokafka(address: str, meter: Meter) -> dict[str, float]:
-    """The asyncio client, and how long a record of a trickle is under way."""
+    """Figures of the asyncio client, and the latencies of `trickle`."""
     producer = AIOKafkaProducer(bootstrap_servers=address, enable_idempotence=True)
     await producer.start()
     await producer.send_and_wait(TOPIC, VALUE)
@@ -132,7 +132,7 @@ async def aiokafka(address: str, meter: Meter) -> dict[str, float]:
 
 
 async def trickle(producer: AIOKafkaProducer, consumer: AIOKafkaConsumer) -> dict[str, float]:
-    """From the call that sends a record to the consumer that has waited for it."""
+    """Latency from the send call to a waiting consumer, at TRICKLE_PER_SECOND records per second; quantiles in ms."""
     waits: list[float] = []
     count = TRICKLE_PER_SECOND * TRICKLE_SECONDS
 
@@ -153,7 +153,7 @@ async def trickle(producer: AIOKafkaProducer, consumer: AIOKafkaConsumer) -> dic
 
 
 def medians(runs: list[dict[str, float]]) -> dict[str, float]:
-    """The median of each figure."""
+    """Median of each figure over the runs."""
     return {name: median(run[name] for run in runs) for name in runs[0]}
 
 
@@ -162,10 +162,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true", help="one JSON document instead of lines")
     parser.add_argument("--runs", type=int, default=RUNS)
-    given = parser.parse_args()
+    options = parser.parse_args()
     blocking: list[dict[str, float]] = []
     looping: list[dict[str, float]] = []
-    for _ in range(given.runs):
+    for _ in range(options.runs):
         with fresh_log() as (address, meter):
             blocking.append(kafka_python(address, meter))
         with fresh_log() as (address, meter):
@@ -174,11 +174,11 @@ def main() -> None:
         "machine": machine_line(),
         "versions": versions("kafka-python", "aiokafka", "uvloop", "crc32c") | {"sqlite": sqlite3.sqlite_version},
         "records": RECORDS,
-        "runs": given.runs,
+        "runs": options.runs,
         "kafka-python": medians(blocking),
         "aiokafka": medians(looping),
     }
-    report(document, given.json)
+    report(document, options.json)
 
 
 if __name__ == "__main__":

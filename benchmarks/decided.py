@@ -1,8 +1,8 @@
-"""Append -> decided: from sending a till's message to its decision being visible in the changelog, at several rates.
+"""Append -> decided: latency from sending a till's message to its decision in the changelog, at several rates.
 
-One inventory worker over the chosen log, nothing else running. Tills publish baskets of five lines at a fixed rate
-of lines, without batching. A message counts as decided when a reader of ``inventory-levels`` has received the commit
-whose position covers it: the row it changed, and the promise that it survives any crash, are then there for everybody.
+One inventory worker runs over the chosen log, and nothing else. Tills publish baskets of five lines at a fixed rate of
+lines, without batching. A message counts as decided when a reader of ``inventory-levels`` has received the commit whose
+position covers it: from then on the changed rows are visible to every reader and survive any crash.
 """
 
 import argparse
@@ -20,19 +20,20 @@ from benchmarks.engines import add_engine_option, running_log
 from benchmarks.latency import BURST_SECONDS, PATIENCE_SECONDS, WARM_UP_SECONDS, percentiles
 from benchmarks.measure import machine_line, median, report, versions
 from benchmarks.messages import sales
-from streams.changelog import POSITION_KEY, decode_position
+from bopis.names import LEVELS_TOPIC
+from bopis.wire.changelog import POSITION_KEY, decode_position
 
 RATES = (500, 2_000, 5_000)
 LINES_PER_BASKET = 5
 SECONDS = 10.0
 PARTITIONS = 4
 POLL_MS = 100
-# The reader must not wait for the sender longer than what is measured takes.
+# The reader thread must not wait for the sender thread longer than the latencies that are measured.
 THREAD_SWITCH_SECONDS = 0.0005
 
 
 def main() -> None:
-    """Every rate over one log and one worker; medians of the percentiles."""
+    """Measure every rate over one log and one worker, and report medians of the percentiles."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", action="store_true", help="one JSON document")
     parser.add_argument("--runs", type=int, default=3, help="runs per rate; medians are printed")
@@ -40,23 +41,23 @@ def main() -> None:
     parser.add_argument("--rates", type=int, nargs="+", default=RATES, help="lines a second")
     parser.add_argument("--seconds", type=float, default=SECONDS, help="length of one run")
     add_engine_option(parser)
-    given = parser.parse_args()
+    options = parser.parse_args()
     sys.setswitchinterval(THREAD_SWITCH_SECONDS)
-    found: dict[int, list[dict[str, Any]]] = {rate: [] for rate in given.rates}
-    with running_log(given.engine) as log:
-        for run in range(given.runs):
-            for rate in given.rates:
-                found[rate].append(measure(log, f"decided-{run}-{rate}.", rate / given.lines, given))
+    found: dict[int, list[dict[str, Any]]] = {rate: [] for rate in options.rates}
+    with running_log(options.engine) as log:
+        for run in range(options.runs):
+            for rate in options.rates:
+                found[rate].append(measure(log, f"decided-{run}-{rate}.", rate / options.lines, options))
     report(
         {
             "machine": machine_line(),
             "versions": versions("faust-streaming", "aiokafka", "kafka-python"),
-            "engine": given.engine,
-            "runs": given.runs,
-            "lines_per_basket": given.lines,
+            "engine": options.engine,
+            "runs": options.runs,
+            "lines_per_basket": options.lines,
             **{str(rate): _medians(runs) for rate, runs in found.items()},
         },
-        given.json,
+        options.json,
     )
 
 
@@ -68,8 +69,8 @@ def _medians(runs: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def measure(log: Log, prefix: str, rate: float, given: argparse.Namespace) -> dict[str, Any]:
-    """One run with topics and a worker of its own."""
+def measure(log: Log, prefix: str, rate: float, options: argparse.Namespace) -> dict[str, Any]:
+    """Percentiles of one run with topics and a worker of its own."""
     log.create(f"{prefix}stock", PARTITIONS)
     environment = {
         **os.environ,
@@ -89,7 +90,7 @@ def measure(log: Log, prefix: str, rate: float, given: argparse.Namespace) -> di
         assert worker.stdout is not None
         if '"ready"' not in worker.stdout.readline():
             raise RuntimeError("the worker did not become ready; run it by hand to see why")
-        messages = list(sales(int(rate * (given.seconds + WARM_UP_SECONDS)), given.lines))
+        messages = list(sales(int(rate * (options.seconds + WARM_UP_SECONDS)), options.lines))
         return _run(log, prefix, messages, rate)
     finally:
         worker.terminate()
@@ -97,7 +98,7 @@ def measure(log: Log, prefix: str, rate: float, given: argparse.Namespace) -> di
 
 
 class Watcher(threading.Thread):
-    """Reads the changelog as an outside subscriber does, and notes when each position was first seen."""
+    """Reads the changelog as an external subscriber, and records when each position was first seen."""
 
     def __init__(self, bootstrap: str, topic: str) -> None:
         super().__init__(daemon=True)
@@ -116,12 +117,12 @@ class Watcher(threading.Thread):
         self._consumer.close()
 
     def position(self, partition: int) -> int:
-        steps = self.seen.get(partition)
-        return steps[-1][0] if steps else -1
+        sightings = self.seen.get(partition)
+        return sightings[-1][0] if sightings else -1
 
 
 def _run(log: Log, prefix: str, messages: list[tuple[bytes, bytes]], rate: float) -> dict[str, Any]:
-    watcher = Watcher(log.bootstrap, f"{prefix}inventory-levels")
+    watcher = Watcher(log.bootstrap, f"{prefix}{LEVELS_TOPIC}")
     watcher.start()
     producer = KafkaProducer(bootstrap_servers=log.bootstrap, linger_ms=0)
     producer.partitions_for(f"{prefix}stock")
@@ -133,17 +134,17 @@ def _run(log: Log, prefix: str, messages: list[tuple[bytes, bytes]], rate: float
             time.sleep(wait)
         sent.append((time.perf_counter(), producer.send(f"{prefix}stock", key=key, value=value)))
     producer.flush()
-    places = [(at, future.get(PATIENCE_SECONDS)) for at, future in sent]
+    appended = [(at, future.get(PATIENCE_SECONDS)) for at, future in sent]
     ends: dict[int, int] = {}
-    for _, place in places:
-        ends[place.partition] = max(ends.get(place.partition, -1), place.offset)
+    for _, record in appended:
+        ends[record.partition] = max(ends.get(record.partition, -1), record.offset)
     end = time.perf_counter() + PATIENCE_SECONDS
     while any(watcher.position(it) < ends[it] for it in ends) and time.perf_counter() < end:
         time.sleep(0.01)
     watcher.over.set()
     watcher.join()
     producer.close()
-    return percentiles([(at, place) for at, place in places if at >= began + WARM_UP_SECONDS], watcher.seen)
+    return percentiles([(at, record) for at, record in appended if at >= began + WARM_UP_SECONDS], watcher.seen)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The embedded log for a benchmark: started in a directory of its own, filled, and stopped."""
+"""The embedded log for a benchmark, in a directory of its own."""
 
 import json
 import subprocess
@@ -17,14 +17,14 @@ DELETED_POLL_SECONDS = 0.1
 
 
 class Log:
-    """A running log: where it is, and the few things a benchmark asks of it."""
+    """A running log: its directory and address, and the operations that benchmarks need."""
 
     def __init__(self, data_dir: Path, bootstrap: str) -> None:
         self.data_dir = data_dir
         self.bootstrap = bootstrap
 
     def create(self, topic: str, partitions: int) -> None:
-        """Create a topic with the log's own append times."""
+        """Create a topic with log-append time."""
         from kafka.admin import NewTopic
 
         configs = {"message.timestamp.type": "LogAppendTime", "max.message.bytes": str(8 << 20)}
@@ -33,18 +33,18 @@ class Log:
         admin.close()
 
     def delete(self, *topics: str) -> None:
-        """Delete those of the topics that exist."""
+        """Delete the topics that exist, and wait until they are gone."""
         admin = KafkaAdminClient(bootstrap_servers=self.bootstrap)
         found = [topic for topic in topics if topic in admin.list_topics()]
         if found:
             admin.delete_topics(found)
-        # Apache Kafka answers before they are gone.
+        # Apache Kafka replies before the topics are deleted.
         while set(found) & set(admin.list_topics()):
             time.sleep(DELETED_POLL_SECONDS)
         admin.close()
 
     def fill(self, topic: str, records: Iterable[tuple[bytes, bytes]]) -> int:
-        """Append records; returns how many."""
+        """Append records of (key, value); returns their number."""
         producer = KafkaProducer(bootstrap_servers=self.bootstrap, linger_ms=20, batch_size=1 << 18)
         count = 0
         for key, value in records:
@@ -63,8 +63,8 @@ def embedded_log() -> Iterator[Log]:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         try:
             assert process.stdout is not None
-            told = json.loads(process.stdout.readline())
-            yield Log(Path(folder), f"{told['host']}:{told['port']}")
+            ready = json.loads(process.stdout.readline())
+            yield Log(Path(folder), f"{ready['host']}:{ready['port']}")
         finally:
             process.terminate()
             process.wait(START_SECONDS_MAX)

@@ -1,4 +1,4 @@
-"""Either log for a benchmark: the embedded one, or Apache Kafka of one node, in a directory of its own."""
+"""The log of a benchmark: the embedded log or one node of Apache Kafka, in a directory of its own."""
 
 import argparse
 import tempfile
@@ -12,12 +12,12 @@ ENGINES = ("embedded", "kafka")
 
 
 def add_engine_option(parser: argparse.ArgumentParser) -> None:
-    """The option by which a benchmark is told its log."""
+    """Add the option that selects the log."""
     parser.add_argument("--engine", choices=ENGINES, default=ENGINES[0], help="the log; kafka needs Java and Maven")
 
 
 def running_log(engine: str) -> AbstractContextManager[Log]:
-    """Start a log of this engine, and stop it at the end."""
+    """A context that starts a log of this engine and stops it at the end."""
     return _kafka_log() if engine == "kafka" else embedded_log()
 
 

@@ -1,10 +1,10 @@
-"""Append -> decided -> readable in SQL, at several rates, over the chosen log and SQLite with everything running.
+"""Append -> decided -> readable in SQL: latency at several rates, over the chosen log and SQLite, with all processors.
 
-Tills publish baskets of five lines, each acknowledged on its own, at a fixed rate of lines. A message counts as
-readable when a reader of the database sees that the row its decision changed is there: the read side stores, in one
-transaction with the rows of ``levels``, how far the inventory had decided the source. ``lost`` counts messages that
-never became readable. The reader asks every two milliseconds, which is part of every figure. ``cpu_ms_per_basket``
-is the processor time of each process, start and warm-up left out, divided by the baskets of that time.
+Tills publish baskets of five lines, each acknowledged separately, at a fixed rate of lines. A message counts as
+readable when a reader of the database sees a source position that covers it: the read side writes the rows of
+``levels`` and this position in one transaction. ``lost`` counts messages that never became readable. The reader polls
+every two milliseconds, and the wait for a poll is part of every figure. ``cpu_ms_per_basket`` is the processor time of
+each process after start and warm-up, divided by the baskets of that time.
 """
 
 import argparse
@@ -26,6 +26,7 @@ from kafka import KafkaProducer
 from benchmarks.engines import add_engine_option, running_log
 from benchmarks.measure import machine_line, median, report, versions
 from benchmarks.messages import sales
+from bopis.quantiles import quantile
 
 RATES = (200, 2_000, 5_000)
 LINES_PER_BASKET = 5
@@ -38,7 +39,7 @@ POSITIONS = "select partition, source_position from consumed where topic = 'inve
 
 
 def main() -> None:
-    """One run of everything per rate and repetition; medians of the percentiles."""
+    """Run every rate several times, and report medians of the percentiles."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", action="store_true", help="one JSON document")
     parser.add_argument("--runs", type=int, default=3, help="runs per rate; medians are printed")
@@ -46,16 +47,18 @@ def main() -> None:
     parser.add_argument("--rates", type=int, nargs="+", default=RATES, help="lines a second")
     parser.add_argument("--seconds", type=float, default=SECONDS, help="length of one run")
     add_engine_option(parser)
-    given = parser.parse_args()
+    options = parser.parse_args()
     document: dict[str, Any] = {
         "machine": machine_line(),
         "versions": versions("faust-streaming", "aiokafka", "kafka-python", "sqlalchemy"),
-        "engine": given.engine,
-        "runs": given.runs,
-        "lines_per_basket": given.lines,
+        "engine": options.engine,
+        "runs": options.runs,
+        "lines_per_basket": options.lines,
     }
-    for rate in given.rates:
-        runs = [measure(given.engine, rate / given.lines, given.lines, given.seconds) for _ in range(given.runs)]
+    for rate in options.rates:
+        runs = [
+            measure(options.engine, rate / options.lines, options.lines, options.seconds) for _ in range(options.runs)
+        ]
         document[str(rate)] = {
             **{name: round(median(run[name] for run in runs), 1) for name in ("p50_ms", "p95_ms", "p99_ms")},
             "lost": sum(run["lost"] for run in runs),
@@ -64,11 +67,11 @@ def main() -> None:
                 name: round(median(run["cpu_ms"][name] for run in runs), 2) for name in runs[0]["cpu_ms"]
             },
         }
-    report(document, given.json)
+    report(document, options.json)
 
 
 def measure(engine: str, rate: float, lines: int, seconds: float) -> dict[str, Any]:
-    """Percentiles of one run in a directory, and on Apache Kafka in a cluster, of its own."""
+    """Percentiles of one run, in a directory (on Apache Kafka: a cluster) of its own."""
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="bopis-bench-"))
         environment = {**os.environ, "BOPIS_DATA_DIR": folder, "BOPIS_BROKER_PORT": "0"}
@@ -93,7 +96,7 @@ def measure(engine: str, rate: float, lines: int, seconds: float) -> dict[str, A
 
 
 class Reader(threading.Thread):
-    """Looks all the time how far the database is, and notes when each position was first seen."""
+    """Polls the positions in the database, and records when each was first seen."""
 
     def __init__(self, database: Path) -> None:
         super().__init__(daemon=True)
@@ -107,19 +110,19 @@ class Reader(threading.Thread):
             found = connection.execute(POSITIONS).fetchall()
             now = time.perf_counter()
             for partition, position in found:
-                steps = self.seen.setdefault(partition, [])
-                if not steps or steps[-1][0] < position:
-                    steps.append((position, now))
+                sightings = self.seen.setdefault(partition, [])
+                if not sightings or sightings[-1][0] < position:
+                    sightings.append((position, now))
             time.sleep(POLL_SECONDS)
         connection.close()
 
     def position(self, partition: int) -> int:
-        steps = self.seen.get(partition)
-        return steps[-1][0] if steps else -1
+        sightings = self.seen.get(partition)
+        return sightings[-1][0] if sightings else -1
 
 
 class Processors:
-    """Processor time of the children of a supervisor, from the end of the warm-up on."""
+    """Processor time of a supervisor's children since the end of the warm-up."""
 
     def __init__(self, supervisor: int) -> None:
         self._children = {_name(child): child for child in psutil.Process(supervisor).children()}
@@ -131,15 +134,15 @@ class Processors:
         return bool(self._before)
 
     def begin(self) -> None:
-        """The warm-up is over."""
+        """Start to measure: the warm-up is over."""
         self._before = {name: _seconds(child) for name, child in self._children.items()}
 
     def count(self) -> None:
-        """One more basket since the warm-up."""
+        """Count one basket after the warm-up."""
         self._baskets += 1
 
     def per_basket_ms(self) -> dict[str, float]:
-        """Processor time per basket of each child."""
+        """Processor time per basket of each child, in ms."""
         return {
             name: (_seconds(child) - self._before[name]) * 1000 / self._baskets
             for name, child in self._children.items()
@@ -173,10 +176,10 @@ def _run(
             processors.count()
         sent.append((time.perf_counter(), producer.send("bopis.stock", key=key, value=value)))
     producer.flush()
-    places = [(at, future.get(PATIENCE_SECONDS)) for at, future in sent]
+    appended = [(at, future.get(PATIENCE_SECONDS)) for at, future in sent]
     ends: dict[int, int] = {}
-    for _, place in places:
-        ends[place.partition] = max(ends.get(place.partition, -1), place.offset)
+    for _, record in appended:
+        ends[record.partition] = max(ends.get(record.partition, -1), record.offset)
     end = time.perf_counter() + PATIENCE_SECONDS
     while any(reader.position(it) < ends[it] for it in ends) and time.perf_counter() < end:
         time.sleep(0.01)
@@ -184,31 +187,35 @@ def _run(
     reader.over.set()
     reader.join()
     producer.close()
-    warm = [(at, place) for at, place in places if at >= began + WARM_UP_SECONDS]
+    warm = [(at, record) for at, record in appended if at >= began + WARM_UP_SECONDS]
     return {**percentiles(warm, reader.seen), "cpu_ms": cpu_ms}
 
 
-def percentiles(places: list[tuple[float, Any]], seen: dict[int, list[tuple[int, float]]]) -> dict[str, Any]:
+def percentiles(appended: list[tuple[float, Any]], seen: dict[int, list[tuple[int, float]]]) -> dict[str, Any]:
+    """Percentiles of the waits in ms, and the number of records that no position covers.
+
+    `appended` are the times of sending with the record's partition and offset; `seen` are positions by partition, each
+    with the time when it was first seen.
+    """
     waits: list[float] = []
     lost = 0
     index = dict.fromkeys(seen, 0)
-    for at, place in sorted(places, key=lambda it: (it[1].partition, it[1].offset)):
-        steps = seen.get(place.partition, [])
-        number = index.get(place.partition, 0)
-        while number < len(steps) and steps[number][0] < place.offset:
+    for at, record in sorted(appended, key=lambda sent: (sent[1].partition, sent[1].offset)):
+        sightings = seen.get(record.partition, [])
+        number = index.get(record.partition, 0)
+        while number < len(sightings) and sightings[number][0] < record.offset:
             number += 1
-        index[place.partition] = number
-        if number == len(steps):
+        index[record.partition] = number
+        if number == len(sightings):
             lost += 1
         else:
-            waits.append((steps[number][1] - at) * 1000)
-    waits.sort()
+            waits.append((sightings[number][1] - at) * 1000)
     return {
-        "p50_ms": waits[len(waits) // 2],
-        "p95_ms": waits[len(waits) * 95 // 100],
-        "p99_ms": waits[len(waits) * 99 // 100],
+        "p50_ms": quantile(waits, 0.50),
+        "p95_ms": quantile(waits, 0.95),
+        "p99_ms": quantile(waits, 0.99),
         "lost": lost,
-        "messages": len(places),
+        "messages": len(appended),
     }
 
 

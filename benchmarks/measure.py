@@ -1,4 +1,4 @@
-"""What every benchmark says about itself: the machine, the versions, medians."""
+"""Common parts of benchmark reports: the machine, the versions, medians, and the output."""
 
 import json
 import os
@@ -24,12 +24,12 @@ def machine_line() -> str:
 
 
 def versions(*distributions: str) -> dict[str, str]:
-    """The installed version of each distribution."""
+    """Installed version of each distribution."""
     return {name: version(name) for name in distributions}
 
 
 def median(values: Iterable[float]) -> float:
-    """The median of several runs."""
+    """Median of several runs."""
     return statistics.median(values)
 
 

@@ -1,4 +1,4 @@
-"""Till messages for the benchmarks: seeded, 40 stores with four tills each, a few SKUs sold most."""
+"""Seeded till messages: 40 stores with four tills each; a few SKUs make most of the sales."""
 
 import random
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ SEED = 20_261_122
 
 
 def sales(count: int, lines: int, seed: int = SEED) -> Iterator[tuple[bytes, bytes]]:
-    """Baskets of so many lines as (key, value); popularity of SKUs falls with their rank, as in shops."""
+    """`count` baskets of `lines` lines each, as (key, value). The popularity of SKUs falls with their rank."""
     chance = random.Random(seed)
     codes = [f"{4_000_000 + rank * 7:08d}" for rank in range(SKUS)]
     weights = list(accumulate(1 / (rank + 10) for rank in range(SKUS)))

@@ -1,4 +1,4 @@
-"""Processor time of each process while something is measured."""
+"""Processor time of each process during a measurement."""
 
 import os
 from collections.abc import Callable
@@ -9,26 +9,26 @@ import psutil
 LOG, LOAD = "log", "benchmark_itself"
 
 
-class Told(NamedTuple):
-    """A result, and the processor seconds that each process took for it."""
+class TrafficCost(NamedTuple):
+    """A result of `Traffic`, and the processor seconds of each process for it."""
 
     result: dict[str, Any]
     cpu_s: dict[str, float]
 
     def per_second_ms(self) -> dict[str, float]:
-        """Milliseconds of processor time per second that passed."""
+        """Milliseconds of processor time per second of wall clock."""
         return {name: it * 1000 / self.result["seconds"] for name, it in self.cpu_s.items()}
 
-    def per_order_ms(self, alone: "Told") -> dict[str, float]:
-        """Milliseconds of processor time per order, without what the same baskets took alone."""
+    def per_order_ms(self, alone: "TrafficCost") -> dict[str, float]:
+        """Milliseconds of processor time per order, without the time of the same baskets alone."""
         share = self.result["seconds"] / alone.result["seconds"]
         return {
             name: (it - alone.cpu_s[name] * share) * 1000 / self.result["orders"] for name, it in self.cpu_s.items()
         }
 
 
-class Spent:
-    """The processes of one run: the children of a supervisor, the log beside it, and whoever measures."""
+class ProcessTimes:
+    """Processor times of one run: the children of a supervisor, the log, and the benchmark itself."""
 
     def __init__(self, supervisor: int) -> None:
         own = psutil.Process(os.getpid())
@@ -36,11 +36,11 @@ class Spent:
         self._processes[LOG] = next(it for it in own.children() if it.pid != supervisor)
         self._processes[LOAD] = own
 
-    def of(self, measured: Callable[[], dict[str, Any]]) -> Told:
-        """Run something and tell what it took."""
+    def measure(self, traffic: Callable[[], dict[str, Any]]) -> TrafficCost:
+        """Send the traffic; returns its result with the processor time of each process."""
         before = self._seconds()
-        result = measured()
-        return Told(result, {name: it - before[name] for name, it in self._seconds().items()})
+        result = traffic()
+        return TrafficCost(result, {name: it - before[name] for name, it in self._seconds().items()})
 
     def _seconds(self) -> dict[str, float]:
         times = {name: it.cpu_times() for name, it in self._processes.items()}

@@ -1,25 +1,26 @@
-"""Where the time of an order goes: when the log appended each message on its way from placed to promised."""
+"""Time of each step of an order from placed to promised, by the log's append times."""
 
 from collections.abc import Iterable
 from itertools import pairwise
 from typing import Any
 
 from benchmarks.measure import median
-from benchmarks.orders_hearing import records_of
+from benchmarks.orders_reading import records_of
+from bopis.names import ORDER_EVENTS_TOPIC, ORDERS_TOPIC, STOCK_TOPIC
 
-# Each step by its topic and the type of its message, in the order in which an order takes them.
+# Topic and message type of each step, in the order of the steps.
 STEPS = {
-    "placed": ("orders", "bopis.order.place."),
-    "routing_asked": ("order-events", "bopis.orders.routing_requested."),
-    "routed": ("orders", "bopis.order.routed."),
-    "hold_asked": ("stock", "bopis.stock.reserve."),
-    "held": ("orders", "bopis.inventory.stock_reserved."),
-    "promised": ("order-events", "bopis.orders.order_promised."),
+    "placed": (ORDERS_TOPIC, "bopis.order.place."),
+    "routing_asked": (ORDER_EVENTS_TOPIC, "bopis.orders.routing_requested."),
+    "routed": (ORDERS_TOPIC, "bopis.order.routed."),
+    "hold_asked": (STOCK_TOPIC, "bopis.stock.reserve."),
+    "held": (ORDERS_TOPIC, "bopis.inventory.stock_reserved."),
+    "promised": (ORDER_EVENTS_TOPIC, "bopis.orders.order_promised."),
 }
 
 
 class Hops:
-    """Append times of every order's steps; read once, when all is over."""
+    """Append times of the steps of every order; read once, at the end of the run."""
 
     def __init__(self, bootstrap: str, prefix: str) -> None:
         self._times: dict[str, dict[str, int]] = {name: {} for name in STEPS}
@@ -34,23 +35,23 @@ class Hops:
                 self._times[name].setdefault(_order(record, name), record.timestamp)
 
     def waits_ms(self, orders: Iterable[str]) -> dict[str, dict[str, float]]:
-        """The waits of each step since the one before it, and of all together: the median, and what the quickest
-        of a hundred took, which tells of the way without the waiting for a core."""
+        """Milliseconds from each step to the next, and from the first to the last: median (``p50``) and first
+        percentile (``p1``), which shows the step without the wait for a core."""
         numbers, names = list(orders), list(STEPS)
-        ways = {f"{before}_to_{after}": (before, after) for before, after in pairwise(names)}
-        found = {name: self._waits(way, numbers) for name, way in ways.items()}
+        pairs = {f"{before}_to_{after}": (before, after) for before, after in pairwise(names)}
+        found = {name: self._waits(pair, numbers) for name, pair in pairs.items()}
         found["all"] = self._waits((names[0], names[-1]), numbers)
         return {name: {"p50": median(it), "p1": it[len(it) // 100]} for name, it in found.items() if it}
 
-    def _waits(self, way: tuple[str, str], orders: list[str]) -> list[float]:
-        before, after = (self._times[name] for name in way)
+    def _waits(self, pair: tuple[str, str], orders: list[str]) -> list[float]:
+        before, after = (self._times[name] for name in pair)
         return sorted(float(after[it] - before[it]) for it in orders if it in before and it in after)
 
 
 def _order(record: Any, name: str) -> str:
     if name != "hold_asked":
         return str(record.key.decode())
-    # A request to a store is keyed by the store; whom it is about stands beside it.
-    marked = b'"correlation":"'
-    begins = record.value.index(marked) + len(marked)
+    # A request to a store has the store as its key; the order is its correlation.
+    marker = b'"correlation":"'
+    begins = record.value.index(marker) + len(marker)
     return str(record.value[begins : record.value.index(b'"', begins)].decode())

@@ -1,7 +1,7 @@
-"""The world of the orders' benchmark: stores on a map with stock and hands enough, tills, and orders. All seeded.
+"""Stores with stock and staff, tills, and orders for the benchmark of orders. All seeded.
 
-Every store carries the same SKUs, of which a few are sold most; ``CAPACITY_MINUTES`` is what a store's hands can pick
-in an hour, set so high that what is measured is the engine and not a queue of work that no longer promises anything.
+Every store carries the same SKUs, and a few of them make most of the sales. ``CAPACITY_MINUTES`` is the picking work
+that a store can do in an hour. It is so high that the stores' queues never limit the promises: the engine is measured.
 """
 
 import random
@@ -15,11 +15,12 @@ import msgspec
 
 from bopis.domain.inventory.messages import PosSale, SaleLine, StockLine, StockReceived
 from bopis.domain.message import Message
+from bopis.domain.orders.lines import WantedLine
 from bopis.domain.orders.messages import PlaceOrder
 from bopis.domain.orders.numbers import number_from
-from bopis.domain.orders.terms import Allows, Consent, CustomerRef
-from bopis.domain.orders.units import WantedLine
-from bopis.services.directory import StoreRecord
+from bopis.domain.orders.vocabulary import Allows, Consent, CustomerRef
+from bopis.names import STOCK_TOPIC, STORES_TOPIC
+from bopis.services.store_directory import StoreRecord
 from bopis.wire.orders import ORDERS
 from bopis.wire.stock import STOCK
 
@@ -32,14 +33,14 @@ UNITS_RECEIVED = 10_000
 CAPACITY_MINUTES = 6_000
 SEED = 20_261_122
 SCARCE = "scarce-unit"
-# A customer's name and address, sealed, take about so many characters.
+# Length of a typical customer's encrypted name and address.
 SEALED = "s" * 220
 
 Placed = tuple[str, bytes]
 
 
-class Keyed(NamedTuple):
-    """One record for the log."""
+class KeyedRecord(NamedTuple):
+    """A record for the log: topic without prefix, key, value."""
 
     topic: str
     key: bytes
@@ -47,7 +48,7 @@ class Keyed(NamedTuple):
 
 
 class World:
-    """Stores, and what they carry. Each call goes on in the same chance."""
+    """Stores and their SKUs. All calls draw from one seeded random source."""
 
     def __init__(self, stores: int = STORES, skus: int = SKUS) -> None:
         self.stores = [f"{1_000 + number}" for number in range(stores)]
@@ -59,13 +60,13 @@ class World:
         self._begin = datetime.now(UTC) - timedelta(seconds=30)
 
     def opening(self) -> dict[str, list[tuple[bytes, bytes]]]:
-        """Per topic: the stores as they were imported, and their first delivery."""
+        """By topic: records (key, value) of the stores as imported, and of their first deliveries."""
         filled: dict[str, list[tuple[bytes, bytes]]] = {}
         for topic, key, value in self._opening():
             filled.setdefault(topic, []).append((key, value))
         return filled
 
-    def _opening(self) -> Iterator[Keyed]:
+    def _opening(self) -> Iterator[KeyedRecord]:
         lines = tuple(StockLine(sku=sku, quantity=UNITS_RECEIVED) for sku in self._codes)
         for store in self.stores:
             record = StoreRecord(
@@ -76,11 +77,11 @@ class World:
                 time_zone="America/Chicago",
                 capacity_minutes=CAPACITY_MINUTES,
             )
-            yield Keyed("stores", store.encode(), msgspec.json.encode(record))
+            yield KeyedRecord(STORES_TOPIC, store.encode(), msgspec.json.encode(record))
             yield self._received(store, "opening", lines)
 
-    def scarce(self, units: int, stores: int) -> tuple[list[str], list[Keyed]]:
-        """So many units of one SKU over a few stores, as evenly as they go: the stores, and their deliveries."""
+    def scarce(self, units: int, stores: int) -> tuple[list[str], list[KeyedRecord]]:
+        """Distribute units of one SKU over a few stores as evenly as possible: the stores, and their deliveries."""
         chosen = self.stores[:stores]
         parts = [units // stores + (number < units % stores) for number in range(stores)]
         received = [
@@ -89,22 +90,22 @@ class World:
         ]
         return chosen, received
 
-    def baskets(self, number: int) -> list[Keyed]:
-        """So many baskets of the tills."""
+    def baskets(self, number: int) -> list[KeyedRecord]:
+        """`number` baskets of random tills."""
         return [self._basket() for _ in range(number)]
 
     def orders(self, number: int) -> list[Placed]:
-        """So many orders, each at a store of its own choice: number and message."""
+        """`number` orders, each at a random store: order number and message."""
         return [self._order(self._chance.choice(self.stores), self._skus(LINES_PER_ORDER)) for _ in range(number)]
 
     def buyers(self, number: int, stores: list[str]) -> list[Placed]:
-        """So many orders of one scarce unit; every second one takes any of the stores."""
+        """`number` orders of one scarce unit; every second one accepts any store."""
         return [self._order(self._chance.choice(stores), [SCARCE], anywhere=bool(it % 2)) for it in range(number)]
 
     def _skus(self, number: int) -> list[str]:
         return list(dict.fromkeys(self._chance.choices(self._codes, cum_weights=self._weights, k=number * 2)))[:number]
 
-    def _basket(self) -> Keyed:
+    def _basket(self) -> KeyedRecord:
         chance = self._chance
         store = chance.choice(self.stores)
         till = f"till/{store}/{chance.randrange(TILLS)}"
@@ -113,14 +114,14 @@ class World:
         body = PosSale(basket=f"{till}/{sequence}", lines=tuple(SaleLine(sku, 1, 299) for sku in sold))
         return self._stock(store, till, f"{sequence}", body, sequence)
 
-    def _received(self, store: str, document: str, lines: tuple[StockLine, ...]) -> Keyed:
+    def _received(self, store: str, document: str, lines: tuple[StockLine, ...]) -> KeyedRecord:
         return self._stock(store, f"desk/{store}", document, StockReceived(document=document, lines=lines))
 
-    def _stock(self, store: str, source: str, name: str, body: object, sequence: int | None = None) -> Keyed:
+    def _stock(self, store: str, source: str, name: str, body: object, sequence: int | None = None) -> KeyedRecord:
         message = Message(id=name, source=source, time=self._begin, subject=store, data=body)
         if sequence is not None:
             message = msgspec.structs.replace(message, seq=sequence)
-        return Keyed("stock", store.encode(), STOCK.encode_trusted(message))
+        return KeyedRecord(STOCK_TOPIC, store.encode(), STOCK.encode_trusted(message))
 
     def _order(self, store: str, skus: list[str], anywhere: bool = False) -> Placed:
         serial = next(self._orders)

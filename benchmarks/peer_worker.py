@@ -1,7 +1,7 @@
-"""One peer of `benchmarks.peers`, run by the peers' own interpreter: imports nothing of the product.
+"""One peer of `benchmarks.peers`, run by the peers' own interpreter: it imports nothing of the product.
 
-Each keeps units on hand by store and SKU the way its own guide shows, and prints the CPU seconds it took from the
-first message on.
+Each peer keeps units on hand by store and SKU as its own guide shows, and prints the CPU seconds since its first
+message.
 """
 
 import asyncio
@@ -20,15 +20,15 @@ began: list[float] = []
 
 
 def begin() -> None:
-    """The first message is here."""
+    """Start to measure, at the first message."""
     if not began:
         began.append(time.process_time())
 
 
-def tell(worked_off: int) -> None:
-    """The one line that the benchmark reads."""
+def print_result(processed: int) -> None:
+    """Print the line that the benchmark reads."""
     seconds = time.process_time() - began[0]
-    os.write(1, json.dumps({"cpu_seconds": seconds, "worked_off": worked_off}).encode() + b"\n")
+    os.write(1, json.dumps({"cpu_seconds": seconds, "processed": processed}).encode() + b"\n")
 
 
 def quix(bootstrap: str, topic_name: str, count: int, folder: Path) -> None:
@@ -54,11 +54,11 @@ def quix(bootstrap: str, topic_name: str, count: int, folder: Path) -> None:
 
     app.dataframe(app.topic(topic_name, value_deserializer="json")).update(sell, stateful=True)
     app.run(count=count, collect=False)
-    tell(handled)
+    print_result(handled)
 
 
 def bytewax(bootstrap: str, topic_name: str, _count: int, folder: Path) -> None:
-    """Bytewax: one state per store and SKU, recovery store on, snapshots every second. It reads the whole topic."""
+    """Bytewax: one state per store and SKU, recovery store, snapshots every second. It reads the whole topic."""
     from datetime import timedelta
 
     import bytewax.operators as op
@@ -72,10 +72,10 @@ def bytewax(bootstrap: str, topic_name: str, _count: int, folder: Path) -> None:
 
     class Nowhere(StatelessSinkPartition[Any]):  # type: ignore[misc]  # the peer is not installed where types are checked
         def write_batch(self, items: list[Any]) -> None:
-            """What is wanted is the state."""
+            """Discard the items: only the state is measured."""
 
     class Sink(DynamicSink[Any]):  # type: ignore[misc]  # as above
-        def build(self, *_place: Any) -> Nowhere:
+        def build(self, *_: Any) -> Nowhere:
             return Nowhere()
 
     def lines(message: Any) -> Iterator[tuple[str, int]]:
@@ -95,11 +95,11 @@ def bytewax(bootstrap: str, topic_name: str, _count: int, folder: Path) -> None:
     op.output("nowhere", op.stateful_map("on-hand", sold, subtract), Sink())
     init_db_dir(folder, 1)
     cli_main(flow, recovery_config=RecoveryConfig(folder), epoch_interval=timedelta(seconds=EPOCH_SECONDS))
-    tell(handled)
+    print_result(handled)
 
 
 def by_hand(bootstrap: str, topic_name: str, count: int, folder: Path) -> None:
-    """aiokafka and a dict: offsets committed after each fetch, the state kept nowhere."""
+    """aiokafka and a dict: offsets are committed after each fetch, the state is not stored."""
     import orjson
     from aiokafka import AIOKafkaConsumer
 
@@ -125,7 +125,7 @@ def by_hand(bootstrap: str, topic_name: str, count: int, folder: Path) -> None:
                         on_hand[cell] = on_hand.get(cell, 0) - line["quantity"]
                 handled += len(records)
             await consumer.commit()
-        tell(handled)
+        print_result(handled)
         await consumer.stop()
         return handled
 

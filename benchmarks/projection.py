@@ -1,9 +1,9 @@
-"""Till lines into SQL: movement lines a second with the whole history, on one core, with no log in between.
+"""Till lines into SQL: movement lines per second with the whole history, on one core, without a log.
 
 ``history`` folds the stock log and writes every movement; ``levels`` writes the inventory's changelog of the same
-lines. Both in transactions of as many records as a worker hands over when it is behind. ``client_core_lines_s`` is
-by processor time of this process alone: what a core of its own gives, whatever else the machine does and whoever
-serves the database. PostgreSQL is measured by its URL, after ``--database``.
+lines. Both use transactions of the size that a worker writes when it is behind. ``client_core_lines_s`` divides by the
+processor time of this process alone, so it depends neither on other load nor on the database server. For PostgreSQL
+give its URL with ``--database``.
 """
 
 import argparse
@@ -17,12 +17,13 @@ from typing import Any, NamedTuple
 
 from benchmarks.measure import machine_line, median, report, versions
 from benchmarks.messages import sales
+from bopis.names import LEVELS_TOPIC, STOCK_TOPIC
 from bopis.readside.engine import connect
 from bopis.readside.migrate import drop, upgrade
 from bopis.readside.writer import Projection
-from streams.inventory import InventoryProcessor
-from streams.rules import step
-from streams.table import Table
+from streams.engine.exact_step import step
+from streams.engine.table import PartitionTable
+from streams.processors.inventory import InventoryProcessor
 
 LINES = 200_000
 LINES_PER_BASKET = 5
@@ -41,45 +42,45 @@ class Record(NamedTuple):
 
 
 def main() -> None:
-    """Several runs into fresh tables; medians are printed."""
+    """Run several times into new tables, and report medians."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", action="store_true", help="one JSON document")
     parser.add_argument("--runs", type=int, default=3, help="runs per database; medians are printed")
     parser.add_argument("--lines", type=int, default=LINES, help="movement lines per run")
     parser.add_argument("--transaction", type=int, default=RECORDS_PER_TRANSACTION, help="records per transaction")
     parser.add_argument("--database", help="measure this URL as well; its tables are dropped")
-    given = parser.parse_args()
+    options = parser.parse_args()
     gc.set_threshold(GC_THRESHOLD, 50, 100)
-    stock = stock_records(given.lines)
-    feeds = {"history": ("stock", stock), "levels": ("inventory-levels", changelog(stock))}
+    stock = stock_records(options.lines)
+    feeds = {"history": (STOCK_TOPIC, stock), "levels": (LEVELS_TOPIC, changelog(stock))}
     document: dict[str, Any] = {
         "machine": machine_line(),
         "versions": versions("sqlalchemy", "psycopg", "msgspec"),
-        "runs": given.runs,
-        "lines": given.lines,
-        "records_per_transaction": given.transaction,
+        "runs": options.runs,
+        "lines": options.lines,
+        "records_per_transaction": options.transaction,
     }
     with tempfile.TemporaryDirectory(prefix="bopis-bench-") as folder:
         urls = {"sqlite": f"sqlite:///{Path(folder) / 'readside.sqlite3'}"}
-        if given.database:
-            urls["given"] = given.database
+        if options.database:
+            urls["given"] = options.database
         for name, url in urls.items():
-            runs = [measure(url, feeds, given.lines, given.transaction) for _ in range(given.runs)]
+            runs = [measure(url, feeds, options.lines, options.transaction) for _ in range(options.runs)]
             document[name] = {figure: round(median(run[figure] for run in runs)) for figure in runs[0]}
-    report(document, given.json)
+    report(document, options.json)
 
 
 def stock_records(lines: int) -> list[Record]:
-    """Baskets as the log would have them."""
+    """Baskets as records of the stock topic."""
     now_ms = int(time.time() * 1000)
     baskets = sales(lines // LINES_PER_BASKET, LINES_PER_BASKET)
     return [Record(offset, now_ms + offset, key, value) for offset, (key, value) in enumerate(baskets)]
 
 
 def changelog(stock: Sequence[Record]) -> list[Record]:
-    """What the inventory worker writes for them."""
+    """Changelog that the inventory worker writes for these records."""
     processor = InventoryProcessor()
-    table = Table(processor)
+    table = PartitionTable(processor)
     written: list[Record] = []
     for first in range(0, len(stock), RECORDS_PER_COMMIT):
         records = stock[first : first + RECORDS_PER_COMMIT]
@@ -91,7 +92,7 @@ def changelog(stock: Sequence[Record]) -> list[Record]:
 
 
 def measure(url: str, feeds: dict[str, tuple[str, list[Record]]], lines: int, size: int) -> dict[str, float]:
-    """One run: each feed into fresh tables."""
+    """Lines per second of one run: every feed, into new tables."""
     engine = connect(url)
     drop(engine)
     upgrade(engine)

@@ -1,7 +1,7 @@
-"""Restart with a large table: from the start of the process to the first decision it could make.
+"""Restart with a large table: seconds from the start of the process until it can decide.
 
-``seconds`` and ``rss_mb`` are those of the inventory worker over the embedded log, with 1,000,000 rows made by
-real sales. ``stock_faust_seconds`` is a stock Faust Table recovering fewer rows, scaled to as many in proportion.
+``seconds`` and ``rss_mb`` are those of the inventory worker over the embedded log, with 1,000,000 rows made by sales.
+``stock_faust_seconds`` is the recovery of a stock Faust Table with fewer rows, scaled to the same number of rows.
 """
 
 import argparse
@@ -33,36 +33,36 @@ SECONDS_MAX = 300
 
 
 def main() -> None:
-    """Make the rows once, then restart several times."""
+    """Make the rows once, restart several times, and report medians."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", action="store_true", help="one JSON document")
     parser.add_argument("--runs", type=int, default=3, help="restarts; medians are printed")
     parser.add_argument("--rows", type=int, default=ROWS, help="rows of the table")
-    given = parser.parse_args()
+    options = parser.parse_args()
     with embedded_log() as log:
         log.create(f"{PREFIX}stock", PARTITIONS)
-        count = log.fill(f"{PREFIX}stock", one_sale_of_each(given.rows))
+        count = log.fill(f"{PREFIX}stock", one_sale_of_each(options.rows))
         _worker(log, "ours", f"{PREFIX}stock", count)
-        runs = [restart(log) for _ in range(given.runs)]
-        stock_seconds = [stock_scaled(log, run, given.rows) for run in range(given.runs)]
+        runs = [restart(log) for _ in range(options.runs)]
+        stock_seconds = [stock_scaled(log, run, options.rows) for run in range(options.runs)]
     report(
         {
             "machine": machine_line(),
             "versions": versions("faust-streaming", "aiokafka", "msgspec"),
-            "runs": given.runs,
+            "runs": options.runs,
             "rows": runs[0]["rows"],
             "seconds": round(median(run["seconds"] for run in runs), 2),
             "rss_mb": round(median(run["rss_mb"] for run in runs)),
             "stock_faust_seconds": round(median(stock_seconds), 1),
             "stock_faust_rows_measured": STOCK_ROWS,
-            "stock_faust_scaled": given.rows != STOCK_ROWS,
+            "stock_faust_scaled": options.rows != STOCK_ROWS,
         },
-        given.json,
+        options.json,
     )
 
 
 def one_sale_of_each(rows: int) -> Iterator[tuple[bytes, bytes]]:
-    """Baskets that together sell each SKU of each store once, so that every sale line makes a row."""
+    """Baskets that sell each SKU of each store once, so that every line makes a row."""
     now = datetime.now(UTC)
     for number in range(rows // LINES):
         store, part = f"{300 + number % STORES}", number // STORES
@@ -80,7 +80,7 @@ def one_sale_of_each(rows: int) -> Iterator[tuple[bytes, bytes]]:
 
 
 def restart(log: Log) -> dict[str, Any]:
-    """Start the worker over what it left, and stop it as soon as it is ready."""
+    """Start the worker on its own changelog, and stop it as soon as it is ready."""
     environment = {
         **os.environ,
         "BOPIS_DATA_DIR": str(log.data_dir),
@@ -97,17 +97,17 @@ def restart(log: Log) -> dict[str, Any]:
     )
     try:
         assert process.stdout is not None
-        told = json.loads(process.stdout.readline())
+        ready = json.loads(process.stdout.readline())
         seconds = time.monotonic() - began
         rss_mb = psutil.Process(process.pid).memory_info().rss / 2**20
     finally:
         process.terminate()
         process.wait(SECONDS_MAX)
-    return {"rows": told["rows"], "seconds": seconds, "rss_mb": rss_mb}
+    return {"rows": ready["rows"], "seconds": seconds, "rss_mb": rss_mb}
 
 
 def stock_scaled(log: Log, run: int, rows: int) -> float:
-    """Seconds of a stock Faust Table for so many rows: start-up as it is, the time per row in proportion."""
+    """Seconds of a stock Faust Table for `rows` rows: start-up as measured, time per row scaled."""
     start_up, measured = stock_restart(log, run, STOCK_ROWS_FEW), stock_restart(log, run, STOCK_ROWS)
     return start_up + (measured - start_up) * (rows - STOCK_ROWS_FEW) / (STOCK_ROWS - STOCK_ROWS_FEW)
 

@@ -1,9 +1,9 @@
-"""How the inventory worker scales: with workers, with the number of rows, and what its rows cost at a restart.
+"""Scaling of the inventory worker with the number of workers and of rows, and the cost of its rows at a restart.
 
-``workers``: the same backlog of ten-line baskets worked off by one worker and by two, lines per second of wall clock
-from the moment the backlog is released until the changelog covers it. ``rows``: microseconds of CPU per sale line over
-tables of growing size, recovered from the log first, each line on a row chosen evenly, which is the worst case for the
-processor's caches. ``restart``: seconds from the start of the process to ready, and bytes of resident memory per row.
+``workers``: lines per second of wall clock for the same backlog of ten-line baskets with one worker and with two, from
+the release of the backlog until the changelog covers it. ``rows``: microseconds of CPU per sale line over tables of
+growing size, recovered from the log first; each line is on a random row, the worst case for the processor's caches.
+Also for each size: seconds from the start of the process to ready, and bytes of resident memory per row.
 """
 
 import argparse
@@ -28,8 +28,9 @@ from benchmarks.messages import sales
 from benchmarks.recovery import STORES, one_sale_of_each, restart
 from bopis.domain.inventory.messages import PosSale, SaleLine
 from bopis.domain.message import Message
+from bopis.names import LEVELS_TOPIC
+from bopis.wire.changelog import CLAIM_KEY, POSITION_KEY, Claim, decode_position
 from bopis.wire.stock import STOCK
-from streams.changelog import CLAIM_KEY, POSITION_KEY, Claim, decode_position
 
 ROWS = (100_000, 1_000_000, 4_000_000)
 BASKETS = 40_000
@@ -43,27 +44,27 @@ SECONDS_MAX = 300
 
 
 def main() -> None:
-    """Both parts; medians of the runs of the first."""
+    """Measure both parts, and report medians of the first one."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", action="store_true", help="one JSON document")
     parser.add_argument("--runs", type=int, default=3, help="runs with one and with two workers; medians are printed")
     parser.add_argument("--rows", type=int, nargs="*", default=ROWS, help="sizes of the table")
     add_engine_option(parser)
-    given = parser.parse_args()
+    options = parser.parse_args()
     document: dict[str, Any] = {
         "machine": machine_line(),
         "versions": versions("faust-streaming", "aiokafka", "msgspec", "uvloop"),
-        "engine": given.engine,
-        "runs": given.runs,
+        "engine": options.engine,
+        "runs": options.runs,
     }
-    with running_log(given.engine) as log:
-        document["workers"] = workers(log, given.runs)
+    with running_log(options.engine) as log:
+        document["workers"] = workers(log, options.runs)
     sizes = {}
-    for rows in given.rows:
-        with running_log(given.engine) as log:
+    for rows in options.rows:
+        with running_log(options.engine) as log:
             sizes[str(rows)] = on_rows(log, rows)
     document["rows"] = sizes
-    report(document, given.json)
+    report(document, options.json)
 
 
 def workers(log: Log, runs: int) -> dict[str, Any]:
@@ -80,11 +81,11 @@ def workers(log: Log, runs: int) -> dict[str, Any]:
 
 
 def seconds_of(log: Log, prefix: str, count: int, messages: list[tuple[bytes, bytes]]) -> float:
-    """Seconds from waking the workers to the last commit. They share the partitions before they are suspended; the
-    backlog is filled in while they sleep, for less time than their sessions last."""
+    """Seconds from resuming the workers to the last commit. The workers share the partitions and are then suspended;
+    the backlog is published while they are suspended, in less time than their session time-out."""
     log.create(f"{prefix}stock", PARTITIONS)
     processes = [start_worker(log, prefix, f"worker-{number}") for number in range(count)]
-    changelog = Changelog(log, prefix)
+    changelog = ChangelogProgress(log, prefix)
     try:
         changelog.wait_for_owners(count)
         for process in processes:
@@ -104,7 +105,7 @@ def seconds_of(log: Log, prefix: str, count: int, messages: list[tuple[bytes, by
 
 
 def start_worker(log: Log, prefix: str, instance: str) -> "subprocess.Popen[str]":
-    """An inventory worker as a machine of its own would run it."""
+    """Start an inventory worker as on a machine of its own."""
     environment = {
         **os.environ,
         "BOPIS_DATA_DIR": str(log.data_dir),
@@ -117,51 +118,51 @@ def start_worker(log: Log, prefix: str, instance: str) -> "subprocess.Popen[str]
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
 
 
-class Changelog:
-    """What the changelog says by now: who owns each partition, and how far it is."""
+class ChangelogProgress:
+    """Reads the changelog: owner and position of each partition."""
 
     def __init__(self, log: Log, prefix: str) -> None:
         self._sources = [TopicPartition(f"{prefix}stock", number) for number in range(PARTITIONS)]
-        self._topic = f"{prefix}inventory-levels"
+        self._topic = f"{prefix}{LEVELS_TOPIC}"
         self._consumer = KafkaConsumer(bootstrap_servers=log.bootstrap, group_id=None, auto_offset_reset="earliest")
         self._owners: dict[int, str] = {}
         self._positions: dict[int, int] = {}
 
     def wait_for_owners(self, count: int) -> None:
-        """Until every partition is claimed, by so many workers together, and none was claimed anew for a while."""
+        """Wait until `count` workers own all partitions, and no claim has come for SETTLED_SECONDS."""
         end, settled = time.monotonic() + SECONDS_MAX, 0.0
         while len(self._consumer.partitions_for_topic(self._topic) or ()) < PARTITIONS:
-            self._wait(end, "the workers made no changelog")
+            self._wait(end, "the workers created no changelog")
         self._consumer.assign([TopicPartition(self._topic, number) for number in range(PARTITIONS)])
         while time.monotonic() < settled + SETTLED_SECONDS or len(self._owners) < PARTITIONS:
             before = dict(self._owners)
-            self._look()
+            self._poll()
             if before != self._owners or len(set(self._owners.values())) != count:
                 settled = time.monotonic()
-            self._wait(end, f"the partitions did not spread over {count} workers")
+            self._wait(end, f"the partitions were not shared by {count} workers")
 
-    def begin_at_end(self) -> None:
-        """Leave out what stands there by now."""
+    def seek_to_end(self) -> None:
+        """Skip the records that are in the changelog now."""
         partitions = [TopicPartition(self._topic, number) for number in range(PARTITIONS)]
         self._consumer.assign(partitions)
         for tp, offset in self._consumer.end_offsets(partitions).items():
             self._consumer.seek(tp, offset)
 
     def ends_of_source(self) -> dict[int, int]:
-        """The newest offset of each partition of the source."""
+        """The last offset of each partition of the source."""
         return {tp.partition: offset - 1 for tp, offset in self._consumer.end_offsets(self._sources).items()}
 
     def wait_for_positions(self, ends: dict[int, int]) -> None:
-        """Until everything up to these offsets is decided and committed."""
+        """Wait until the records up to these offsets are decided and committed."""
         end = time.monotonic() + SECONDS_MAX
         while any(self._positions.get(number, -1) < offset for number, offset in ends.items()):
-            self._look()
-            self._wait(end, "the backlog was not worked off")
+            self._poll()
+            self._wait(end, "the backlog was not processed")
 
     def close(self) -> None:
         self._consumer.close()
 
-    def _look(self) -> None:
+    def _poll(self) -> None:
         for tp, records in self._consumer.poll(POLL_MS).items():
             for record in records:
                 if record.key == CLAIM_KEY:
@@ -176,12 +177,12 @@ class Changelog:
 
 
 def on_rows(log: Log, rows: int) -> dict[str, Any]:
-    """Cost of a line over a table of so many rows, and what the table costs at a restart."""
+    """CPU per line over a table with `rows` rows, and the cost of the table at a restart."""
     topic = f"{PREFIX}stock"
     log.create(topic, PARTITIONS)
     empty_mb = restart(log)["rss_mb"]
     count = log.fill(topic, one_sale_of_each(rows))
-    work_off(log, count)
+    process_all(log, count)
     restarted = restart(log)
     return {
         "cpu_us_per_line": round(seconds_on_rows(log, rows) * 1e6 / (BASKETS_ON_ROWS * LINES_PER_BASKET), 2),
@@ -191,21 +192,21 @@ def on_rows(log: Log, rows: int) -> dict[str, Any]:
     }
 
 
-def work_off(log: Log, count: int) -> None:
-    """Let a worker decide so many messages, and stop it."""
+def process_all(log: Log, count: int) -> None:
+    """Run a worker until it has decided `count` messages."""
     command = [sys.executable, "-m", "benchmarks.stream_worker", "ours", log.bootstrap, PREFIX, str(count), "0"]
     environment = {**os.environ, "BOPIS_BENCH_DATA": str(log.data_dir)}
     subprocess.run(command, env=environment, capture_output=True, timeout=SECONDS_MAX, check=True)
 
 
 def seconds_on_rows(log: Log, rows: int) -> float:
-    """CPU seconds of a worker for the baskets of `evenly`, which are sent when it has recovered all of its rows."""
+    """CPU seconds of a worker for the baskets of `evenly`, which are published after it has recovered all rows."""
     process = start_worker(log, PREFIX, "worker")
-    changelog = Changelog(log, PREFIX)
+    changelog = ChangelogProgress(log, PREFIX)
     try:
         assert process.stdout is not None
         process.stdout.readline()
-        changelog.begin_at_end()
+        changelog.seek_to_end()
         before = psutil.Process(process.pid).cpu_times()
         log.fill(f"{PREFIX}stock", evenly(rows))
         changelog.wait_for_positions(changelog.ends_of_source())
@@ -218,7 +219,7 @@ def seconds_on_rows(log: Log, rows: int) -> float:
 
 
 def evenly(rows: int) -> Iterator[tuple[bytes, bytes]]:
-    """Ten-line baskets whose lines fall on all the rows of `one_sale_of_each` alike."""
+    """Ten-line baskets whose lines are on random rows of `one_sale_of_each`, each row equally often."""
     chance = random.Random(rows)
     now = datetime.now(UTC)
     skus = rows // STORES

@@ -1,9 +1,9 @@
-"""Lines per CPU second: this engine beside a stock Faust agent and the bare loop, the same messages, the same log.
+"""Lines per CPU second of this engine, of a stock Faust agent and of a bare loop: the same messages, the same log.
 
-``ours`` is the whole inventory worker with everything on: admission, both clocks, holds, group commit, fencing.
-``stock_faust`` is what the Faust guide shows: an agent, a Table, one event after the other, at-least-once.
-``bare_loop`` decodes the same bytes with the same decoder and adds quantities up in a dict: no log, no dedupe.
-Rates are lines per second of the process's own CPU time, start-up left out.
+``ours`` is the whole inventory worker: admission, both clocks, holds, group commit, fencing. ``stock_faust`` follows
+the Faust guide: an agent, a Table, one event after the other, at-least-once. ``bare_loop`` decodes the same bytes with
+the same decoder and adds up quantities in a dict, without a log and without deduplication. Rates are lines per second
+of the process's own CPU time after its start-up.
 """
 
 import argparse
@@ -18,6 +18,7 @@ from benchmarks.embedded import Log
 from benchmarks.engines import add_engine_option, running_log
 from benchmarks.measure import machine_line, median, report, versions
 from benchmarks.messages import sales
+from bopis.names import INVENTORY_EVENTS_TOPIC, LEVELS_TOPIC
 from bopis.wire.stock import STOCK
 
 SHAPES = {"single_line_sales": (1, 200_000, 20_000), "ten_line_baskets": (10, 60_000, 4_000)}
@@ -32,22 +33,22 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=3, help="runs of each; medians are printed")
     parser.add_argument("--share", type=float, default=1.0, help="share of the messages, for a quick look")
     add_engine_option(parser)
-    given = parser.parse_args()
+    options = parser.parse_args()
     document: dict[str, Any] = {
         "machine": machine_line(),
         "versions": versions("faust-streaming", "aiokafka", "msgspec", "uvloop"),
-        "engine": given.engine,
-        "runs": given.runs,
+        "engine": options.engine,
+        "runs": options.runs,
     }
-    with running_log(given.engine) as log:
+    with running_log(options.engine) as log:
         for shape, (lines, count, stock_count) in SHAPES.items():
-            counts = int(count * given.share), int(stock_count * given.share)
-            document[shape] = measure_shape(log, shape, lines, counts, given.runs)
-    report(document, given.json)
+            counts = int(count * options.share), int(stock_count * options.share)
+            document[shape] = measure_shape(log, shape, lines, counts, options.runs)
+    report(document, options.json)
 
 
 def measure_shape(log: Log, shape: str, lines: int, counts: tuple[int, int], runs: int) -> dict[str, Any]:
-    """Fill a topic once and let each competitor read it."""
+    """Fill a topic once and measure each competitor on it. `counts`: messages for all, and for stock Faust."""
     count, stock_count = counts
     prefix = f"{shape}."
     topic = f"{prefix}stock"
@@ -56,7 +57,7 @@ def measure_shape(log: Log, shape: str, lines: int, counts: tuple[int, int], run
     log.fill(topic, messages)
     found: dict[str, list[float]] = {"ours": [], "stock_faust": [], "bare_loop": []}
     for run in range(runs):
-        log.delete(f"{prefix}inventory-levels", f"{prefix}inventory-events")
+        log.delete(f"{prefix}{LEVELS_TOPIC}", f"{prefix}{INVENTORY_EVENTS_TOPIC}")
         found["ours"].append(count * lines / child_cpu_seconds("ours", log, prefix, count))
         found["stock_faust"].append(stock_count * lines / child_cpu_seconds("stock", log, prefix, stock_count, run))
         found["bare_loop"].append(count * lines / bare_loop_seconds([value for _, value in messages]))
@@ -73,7 +74,7 @@ def measure_shape(log: Log, shape: str, lines: int, counts: tuple[int, int], run
 
 
 def bare_loop_seconds(values: list[bytes]) -> float:
-    """CPU seconds of decoding and adding up, nothing else."""
+    """CPU seconds to decode the messages and add up their quantities."""
     decode = STOCK.decode
     totals: dict[tuple[str, str], int] = {}
     began = time.process_time()
@@ -87,7 +88,7 @@ def bare_loop_seconds(values: list[bytes]) -> float:
 
 
 def child_cpu_seconds(kind: str, log: Log, prefix: str, count: int, run: int = 0) -> float:
-    """CPU seconds of a worker process between being ready and having everything committed."""
+    """CPU seconds of a worker process from ready until everything is committed."""
     command = [sys.executable, "-m", "benchmarks.stream_worker", kind, log.bootstrap, prefix, str(count), str(run)]
     environment = {**os.environ, "BOPIS_BENCH_DATA": str(log.data_dir)}
     ended = subprocess.run(
@@ -95,7 +96,7 @@ def child_cpu_seconds(kind: str, log: Log, prefix: str, count: int, run: int = 0
     )
     lines = [line for line in ended.stdout.splitlines() if line.startswith("{")]
     if not lines:
-        raise RuntimeError(f"{kind} ended with {ended.returncode} and said nothing:\n{ended.stderr[-2000:]}")
+        raise RuntimeError(f"{kind} ended with {ended.returncode} without output:\n{ended.stderr[-2000:]}")
     return float(json.loads(lines[-1])["cpu_seconds"])
 
 

@@ -1,4 +1,4 @@
-"""One competitor of `benchmarks.stream` in a process of its own; prints the CPU seconds it took."""
+"""One competitor of `benchmarks.stream` in a process of its own; prints its CPU seconds."""
 
 import json
 import os
@@ -12,19 +12,19 @@ PARTITIONS = 4
 
 
 def ours(bootstrap: str, prefix: str, count: int) -> None:
-    """The inventory worker as it is shipped; after the last message it stops cleanly, which commits everything."""
-    from streams.connection import Connection
-    from streams.inventory import InventoryProcessor
+    """The unchanged inventory worker. After the last message it stops cleanly, which commits everything."""
+    from streams.engine.connection import LogConnection
+    from streams.engine.processor import LogRecord
+    from streams.engine.rows import PartitionRows
     from streams.limits import StreamLimits
-    from streams.processor import Record
-    from streams.rows import Rows
-    from streams.worker import run
+    from streams.processors.inventory import InventoryProcessor
+    from streams.workers.exact_worker import ExactWorker
 
     handled = 0
     handle = InventoryProcessor.handle
 
     class Counting(InventoryProcessor):
-        def handle(self, rows: Rows, record: Record) -> Any:
+        def handle(self, rows: PartitionRows, record: LogRecord) -> Any:
             nonlocal handled
             handled += 1
             if handled == count:
@@ -37,15 +37,15 @@ def ours(bootstrap: str, prefix: str, count: int) -> None:
         nonlocal began
         began = time.process_time()
 
-    way = Connection(
+    connection = LogConnection(
         bootstrap=bootstrap,
         prefix=prefix,
         partitions=PARTITIONS,
         data_dir=Path(os.environ["BOPIS_BENCH_DATA"]),
         instance="bench",
     )
-    run(Counting(), way, StreamLimits(), ready)
-    tell(time.process_time() - began)
+    ExactWorker(Counting(), connection, StreamLimits(), ready).run_until_stopped()
+    print_result(time.process_time() - began)
 
 
 def stock(bootstrap: str, prefix: str, count: int, run: int) -> None:
@@ -73,7 +73,7 @@ def stock(bootstrap: str, prefix: str, count: int, run: int) -> None:
                 on_hand[f"{event['subject']}|{line['sku']}"] -= line["quantity"]
             state["events"] += 1
             if state["events"] == count:
-                tell(time.process_time() - state["began"])
+                print_result(time.process_time() - state["began"])
                 os._exit(0)
 
     sys.argv = ["stock", "worker", "--without-web", "-l", "error"]
@@ -81,7 +81,7 @@ def stock(bootstrap: str, prefix: str, count: int, run: int) -> None:
 
 
 def stock_recovery(bootstrap: str, name: str) -> None:
-    """A stock Table that finds its changelog and says when it has recovered it."""
+    """A stock Table with an existing changelog; prints the CPU seconds when it has recovered."""
     import faust
 
     app = faust.App(
@@ -105,15 +105,15 @@ def stock_recovery(bootstrap: str, name: str) -> None:
         while not on_hand:
             await app.sleep(0.02)
         await app.tables.wait_until_recovery_completed()
-        tell(time.process_time())
+        print_result(time.process_time())
         os._exit(0)
 
     sys.argv = ["stock", "worker", "--without-web", "-l", "error"]
     app.main()
 
 
-def tell(seconds: float) -> None:
-    """The one line that the benchmark reads."""
+def print_result(seconds: float) -> None:
+    """Print the line that the benchmark reads."""
     os.write(1, json.dumps({"cpu_seconds": seconds}).encode() + b"\n")
 
 

@@ -1,13 +1,18 @@
-"""Settings: flags over environment (``BOPIS_…``) over file over default, frozen once read.
+"""Settings, from flags, environment (``BOPIS_…``), file and defaults, in this order; frozen once read.
 
-A setting may change where and how fast things run, never what the core decides: that is policy, and policy is
-state (see ``docs/concepts``).
+A setting may change where and how fast things run, never a decision of the core: decisions depend on policy, and
+policy is state (see ``docs/concepts``).
 """
 
+import difflib
+import os
+import re
+import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -15,147 +20,200 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from bopis.errors import SettingsFileInvalid, SettingUnknown
+
 EMBEDDED = "embedded"
 FILE_NAME = "bopis.toml"
+PREFIX = "BOPIS_"
+# Variables that are no settings: of commands, of tests and benchmarks, and those that Kubernetes sets for a service of
+# the name bopis.
+OTHER_VARIABLES = re.compile(
+    r"ACTOR|STORE|TRACEBACK|COMPLETE|(TEST|BENCH|FAULTS|SIMULATION|DEMO|SERVICE|PORT)(_|$)|LOG$"
+)
 SASL_SETTINGS = ("broker_username", "broker_password", "broker_password_file")
 TLS_SETTINGS = ("broker_ca_file", "broker_cert_file", "broker_key_file")
 
+# Values that break the type or the limits of a setting, as pydantic lists them.
+SettingsError = ValidationError
+
 
 class Settings(BaseSettings):
-    """Where things are and how much they may take. Each limit has its unit in its name."""
+    """Places, connections and limits. The name of a limit ends with its unit."""
 
     model_config = SettingsConfigDict(
-        env_prefix="BOPIS_",
+        env_prefix=PREFIX,
         toml_file=FILE_NAME,
         frozen=True,
+        # A misspelled setting in the file is an error, instead of ignored.
         extra="forbid",
         secrets_dir=None,
-        # A message about an unsound value must not repeat the password that stands beside it.
+        # pydantic would print every input of the model, and one of them may be a password.
         hide_input_in_errors=True,
     )
 
-    data_dir: Path = Field(Path("bopis-data"), description="Where the embedded log and the read side are kept.")
+    data_dir: Path = Field(Path("bopis-data"), description="Directory of the embedded log and of the read side.")
     broker: str = Field(EMBEDDED, description="The log: 'embedded', or kafka://HOST:PORT[,HOST:PORT] for Apache Kafka.")
     broker_port: int = Field(19092, ge=0, le=65535, description="Port of the embedded log; 0 takes a free one.")
     database: str = Field("", description="SQLAlchemy URL of the read side; empty is SQLite in the data directory.")
     database_reader: str = Field(
-        "", description="SQLAlchemy URL by which commands that only ask reach the read side; empty: as database."
+        "", description="SQLAlchemy URL of the read side for commands that only read; empty: as database."
     )
     broker_security: str = Field(
         "plaintext",
         pattern="^(plaintext|ssl|sasl_plaintext|sasl_ssl)$",
-        description="How to speak to Apache Kafka: plaintext, ssl, sasl_plaintext or sasl_ssl.",
+        description="Security of connections to Apache Kafka: plaintext, ssl, sasl_plaintext or sasl_ssl.",
     )
     broker_sasl_mechanism: str = Field(
         "SCRAM-SHA-512",
         pattern="^(SCRAM-SHA-512|SCRAM-SHA-256|PLAIN)$",
         description="With sasl_*: SCRAM-SHA-512, SCRAM-SHA-256 or PLAIN.",
     )
-    broker_username: str = Field("", pattern="^[^,=]*$", description="With sasl_*: the name to log in with.")
+    broker_username: str = Field("", pattern="^[^,=]*$", description="With sasl_*: the username.")
     broker_password: SecretStr = Field(SecretStr(""), description="With sasl_*: the password; never shown.")
-    broker_password_file: Path | None = Field(None, description="A file that holds the password, and nothing else.")
+    broker_password_file: Path | None = Field(None, description="A file that contains only the password.")
     broker_ca_file: Path | None = Field(
-        None, description="With ssl: PEM file of the authorities to trust; none trusts those of this machine."
+        None, description="With ssl: PEM file of the trusted authorities; empty: those of this machine."
     )
     broker_cert_file: Path | None = Field(None, description="With ssl: PEM file of this client's own certificate.")
     broker_key_file: Path | None = Field(None, description="With ssl: PEM file of that certificate's key.")
     broker_check_hostname: bool = Field(True, description="With ssl: the certificate must name the host connected to.")
-    topic_prefix: str = Field("bopis.", pattern=r"^[A-Za-z0-9._-]*$", description="Put before every topic's name.")
+    topic_prefix: str = Field("bopis.", pattern=r"^[A-Za-z0-9._-]*$", description="Prefix of every topic's name.")
     partitions: int = Field(4, ge=1, le=1024, description="Partitions of the keyed topics, fixed once created.")
     replication_factor: int = Field(1, ge=1, le=32, description="Copies of each topic; the embedded log has one.")
-    min_insync_replicas: int = Field(1, ge=1, le=32, description="Copies that must have a record before it counts.")
-    dead_letter_retention_days: int = Field(
-        0, ge=0, le=36_500, description="Dead letters are kept so long; 0: for ever."
+    min_insync_replicas: int = Field(
+        1, ge=1, le=32, description="Copies that must have a record before it is acknowledged."
     )
+    dead_letter_retention_days: int = Field(0, ge=0, le=36_500, description="Days to keep dead letters; 0: for ever.")
     tombstone_retention_hours: int = Field(
-        168, ge=1, le=87_600, description="A reader of a compacted topic may be away so long and misses nothing."
+        168,
+        ge=1,
+        le=87_600,
+        description="Hours that a reader of a compacted topic may be away without missing a deletion.",
     )
     compacted_segment_mebibytes: int = Field(
         128,
         ge=64,
         le=1024,
-        description="Size of a compacted topic's segments: what is not compacted yet is read again.",
+        description="Size of a compacted topic's segments; the active segment is never compacted.",
     )
     instance: str = Field(
         "",
         pattern=r"^[A-Za-z0-9._-]*$",
-        description="Lasting name of this worker; empty: numbered by itself on the embedded log, else none.",
+        description="Fixed name of this worker; empty: a number of its own on the embedded log, none on Apache Kafka.",
     )
-    standby: int = Field(0, ge=0, le=8, description="Warm copies that are kept of each partition by other workers.")
+    standby: int = Field(0, ge=0, le=8, description="Warm copies (standbys) of each partition that other workers keep.")
     leave_on_stop: bool = Field(
-        True, description="A clean stop hands a named worker's partitions over at once; false: they wait for it."
+        True,
+        description="A clean stop hands a named worker's partitions over at once; false: they wait for its return.",
     )
-    session_timeout_seconds: float = Field(10.0, ge=1, description="After this a silent worker is replaced.")
-    heartbeat_seconds: float = Field(3.0, gt=0, description="How often a worker tells the log that it is there.")
-    absence_seconds: float = Field(300.0, gt=0, description="How long a worker waits for a log that is away.")
-    stall_seconds: float = Field(60.0, gt=0, description="A worker that decides nothing for so long, with lag, ends.")
-    recovery_stall_seconds: float = Field(120.0, gt=0, description="A recovery that loads nothing for so long ends.")
-    commit_stall_seconds: float = Field(120.0, gt=0, description="A commit that is on its way for so long ends.")
-    disk_free_mebibytes_min: int = Field(256, ge=0, description="Less free space than this is told as trouble.")
-    status_seconds: float = Field(5.0, gt=0, description="How often a worker tells how it is; see bopis status.")
-    publish_timeout_seconds: float = Field(30.0, gt=0, description="How long a command waits for the log.")
-    read_wait_seconds: float = Field(10.0, gt=0, description="How long a command waits for its effect to be seen.")
+    session_timeout_seconds: float = Field(
+        10.0, ge=1, description="Seconds without a heartbeat after which a worker is replaced."
+    )
+    heartbeat_seconds: float = Field(3.0, gt=0, description="Seconds between heartbeats of a worker to the log.")
+    absence_seconds: float = Field(300.0, gt=0, description="Seconds that a worker waits for an unavailable log.")
+    stall_seconds: float = Field(60.0, gt=0, description="A worker with lag that decides nothing for this long ends.")
+    recovery_stall_seconds: float = Field(
+        120.0, gt=0, description="A worker whose recovery loads nothing for this long ends."
+    )
+    commit_stall_seconds: float = Field(120.0, gt=0, description="A worker whose commit takes this long ends.")
+    disk_free_mebibytes_min: int = Field(
+        256, ge=0, description="Less free disk space than this is reported as an issue."
+    )
+    status_seconds: float = Field(
+        5.0, gt=0, description="Seconds between status reports of a worker; see bopis status."
+    )
+    publish_timeout_seconds: float = Field(30.0, gt=0, description="Seconds that a command waits for the log.")
+    read_wait_seconds: float = Field(
+        10.0, gt=0, description="Seconds that a command waits until its effect is visible."
+    )
 
     master_key: SecretStr = Field(
-        SecretStr(""), description="32 bytes in base64 that open customers' data; never shown."
+        SecretStr(""), description="32 bytes in base64 that decrypt customers' data; never shown."
     )
     master_key_file: Path | None = Field(
-        None, description="A file that holds the master key; empty is master.key in the data directory."
+        None, description="A file with the master key; empty: master.key in the data directory."
     )
     keys_database: str = Field(
-        "", description="SQLAlchemy URL of the table of customers' keys; empty is SQLite in the data directory."
+        "", description="SQLAlchemy URL of the table of customers' keys; empty: SQLite in the data directory."
     )
-    keys_backup_days: int = Field(7, ge=0, le=3_650, description="How long back-ups of customers' keys are kept.")
+    keys_backup_days: int = Field(7, ge=0, le=3_650, description="Days to keep back-ups of customers' keys.")
 
-    routing_rules: Path | None = Field(None, description="TOML file of the routing rules; none is the standard set.")
+    routing_rules: Path | None = Field(None, description="TOML file of the routing rules; empty: the standard rules.")
     routing_candidate_rules: Path | None = Field(
-        None, description="TOML file of rules whose decisions are written down beside, and never acted on."
+        None, description="TOML file of candidate rules, whose decisions are recorded and never acted on."
     )
 
-    smtp_host: str = Field("", description="Mail server that notices are handed in at; empty: mails go to the outbox.")
-    smtp_port: int = Field(0, ge=0, le=65535, description="Its port; 0: 465 with tls, 587 with starttls, 25 with none.")
-    smtp_security: str = Field("starttls", pattern="^(tls|starttls|none)$", description="tls, starttls or none.")
-    smtp_ca_file: Path | None = Field(None, description="PEM file of the authorities to trust for mail.")
-    smtp_username: str = Field("", description="The name to log in with at the mail server; empty: no login.")
-    smtp_password: SecretStr = Field(SecretStr(""), description="The password for mail; never shown.")
-    smtp_password_file: Path | None = Field(None, description="A file that holds the password for mail.")
+    smtp_host: str = Field("", description="Mail server for notices; empty: mails go to the outbox.")
+    smtp_port: int = Field(
+        0, ge=0, le=65535, description="Port of the mail server; 0: 465 with tls, 587 with starttls, 25 with none."
+    )
+    smtp_security: str = Field(
+        "starttls",
+        pattern="^(tls|starttls|none)$",
+        description="Security of connections to the mail server: tls, starttls or none.",
+    )
+    smtp_ca_file: Path | None = Field(None, description="PEM file of the trusted authorities of the mail server.")
+    smtp_username: str = Field("", description="Username at the mail server; empty: no login.")
+    smtp_password: SecretStr = Field(SecretStr(""), description="Password at the mail server; never shown.")
+    smtp_password_file: Path | None = Field(
+        None, description="A file that contains only the password of the mail server."
+    )
     smtp_from: str = Field(
         "bopis <bopis@localhost.localdomain>",
         pattern=r"^[^<>\r\n]*<?[^<>@\s]+@[^<>@\s]+>?$",
-        description="From whom mails come: shop@example.org, or Shop <shop@example.org>.",
+        description="Sender of mails: shop@example.org, or Shop <shop@example.org>.",
+    )
+    brand_name: str = Field("", max_length=80, description="Name of the shop on mails; empty: none.")
+    brand_colour: str = Field(
+        "#2c6b2f",
+        pattern="^#[0-9A-Fa-f]{6}$",
+        description="Colour of mails, as #rrggbb; of links if legible.",
+    )
+    brand_logo: str = Field("", description="Logo on mails: a PNG, JPEG or GIF file, or an https URL; empty: none.")
+    reply_to: str = Field(
+        "", pattern=r"^(|[^<>@\s]+@[^<>@\s]+)$", description="Address for customers' replies; empty: mails name none."
+    )
+    shop_url: str = Field(
+        "",
+        pattern=r"^(|https?://[^\s\"<>]+)$",
+        description="Page of an order in the shop, with {order} for its number; empty: mails have no link.",
     )
     notice_webhook_url: str = Field(
-        "", pattern="^(|https?://.+)$", description="Where webhooks are posted; empty: they go to the outbox."
+        "", pattern="^(|https?://.+)$", description="URL of webhooks; empty: they go to the outbox."
     )
     notice_webhook_secret: SecretStr = Field(
-        SecretStr(""), description="Signs webhooks (Standard Webhooks): whsec_ and 24 bytes or more in base64."
+        SecretStr(""), description="Key that signs webhooks (Standard Webhooks): whsec_ and 24 bytes or more in base64."
     )
-    notice_webhook_secret_file: Path | None = Field(None, description="A file that holds the secret of webhooks.")
+    notice_webhook_secret_file: Path | None = Field(None, description="A file that contains only the key of webhooks.")
     notice_sms_url: SecretStr = Field(
         SecretStr(""), description="apprise URL for text messages, with {to} for the number; needs bopis[chat]."
     )
     notice_chat_url: SecretStr = Field(
         SecretStr(""), description="apprise URL for chat, with {to} for the address; needs bopis[chat]."
     )
-    notice_templates: Path | None = Field(None, description="Folder of templates that replace the built-in ones.")
+    notice_templates: Path | None = Field(None, description="Folder of templates that override the built-in ones.")
     notice_language: str = Field(
-        "en", pattern="^[a-z]{2}(-[a-z]+)?$", description="For who named no language that there are words in."
+        "en",
+        pattern="^[a-z]{2}(-[a-z]+)?$",
+        description="Language of notices for customers without a language that has templates.",
     )
     notice_quiet_hours: str = Field(
         "21:00-08:00",
         pattern="^(|([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9])$",
-        description="When mails and texts that can wait do wait, on the store's clock; empty: never.",
+        description="Hours on the store's clock in which notices that can wait are postponed; empty: none.",
     )
-    notice_timeout_seconds: float = Field(30.0, gt=0, le=300, description="How long one attempt to send may take.")
-    notice_concurrency: int = Field(16, ge=1, le=256, description="How many notices one notifier sends at a time.")
+    notice_timeout_seconds: float = Field(30.0, gt=0, le=300, description="Seconds that one attempt to send may take.")
+    notice_concurrency: int = Field(16, ge=1, le=256, description="Notices that one notifier sends at the same time.")
 
     log_level: str = Field(
-        "", pattern="^(|debug|info|warning|error)$", description="What processes say; empty: warning on a terminal."
+        "",
+        pattern="^(|debug|info|warning|error)$",
+        description="Lowest level of log lines, debug to critical; empty: warning on a terminal, info elsewhere.",
     )
 
     @model_validator(mode="after")
     def _security_fits(self) -> Self:
-        """What is said about security must go together: half a wish would be an open door or a puzzle later."""
+        """Security settings must be complete: a partial set would be ignored silently, or fail later."""
         if problem := _security_problem(self):
             raise ValueError(problem)
         return self
@@ -163,9 +221,11 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _copies_fit(self) -> Self:
         if self.embedded and self.replication_factor > 1:
-            raise ValueError("replication_factor: the embedded log is on one machine and keeps 1 copy")
+            raise ValueError(
+                "replication_factor: the embedded log has one copy; set it to 1, or set broker to an Apache Kafka"
+            )
         if self.min_insync_replicas > self.replication_factor:
-            raise ValueError("min_insync_replicas: more copies than replication_factor makes can never have a record")
+            raise ValueError("min_insync_replicas: must not exceed replication_factor")
         return self
 
     @property
@@ -180,7 +240,7 @@ class Settings(BaseSettings):
 
     @property
     def database_reader_url(self) -> str:
-        """The URL of the read side for who only asks."""
+        """The URL of the read side for commands that only read."""
         return self.database_reader or self.database_url
 
     @classmethod
@@ -197,27 +257,108 @@ class Settings(BaseSettings):
 
 
 def load(**flags: Any) -> Settings:
-    """The settings with the flags that were given; None means not given."""
+    """The settings with these flags; a flag of None was not given.
+
+    Raises `SettingUnknown`, `SettingsFileInvalid` or `SettingsError`, which `explain` puts into words.
+    """
+    _check_names()
     return Settings(**{name: value for name, value in flags.items() if value is not None})
 
 
-def _security_problem(it: Settings) -> str:
-    """The first thing about security that does not fit, told with the setting to change; empty when all fits."""
-    sasl, tls = it.broker_security.startswith("sasl"), it.broker_security.endswith("ssl")
-    named = {name: bool(getattr(it, name)) for name in (*SASL_SETTINGS, *TLS_SETTINGS)}
+# The library's errors in the words of an operator.
+IN_WORDS = {
+    "int_parsing": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "int_type": "must be a whole number",
+    "float_parsing": "must be a number",
+    "float_type": "must be a number",
+    "finite_number": "must be a finite number",
+    "bool_parsing": "must be true or false",
+    "bool_type": "must be true or false",
+    "string_type": "must be text",
+    "path_type": "must be a path",
+    "greater_than_equal": "must be at least {ge}",
+    "greater_than": "must be more than {gt}",
+    "less_than_equal": "must be at most {le}",
+    "less_than": "must be less than {lt}",
+}
+
+
+def explain(error: SettingsError, flags: Mapping[str, Any]) -> str:
+    """What is wrong with the settings, each with the source of its value."""
+    problems = []
+    for problem in error.errors():
+        name = ".".join(map(str, problem["loc"]))
+        message = problem["msg"].removeprefix("Value error, ")
+        field = Settings.model_fields.get(name)
+        if problem["type"] in IN_WORDS:
+            message = IN_WORDS[problem["type"]].format(**problem.get("ctx", {}))
+        elif problem["type"] == "string_pattern_mismatch" and field is not None:
+            # People read the description rather than a regular expression.
+            example = f" (for example {field.default})" if field.default else ""
+            message = f"does not fit its form: {str(field.description).rstrip('.')}{example}"
+        # A problem between several settings has no one source: its message names them.
+        problems.append(f"{name} (from {source_of(flags, name)}): {message}" if name else message)
+    return "; ".join(problems)
+
+
+def _check_names() -> None:
+    """Raise `SettingUnknown` for a name in the environment or the file that is no setting: it would be ignored."""
+    for variable in sorted(os.environ):
+        name = variable.removeprefix(PREFIX)
+        if (
+            variable.startswith(PREFIX)
+            and name.lower() not in Settings.model_fields
+            and not OTHER_VARIABLES.match(name)
+        ):
+            raise SettingUnknown(name=variable, place="environment", hint=_hint(name.lower(), PREFIX))
+    file = Path(FILE_NAME)
+    try:
+        names = tomllib.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    except UnicodeDecodeError as error:
+        raise SettingsFileInvalid(file=file.resolve(), cause="it is not UTF-8") from error
+    except (OSError, ValueError) as error:
+        raise SettingsFileInvalid(file=file.resolve(), cause=error) from error
+    for name in names:
+        if name not in Settings.model_fields:
+            raise SettingUnknown(name=name, place=str(file.resolve()), hint=_hint(name))
+
+
+def _hint(name: str, prefix: str = "") -> str:
+    close = difflib.get_close_matches(name, Settings.model_fields, 1)
+    return f"; did you mean {prefix + (close[0].upper() if prefix else close[0])}?" if close else "."
+
+
+def source_of(flags: Mapping[str, Any], name: str) -> str:
+    """The source of a setting's value: ``flag``, the environment variable or the file that has it, or ``default``."""
+    if name in flags:
+        return "flag"
+    variable = f"BOPIS_{name.upper()}"
+    if any(key.upper() == variable for key in os.environ):
+        return f"environment {variable}"
+    file = Path(FILE_NAME)
+    if file.is_file() and name in tomllib.loads(file.read_text(encoding="utf-8")):
+        return f"file {file.resolve()}"
+    return "default"
+
+
+def _security_problem(settings: Settings) -> str:
+    """The first error in the security settings, with the setting to change; empty if there is none."""
+    sasl, tls = settings.broker_security.startswith("sasl"), settings.broker_security.endswith("ssl")
+    named = {name: bool(getattr(settings, name)) for name in (*SASL_SETTINGS, *TLS_SETTINGS)}
     login = [name for name in SASL_SETTINGS if named[name]]
     files = [name for name in TLS_SETTINGS if named[name]]
     problems = {
-        "broker_security: the embedded log is for this machine alone and plain; leave broker_security out, or name "
-        "an Apache Kafka with broker": it.embedded and it.broker_security != "plaintext",
-        f"{', '.join(login)}: not used with broker_security {it.broker_security}; set it to sasl_ssl "
-        "(or sasl_plaintext), or leave the login out": bool(login) and not sasl,
-        f"{', '.join(files)}: not used with broker_security {it.broker_security}; set it to sasl_ssl or ssl, or "
-        "leave the files out": bool(files) and not tls,
-        f"broker_username: broker_security {it.broker_security} needs a name to log in with": sasl
-        and not it.broker_username,
-        f"broker_password: broker_security {it.broker_security} needs a password: set broker_password, or "
-        "broker_password_file to a file that holds it": sasl
+        "broker_security: the embedded log is for this machine only and speaks plain text; remove broker_security, or "
+        "set broker to an Apache Kafka": settings.embedded and settings.broker_security != "plaintext",
+        f"{', '.join(login)}: not used with broker_security {settings.broker_security}; set it to sasl_ssl "
+        "(or sasl_plaintext), or remove the login": bool(login) and not sasl,
+        f"{', '.join(files)}: not used with broker_security {settings.broker_security}; set it to sasl_ssl or ssl, or "
+        "remove the files": bool(files) and not tls,
+        f"broker_username: broker_security {settings.broker_security} needs a name to log in with": sasl
+        and not settings.broker_username,
+        f"broker_password: broker_security {settings.broker_security} needs a password: set broker_password, or "
+        "broker_password_file to a file that contains it": sasl
         and not (named["broker_password"] or named["broker_password_file"]),
         "broker_password: set either it or broker_password_file, not both": named["broker_password"]
         and named["broker_password_file"],

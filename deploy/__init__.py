@@ -1,1 +1,1 @@
-"""What it takes to run bopis beside its own process: servers for a desk, for tests and for production."""
+"""Servers that bopis can use: Apache Kafka for development and tests."""

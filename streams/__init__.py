@@ -1,1 +1,1 @@
-"""Stream processors on Faust: transport, exact table and step, one file per processor."""
+"""The processes that decide over the log: stream processors and their workers."""

@@ -7,69 +7,104 @@ import logging
 import os
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from functools import partial
+from typing import NamedTuple
 
 import structlog
 
 from bopis.adapters.errors import AdapterError
-from bopis.settings import Settings, load
-from streams.compose import SHORT_NAMES, bootstrap, run_processor
+from bopis.adapters.secrets.errors import SecretError
+from bopis.adapters.supervision import STATE_FILE, ChildStatus, check_writable
+from bopis.errors import CONFIGURATION, ConfigurationError, DatabaseUnreachable, DatabaseUrlInvalid
+from bopis.names import PROCESSORS
+from bopis.settings import Settings, SettingsError, explain, load
+from streams.clock import system_ms
 from streams.errors import StreamError
-from streams.supervisor import Child, Supervisor
-from streams.worker import Ready
+from streams.process.compose import bootstrap, run_processor
+from streams.process.supervisor import Child, ChildState, Supervisor
+from streams.process.terminal import LOG_FILE, TerminalReport, errors_to
+from streams.workers.worker import WorkerReady
 
-STATE_FILE = "up.json"
 READY = '"event":"ready"'
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Parse, compose, run; the exit code is the answer."""
+class Programs(NamedTuple):
+    """The command lines that a supervisor starts its children with, and the clock that a worker goes by.
+
+    A child's arguments are appended: the name of a processor, or the data directory of the log. The clock holds for
+    this process alone; children get theirs by their command line.
+    """
+
+    worker: tuple[str, ...] = (sys.executable, "-m", "streams", "worker")
+    broker: tuple[str, ...] = (sys.executable, "-m", "bopis.broker")
+    now_ms: Callable[[], int] = system_ms
+
+
+def main(arguments: Sequence[str] | None = None, programs: Programs = Programs()) -> int:
+    """Parse, compose, run; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m streams", description=__doc__)
     verbs = parser.add_subparsers(dest="verb", required=True)
     worker = verbs.add_parser("worker", help="run processors; one in this process, several under a supervisor")
-    worker.add_argument("names", nargs="+", choices=SHORT_NAMES)
+    worker.add_argument("names", nargs="+", choices=PROCESSORS)
     up = verbs.add_parser("up", help="run the log, when it is the embedded one, and every processor")
     for verb in (worker, up):
-        verb.add_argument("--json", action="store_true", help="say that it is ready as one JSON line")
+        verb.add_argument("--json", action="store_true", help="print that it is ready as one JSON line")
     given = parser.parse_args(arguments)
-    settings = load()
+    try:
+        settings = load()
+    except SettingsError as error:
+        print(f"A setting is not valid: {explain(error, {})}.", file=sys.stderr)
+        return CONFIGURATION
+    except ConfigurationError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
     _log_to_stderr(settings.log_level, repeat_errors=given.json and given.verb == "worker" and len(given.names) == 1)
-    names = tuple(given.names) if given.verb == "worker" else SHORT_NAMES
+    names = tuple(given.names) if given.verb == "worker" else PROCESSORS
     try:
         if given.verb == "worker" and len(names) == 1:
-            return run_processor(names[0], settings, lambda ready: _tell_worker(ready, given.json))
-        return _supervise(settings, names, with_log=given.verb == "up" and settings.embedded, as_json=given.json)
-    except (StreamError, AdapterError) as error:
-        print(error, file=sys.stderr)
+            ready = partial(_print_ready, as_json=given.json)
+            return run_processor(names[0], settings, ready, programs.now_ms)
+        children = [_worker(name, programs) for name in names]
+        if given.verb == "up" and settings.embedded:
+            children.insert(0, _log(settings, programs))
+        return _supervise(settings, children, as_json=given.json)
+    except (StreamError, AdapterError, SecretError, ConfigurationError, DatabaseUnreachable) as error:
+        print(f"Error: {error}", file=sys.stderr)
         return error.exit_code
 
 
-def _supervise(settings: Settings, names: Sequence[str], *, with_log: bool, as_json: bool) -> int:
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
+def _supervise(settings: Settings, children: Sequence[Child], *, as_json: bool) -> int:
+    check_writable(settings.data_dir)
+    names = [child.name for child in children]
     if "projection" in names:
         _migrate(settings)
-    children = [_worker(name) for name in names]
-    if with_log:
-        children.insert(0, _log(settings))
+    report = TerminalReport(sys.stdout, settings.data_dir / LOG_FILE) if sys.stdout.isatty() and not as_json else None
     supervisor = Supervisor(
         children,
         settings.data_dir / STATE_FILE,
-        all_ready=lambda: _tell_all(settings, [child.name for child in children], as_json),
+        all_ready=lambda statuses: _print_all_ready(settings, statuses, as_json),
+        changed=None if report is None else report.changed,
     )
-    # Children find the log and the tables by the same settings; flags came as environment already.
-    return asyncio.run(supervisor.run())
+    # Children read the same settings: the flags of `bopis up` are in the environment already.
+    if report is None:
+        return asyncio.run(supervisor.run())
+    report.begin()
+    with errors_to(settings.data_dir / LOG_FILE):
+        return asyncio.run(supervisor.run())
 
 
-def _worker(name: str) -> Child:
-    command = (sys.executable, "-m", "streams", "worker", name, "--json")
-    return Child(name=name, command=command, ready_words=READY)
+def _worker(name: str, programs: Programs) -> Child:
+    command = (*programs.worker, name, "--json")
+    return Child(name=name, command=command, ready_mark=READY)
 
 
-def _log(settings: Settings) -> Child:
-    # A log that is started anew must come back under the same address, so a free port is chosen once.
+def _log(settings: Settings, programs: Programs) -> Child:
+    # A log that is started again must come back under the same address, so a free port is chosen once.
     port = settings.broker_port or _free_port()
-    command = (sys.executable, "-m", "bopis.broker", str(settings.data_dir), "--port", str(port), "--json")
-    return Child(name="broker", command=command, ready_words='"port"', essential=True)
+    command = (*programs.broker, str(settings.data_dir), "--port", str(port), "--json")
+    return Child(name="broker", command=command, ready_mark='"port"', essential=True)
 
 
 def _free_port() -> int:
@@ -79,58 +114,78 @@ def _free_port() -> int:
 
 
 def _migrate(settings: Settings) -> None:
-    from bopis.readside.engine import connect
-    from bopis.readside.migrate import upgrade
+    from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
-    engine = connect(settings.database_url)
+    from bopis.readside.engine import connect, shown
+    from bopis.readside.errors import UrlUnsupported
+    from bopis.readside.migrate import upgrade_or_rebuild
+
     try:
-        upgrade(engine)
+        engine = connect(settings.database_url)
+    except UrlUnsupported as error:
+        raise DatabaseUrlInvalid(cause=f"{error.facts['url']} is neither SQLite nor PostgreSQL") from error
+    except (ArgumentError, NoSuchModuleError, ImportError) as error:
+        raise DatabaseUrlInvalid(cause=error) from error
+    except OSError as error:
+        raise DatabaseUnreachable(url=shown(settings.database_url), cause=error.strerror or error) from error
+    try:
+        aside = upgrade_or_rebuild(engine, datetime.now(UTC))
+        if aside is not None:
+            print(f"The read side was damaged; it is kept as {aside} and built again from the log.", file=sys.stderr)
+    except DBAPIError as error:
+        cause = " ".join(str(error.orig).split())
+        raise DatabaseUnreachable(url=shown(settings.database_url), cause=cause) from error
     finally:
         engine.dispose()
 
 
-def _tell_worker(ready: Ready, as_json: bool) -> None:
+def _print_ready(ready: WorkerReady, as_json: bool) -> None:
     rows = sum(ready.rows.values())
     if as_json:
-        _say(event="ready", name=ready.processor, rows=rows, seconds=ready.seconds)
+        _print_json(event="ready", name=ready.processor, rows=rows, seconds=ready.seconds)
     else:
         print(f"{ready.processor} is ready: {rows} rows recovered in {ready.seconds} s", flush=True)
 
 
-def _tell_all(settings: Settings, names: Sequence[str], as_json: bool) -> None:
+def _print_all_ready(settings: Settings, statuses: Sequence[ChildStatus], as_json: bool) -> None:
     address = bootstrap(settings)
+    running = [it.name for it in statuses if it.state == ChildState.READY]
+    absent = {it.name: it.last_error or it.cause or it.state for it in statuses if it.name not in running}
     if as_json:
-        _say(event="ready", pid=os.getpid(), bootstrap=address, processors=list(names))
-    else:
-        print(f"bopis is ready: {', '.join(names)}; log at {address}; data in {settings.data_dir}", flush=True)
+        _print_json(event="ready", pid=os.getpid(), bootstrap=address, processors=running, not_running=absent)
+        return
+    print(f"bopis is ready: {', '.join(running)}; log at {address}; data in {settings.data_dir}", flush=True)
+    for name, cause in absent.items():
+        print(f"not running: {name}: {cause}", flush=True)
 
 
-def _say(**told: object) -> None:
-    print(json.dumps(told, separators=(",", ":")), flush=True)
+def _print_json(**fields: object) -> None:
+    print(json.dumps(fields, separators=(",", ":")), flush=True)
 
 
 def _repeat_error(_logger: object, method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    """An error also goes to standard output, as one JSON line for the supervisor, which tells it with the exit code."""
+    """Print an error to standard output, too: one JSON line for the supervisor, which shows it with the exit code."""
     if method == "error":
-        words = str(event.get("error") or ", ".join(f"{key} {it}" for key, it in event.items() if key != "event"))
-        _say(event="error", name=str(event.get("event")), error=f"{event.get('event')}: {words}")
+        facts = ", ".join(f"{key} {value}" for key, value in event.items() if key != "event")
+        cause = f"{event.get('event')}: {event.get('error') or facts}"
+        _print_json(event="error", name=str(event.get("event")), error=cause)
     return event
 
 
 def _log_to_stderr(level: str, *, repeat_errors: bool) -> None:
-    """Talk goes to stderr: on a terminal what needs a person, pretty; elsewhere every event, one JSON object a line."""
+    """Log to stderr: on a terminal the events that need a person, formatted; elsewhere all, one JSON object a line."""
     least = logging.getLevelNamesMapping()[(level or ("warning" if sys.stderr.isatty() else "info")).upper()]
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(message)s")
-    shown: structlog.typing.Processor = structlog.processors.JSONRenderer()
+    renderer: structlog.typing.Processor = structlog.processors.JSONRenderer()
     if sys.stderr.isatty():
-        shown = structlog.dev.ConsoleRenderer()
+        renderer = structlog.dev.ConsoleRenderer()
     structlog.configure(
         processors=[
             *([_repeat_error] if repeat_errors else []),
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
-            shown,
+            renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(least),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),

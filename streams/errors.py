@@ -1,4 +1,4 @@
-"""What can go wrong in a stream worker. Each docstring is the message: it says what to do next.
+"""Errors of a stream worker. Each docstring is the message: it says what to do next.
 
 StreamError
 +-- Fenced              another worker owns the partition: leave
@@ -7,17 +7,21 @@ StreamError
 +-- LogNotRunning       the data directory has no running log
 +-- LogRefused          the log gave an error that retrying does not mend
 |   +-- RightMissing    the log's access rules do not allow it
-|   +-- LogShut         the log does not let this worker in
-+-- SeatsTaken          no name is left for a further worker on this machine
-+-- Stalled             something stands still that should move
-|   +-- NoProgress      records to decide, and none is
-|   +-- CommitStalled   a commit does not come back
+|   +-- AccessRefused   the log refuses this worker's connections
++-- InstanceNamesTaken  no name is left for a further worker on this machine
++-- Stalled             something that should make progress makes none
+|   +-- NoProgress      there are records to decide, and none is decided
+|   +-- CommitStalled   a commit does not return
 |   +-- RecoveryStalled a recovery loads nothing
-|   +-- LoopBlocked     a step does not come back
+|   +-- LoopBlocked     a step does not return
+|   +-- OutOfGroup      the worker is not a member of its group, although the log answers
++-- RoutineDied         a background routine of the Kafka client ended
 +-- CommitTooLarge      one commit does not fit into one batch
 +-- TopicMismatch       a topic exists, but not as needed
 +-- RulesUnsound        a rules file of routing cannot be read
-+-- ChannelsUnsound     a way to customers, or the key to their data, cannot be used
++-- ChannelsUnsound     a channel to customers, or the key to their data, cannot be used
++-- ReadSideUnsound     the read side's tables are not those of this version
++-- ReadSideDamaged     the file of the read side was damaged and set aside
 +-- SourceTruncated     records were removed before they were decided
 +-- SourceReplaced      the source is younger than the changelog
 +-- ChangelogBroken     the changelog contradicts itself
@@ -26,100 +30,107 @@ StreamError
 +-- ProcessorBroken     a bug in a processor
 """
 
-from typing import ClassVar
+from bopis.errors import CONFIGURATION, INTERNAL_FAULT, LOG_REFUSED, STALLED, TRY_AGAIN, UNAVAILABLE, BopisError
 
 
-class StreamError(Exception):
-    """A stream worker cannot go on."""
+class StreamError(BopisError):
+    """A stream worker cannot continue."""
 
-    exit_code: ClassVar[int] = 70
-
-    def __init__(self, **facts: object) -> None:
-        self.facts = facts
-        words = " ".join((type(self).__doc__ or "").split())
-        told = ", ".join(f"{name}={value!r}" for name, value in facts.items())
-        super().__init__(f"{words} [{told}]" if told else words)
+    exit_code = INTERNAL_FAULT
+    shows_facts = True
 
 
 class Fenced(StreamError):
     """Another worker has taken this partition over, so nothing more may be written here. Nothing is lost: the
     other worker decides from the same log. Start this worker again if it should take part."""
 
-    exit_code = 75
+    exit_code = TRY_AGAIN
 
 
 class Overslept(StreamError):
     """This process did not run for so long (stopped, or its machine was) that the group may have given its partitions
-    to others. It leaves instead of guessing. Nothing is lost: whoever owns them decides from the same log. Start this
-    worker again if it should take part."""
+    to others. It leaves instead of guessing. Nothing is lost: their owner decides from the same log. Start this worker
+    again if it should take part."""
 
-    exit_code = 75
+    exit_code = TRY_AGAIN
 
 
 class LogAbsent(StreamError):
-    """The log did not answer for longer than `absence_s_max`. Start the log, then this worker; it goes on where
-    it stopped."""
+    """The log did not answer for longer than `absence_s_max`. Start the log, then this worker; it continues
+    where it stopped."""
 
 
 class LogNotRunning(StreamError):
     """Nothing serves the log of this data directory. Start it with "bopis up" or "bopis broker", or name another
     one with --broker."""
 
-    exit_code = 69
+    exit_code = UNAVAILABLE
 
 
 class LogRefused(StreamError):
     """The log answered with an error that retrying does not mend. Look its name up in the protocol's list, mend
     the log, then start this worker again."""
 
-    exit_code = 81
+    exit_code = LOG_REFUSED
 
 
 class RightMissing(LogRefused):
     """The log's access rules do not give this worker's user a right that it needs. Grant it (`bopis topics acls`
-    shows what each part needs, with --commands how to say it), then start this worker again."""
+    shows the rights of each part, with --commands the commands that grant them), then start this worker again."""
 
-    exit_code = 78
-
-
-class LogShut(LogRefused):
-    """The log does not let this worker in, and trying again would not change that. Mend what the cause names, then
-    start this worker again."""
-
-    exit_code = 78
+    exit_code = CONFIGURATION
 
 
-class SeatsTaken(StreamError):
+class AccessRefused(LogRefused):
+    """The log refuses this worker's connections, and trying again would not change that. Mend what the cause names,
+    then start this worker again."""
+
+    exit_code = CONFIGURATION
+
+
+class InstanceNamesTaken(StreamError):
     """More workers of one processor run on this data directory than there are names for. Stop some, or give each
     further one a name of its own with --instance."""
 
-    exit_code = 75
+    exit_code = TRY_AGAIN
 
 
 class Stalled(StreamError):
-    """A worker stands still."""
+    """A worker makes no progress."""
 
-    exit_code = 80
+    exit_code = STALLED
 
 
 class NoProgress(Stalled):
     """Nothing was decided for longer than `stall_seconds`, although there are records to decide. The worker ends so
-    that it can be started anew; if it stands still again at the same position, look at that record."""
+    that it can be started again; if it stalls again at the same position, look at that record."""
 
 
 class CommitStalled(Stalled):
-    """A commit was on its way for longer than `commit_stall_seconds`. Nothing is lost: it is decided again after a
-    start. Look whether the log takes writes: its disk, its replicas, its limits."""
+    """A commit was in flight for longer than `commit_stall_seconds`. Nothing is lost: its records are decided
+    again after a start. Check whether the log takes writes: its disk, its replicas, its limits."""
 
 
 class RecoveryStalled(Stalled):
-    """Recovery loaded nothing for longer than `recovery_stall_seconds`, although it has not reached its claim. Look
+    """Recovery loaded nothing for longer than `recovery_stall_seconds`, although it has not reached its claim. Check
     whether the log answers reads of the changelog, then start this worker again."""
 
 
 class LoopBlocked(Stalled):
-    """The worker's loop stood still for longer than `stall_seconds`: a step does not come back. It is a bug in the
-    processor or in a library; the place is told."""
+    """The worker's event loop did not run for longer than `stall_seconds`: a step does not return. It is a bug in the
+    processor or in a library; the place is named."""
+
+
+class OutOfGroup(Stalled):
+    """This worker was not a member of its group for longer than `group_stall_s`, although the log answers. Nothing is
+    lost. The worker ends and joins again after a restart; if that repeats, check the group's other members."""
+
+
+class RoutineDied(StreamError):
+    """A background routine of the Kafka client ended with an error, so everything that needs it would wait for ever.
+    Nothing is lost. The worker ends and starts again; report the error if it repeats."""
+
+    exit_code = STALLED
 
 
 class CommitTooLarge(StreamError):
@@ -128,42 +139,55 @@ class CommitTooLarge(StreamError):
 
 
 class TopicMismatch(StreamError):
-    """A topic exists, but not as this worker needs it. Mend it as told, or choose another prefix."""
+    """A topic exists, but not as this worker needs it. Mend it as shown, or choose another prefix."""
 
-    exit_code = 78
+    exit_code = CONFIGURATION
 
 
 class RulesUnsound(StreamError):
-    """Routing cannot run with the rules that a setting names. Mend the file as told, or take the setting out."""
+    """Routing cannot run with the rules that a setting names. Mend the file as shown, or remove the setting."""
 
-    exit_code = 78
+    exit_code = CONFIGURATION
 
 
 class ChannelsUnsound(StreamError):
-    """The notifier cannot run with its settings. Mend what is named, or take the setting out."""
+    """The notifier cannot run with its settings. Mend what is named, or remove the setting."""
 
-    exit_code = 78
+    exit_code = CONFIGURATION
+
+
+class ReadSideUnsound(StreamError):
+    """The projection cannot write to the read side as it is. Do what the cause says, then start it again."""
+
+    exit_code = CONFIGURATION
+
+
+class ReadSideDamaged(StreamError):
+    """The file of the read side was damaged. It was set aside; the next start fills a new one from the log, and nothing
+    is lost."""
+
+    exit_code = TRY_AGAIN
 
 
 class SourceTruncated(StreamError):
     """Retention removed records of the source before they were decided. Restore them from a backup, or set
-    `truncated_source_accepted` to go on with the oldest record that is left."""
+    `truncated_source_accepted` to continue with the oldest record that is left."""
 
-    exit_code = 78
+    exit_code = CONFIGURATION
 
 
 class SourceReplaced(StreamError):
     """The source ends before the position that the changelog holds: it is another topic than the one the rows
-    were made from. Restore the source, or delete the changelog topic to decide everything anew."""
+    were made from. Restore the source, or delete the changelog topic to decide everything again."""
 
-    exit_code = 78
+    exit_code = CONFIGURATION
 
 
 class ChangelogBroken(StreamError):
     """The changelog contradicts itself, so the rows cannot be trusted. Delete the changelog topic: the rows are
-    then made anew from the source."""
+    then made again from the source."""
 
-    exit_code = 78
+    exit_code = CONFIGURATION
 
 
 class ChangelogMoved(StreamError):
@@ -172,10 +196,10 @@ class ChangelogMoved(StreamError):
 
 
 class PartitionStuck(StreamError):
-    """The log keeps giving records from beyond the position, however often it is asked to go back. Check the
-    source topic's offsets, then start this worker again."""
+    """The log returns records from beyond the position, however often the worker seeks back. Check the source topic's
+    offsets, then start this worker again."""
 
 
 class ProcessorBroken(StreamError):
     """A processor raised, which is a bug in it; the record was not skipped. Mend the processor and start it again:
-    it meets the same record first."""
+    it decides the same record first."""

@@ -11,7 +11,7 @@ class StreamLimits(msgspec.Struct, frozen=True, kw_only=True):
     heartbeat_ms: int = 3_000
     rebalance_timeout_ms: int = 20_000
 
-    # Patience with the log. An absence longer than `absence_s_max` ends the worker; a supervisor starts it anew.
+    # Patience with the log. An absence longer than `absence_s_max` ends the worker; a supervisor starts it again.
     request_timeout_ms: int = 15_000
     retry_backoff_ms: int = 100
     retry_backoff_ms_max: int = 1_000
@@ -21,11 +21,11 @@ class StreamLimits(msgspec.Struct, frozen=True, kw_only=True):
     # True: a clean stop gives a named worker's partitions away at once. False: they wait for it to come back.
     leave_on_stop: bool = True
 
-    # Reading. A chunk is what one fetch brought for one partition.
+    # Reading. A chunk is the records of one fetch for one partition.
     fetch_bytes_max: int = 1 << 20
     recovery_fetch_bytes_max: int = 8 << 20
-    # Tables that are held whole beside the work: read in larger pieces, a moment later. Each piece costs as much as a
-    # hundred rows, and what a decision sees in them may be a moment old anyway.
+    # Tables that a worker keeps whole: read in larger pieces, a moment later. Each piece costs as much as a hundred
+    # rows, and a decision may see rows that are a moment old.
     table_fetch_bytes_min: int = 1 << 16
     table_fetch_wait_ms: int = 10
     fetch_wait_s: float = 1.0
@@ -33,7 +33,7 @@ class StreamLimits(msgspec.Struct, frozen=True, kw_only=True):
     slice_records_max: int = 128
     record_bytes_max: int = 1 << 20
     gap_seeks_max: int = 20
-    # True: go on at the oldest record left when retention removed records before they were decided.
+    # True: continue at the oldest record left when retention removed records before they were decided.
     truncated_source_accepted: bool = False
 
     # Committing. One commit is one atomic batch, so the changelog topic must take batches this large.
@@ -48,19 +48,21 @@ class StreamLimits(msgspec.Struct, frozen=True, kw_only=True):
     request_bytes_max: int = 8 << 20
     group_offsets_s: float = 3.0
 
-    # Watchdogs: how often they look, and how long something may stand still before the worker ends to be started anew.
+    # Watchdogs: how often they check, and how long a stall may last before the worker ends and is started again.
     watch_s: float = 2.0
     stall_s: float = 60.0
     recovery_stall_s: float = 120.0
     commit_stall_s: float = 120.0
+    # Longer than a rebalance may take; counted only while the log answers.
+    group_stall_s: float = 45.0
     disk_free_bytes_min: int = 256 << 20
 
     # Reports to the topic `workers`: how often, and how long writing one may take.
     status_s: float = 5.0
     status_write_s_max: float = 5.0
 
-    # Standby copies: how many of each partition the group keeps, and how gently they are fed. A copy that was behind
-    # for longer than the changelog keeps its tombstones could miss that a row is gone.
+    # Standby tables: how many of each partition the group keeps, and how gently they are fed. One that lagged for
+    # longer than the changelog keeps its tombstones could miss that a row was dropped.
     standby: int = 0
     standby_slice_records: int = 500
     standby_fetch_bytes_min: int = 1 << 16
@@ -80,13 +82,13 @@ class StreamLimits(msgspec.Struct, frozen=True, kw_only=True):
     tick_check_ms: int = 100
     tick_repeat_ms: int = 1_000
 
-    # Libraries speak in many lines; below this level their words are not even built.
+    # Libraries log many lines; below this level their texts are not even built.
     library_log_level: str = "WARNING"
 
     @property
     def sleep_s_max(self) -> float:
-        """A process that did not run for longer may have been dropped from its group: its last word may have been a
-        heartbeat's interval old when it fell asleep."""
+        """Seconds after which a process that did not run may have been dropped from its group: its last heartbeat may
+        have been an interval old when it fell asleep."""
         return max(self.session_timeout_ms - self.heartbeat_ms, self.session_timeout_ms / 2) / 1000
 
 
@@ -97,9 +99,9 @@ class SupervisorLimits(msgspec.Struct, frozen=True, kw_only=True):
     stop_s_max: float = 15.0
     restart_backoff_s: float = 0.2
     restart_backoff_s_max: float = 30.0
-    # After so many falls in a row an essential child is given up, any other one is told as failing.
+    # Restarts in a row after which an essential child is given up, and any other one is reported as failing.
     restarts_max: int = 20
-    # After so many falls the next child no longer waits for this one to be ready.
+    # Restarts after which the next child no longer waits until this one is ready.
     waited_for_restarts_max: int = 3
-    # A child that ran this long without falling is healthy again: its restarts are forgotten.
+    # A child that has run for this long is healthy again, and its restarts no longer count.
     stable_s: float = 60.0

@@ -5,8 +5,47 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+import structlog
 
 from tests.engines import Engine, Engines, chosen
+
+# Files that take longest, the longest first: none of them is left over at the end when the others are done.
+LONG_FILES = (
+    "tests/faults/test_logs_die.py",
+    "tests/faults/test_workers_die.py",
+    "tests/services/topics/test_migrate.py",
+    "tests/streams/engine/test_standby.py",
+    "tests/streams/health/test_watchdogs.py",
+    "tests/services/notices/test_notifier.py",
+    "tests/simulation/test_simulation.py",
+    "tests/services/replay/test_replay.py",
+    "tests/streams/engine/test_joining_and_leaving.py",
+    "tests/faults/test_disks.py",
+    "tests/streams/engine/test_crashes.py",
+    "tests/cli/test_running.py",
+    "tests/streams/engine/test_ownership_of_partitions.py",
+    "tests/readside/projection/test_side_by_side.py",
+    "tests/faults/test_orders.py",
+    "tests/readside/worker/test_faults.py",
+    "tests/security/test_rights.py",
+    "tests/streams/engine/test_absence.py",
+    "tests/readside/worker/test_worker.py",
+    "tests/faults/test_kills.py",
+)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the long files first; the other ones stay in the order of chance (pytest-randomly)."""
+    rank = {name: number for number, name in enumerate(LONG_FILES)}
+    items.sort(key=lambda item: rank.get(item.nodeid.split("::", 1)[0], len(rank)))
+
+
+@pytest.fixture(autouse=True)
+def _log_as_before() -> Iterator[None]:
+    """A program that a test ran in this process logs to a stream that is closed after the test."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

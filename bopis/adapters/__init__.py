@@ -1,1 +1,1 @@
-"""adapters."""
+"""Implementations of the ports: Kafka clients, channels to customers, secrets, opening hours, printing."""

@@ -1,4 +1,4 @@
-"""Where the log is: an address from the settings, or what the embedded log wrote down when it started."""
+"""The log's address: from the settings, or from the file that the embedded log writes when it starts."""
 
 import re
 import socket
@@ -7,18 +7,18 @@ from pathlib import Path
 import msgspec
 import psutil
 
-from bopis.adapters.errors import BrokerAddressBroken, LogUnavailable, NothingRuns
+from bopis.adapters.errors import BrokerAddressInvalid, EmbeddedLogNotRunning, LogUnavailable
+from bopis.broker.files import ADDRESS_FILE
 from bopis.settings import Settings
 
-BROKER_FILE = "broker.json"
 CONNECT_SECONDS_MAX = 2.0
 _ADDRESS = re.compile(r"(?:kafka://)?(?P<hosts>[^\s,/:]+:\d{1,5}(?:,[^\s,/:]+:\d{1,5})*)/?")
-# Somebody may write a login into the address, as other systems take it; a message does not repeat it.
+# Users may put a login into the address, as other systems accept it. An error message must not repeat a password.
 _LOGIN = re.compile(r"[^/@]+@")
 
 
 class EmbeddedLog(msgspec.Struct, frozen=True):
-    """What the embedded log says about itself in the data directory."""
+    """Process and address of the embedded log, as in its file in the data directory."""
 
     pid: int
     host: str
@@ -30,12 +30,17 @@ class EmbeddedLog(msgspec.Struct, frozen=True):
 
 
 def bootstrap_address(settings: Settings) -> str:
-    """HOST:PORT[,HOST:PORT] of the log. Raises `NothingRuns` when the embedded log is not up."""
+    """HOST:PORT[,HOST:PORT] of the log.
+
+    Raises `EmbeddedLogNotRunning`, or `LogUnavailable` when the embedded log's process exists and does not answer, or
+    `BrokerAddressInvalid`.
+    """
     if not settings.embedded:
         return remote_address(settings.broker)
     found = embedded_log(settings.data_dir)
     if found is None or not is_alive(found.pid):
-        raise NothingRuns(data_dir=settings.data_dir)
+        raise EmbeddedLogNotRunning(data_dir=settings.data_dir)
+    # The process may exist and still start, or hang: a client would wait for its whole time-out.
     try:
         socket.create_connection((found.host, found.port), timeout=CONNECT_SECONDS_MAX).close()
     except OSError as error:
@@ -44,26 +49,26 @@ def bootstrap_address(settings: Settings) -> str:
 
 
 def remote_address(broker: str) -> str:
-    """The hosts in the setting `broker`."""
+    """The hosts in the setting `broker`. Raises `BrokerAddressInvalid`."""
     found = _ADDRESS.fullmatch(broker)
     if found is None:
-        raise BrokerAddressBroken(broker=_LOGIN.sub("***@", broker))
+        raise BrokerAddressInvalid(broker=_LOGIN.sub("***@", broker))
     return found["hosts"]
 
 
 def embedded_log(data_dir: Path) -> EmbeddedLog | None:
-    """What the embedded log of a data directory last said about itself, None if it never ran."""
+    """The newest process and address of a data directory's embedded log; None if it never ran."""
     try:
-        return msgspec.json.decode((data_dir / BROKER_FILE).read_bytes(), type=EmbeddedLog)
+        return msgspec.json.decode((data_dir / ADDRESS_FILE).read_bytes(), type=EmbeddedLog)
     except (OSError, msgspec.MsgspecError):
         return None
 
 
 def is_alive(pid: int) -> bool:
-    """Whether a process runs under this number; one that has ended and waits to be reaped does not."""
+    """Whether a process with this number runs. A zombie (ended, not reaped yet) does not."""
     try:
         return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return False
-    except psutil.AccessDenied:
+    except psutil.AccessDenied:  # it runs under another user
         return True

@@ -1,4 +1,4 @@
-"""Looking at the log's topics and groups with kafka-python."""
+"""Topics, topic settings and consumer groups of the log, read with kafka-python."""
 
 import time
 from typing import Any
@@ -8,24 +8,24 @@ from kafka import KafkaAdminClient
 from kafka import errors as kafka_errors
 from kafka.admin import ConfigResource, ConfigResourceType
 
-from bopis.adapters.errors import RightMissing
+from bopis.adapters.client_errors import SEE, SEE_GROUP, SEE_SETTINGS, connection_failure, translate
+from bopis.adapters.errors import AccessDenied
 from bopis.adapters.publisher import bootstrap_ms
-from bopis.adapters.refusals import SEE, SEE_GROUP, SEE_SETTINGS, no_way_in, translate
 
-ASK_ATTEMPTS_MAX = 10
-ASK_PAUSE_SECONDS = 0.3
-_PASSING = (kafka_errors.CoordinatorNotAvailableError, kafka_errors.CoordinatorLoadInProgressError)
+ATTEMPTS_MAX = 10
+RETRY_PAUSE_SECONDS = 0.3
+_TRANSIENT = (kafka_errors.CoordinatorNotAvailableError, kafka_errors.CoordinatorLoadInProgressError)
 
 
 class TopicFacts(msgspec.Struct, frozen=True):
-    """A topic as the log has it."""
+    """A topic's name, without the prefix, and its number of partitions."""
 
     name: str
     partitions: int
 
 
 class Setting(msgspec.Struct, frozen=True):
-    """One setting of a topic; ``own`` when it was set for this topic and is not the log's default."""
+    """One setting of a topic; `own` if it was set for this topic and is not the log's default."""
 
     name: str
     value: str
@@ -33,7 +33,7 @@ class Setting(msgspec.Struct, frozen=True):
 
 
 class GroupFacts(msgspec.Struct, frozen=True):
-    """Who reads together under a name, and which partitions each one has."""
+    """A consumer group: its state as Apache Kafka names it, its members, and how many partitions they have."""
 
     name: str
     state: str
@@ -42,7 +42,7 @@ class GroupFacts(msgspec.Struct, frozen=True):
 
 
 class LogAdmin:
-    """Topics and groups are named without the prefix, going in and coming out."""
+    """Topics and groups are named without the prefix, in arguments and results."""
 
     def __init__(self, bootstrap: str, prefix: str, *, timeout_seconds: float = 30.0, **options: Any) -> None:
         self._prefix = prefix
@@ -54,11 +54,11 @@ class LogAdmin:
                 **options,
             )
         except kafka_errors.KafkaError as error:
-            raise no_way_in(bootstrap, error, options) from error
+            raise connection_failure(bootstrap, error, options) from error
 
     def topics(self) -> list[TopicFacts]:
         """The topics of this installation: those that begin with its prefix."""
-        described = self._ask(SEE, self._client.describe_topics)
+        described = self._request(SEE, self._client.describe_topics)
         return sorted(
             (
                 TopicFacts(it["name"].removeprefix(self._prefix), len(it["partitions"]))
@@ -69,24 +69,25 @@ class LogAdmin:
         )
 
     def settings(self, topics: list[str]) -> dict[str, list[Setting]]:
-        """Every setting of the topics."""
+        """Every setting of the topics, by topic. Raises `AccessDenied`."""
         resources = [ConfigResource(ConfigResourceType.TOPIC, self._prefix + topic) for topic in topics]
-        described = self._ask(SEE_SETTINGS, self._client.describe_configs, resources, False, "all")
+        described = self._request(SEE_SETTINGS, self._client.describe_configs, resources, False, "all")
         found: dict[str, list[Setting]] = {}
         for by_name in described.values():
             for name, settings in by_name.items():
-                if not settings:  # the library drops the log's refusal; a topic has always some
-                    raise RightMissing(right=f"{SEE_SETTINGS} on topic {name}")
-                found[name.removeprefix(self._prefix)] = [_setting(key, told) for key, told in sorted(settings.items())]
+                # kafka-python drops the log's refusal and returns no settings; every topic has some.
+                if not settings:
+                    raise AccessDenied(right=f"{SEE_SETTINGS} on topic {name}")
+                found[name.removeprefix(self._prefix)] = [_setting(key, it) for key, it in sorted(settings.items())]
         return found
 
     def groups(self, names: list[str]) -> dict[str, GroupFacts]:
-        """Who is in each group now."""
+        """The named groups; one that does not exist has the state Dead. Raises `AccessDenied`."""
         full = [self._prefix + name for name in names]
-        described = self._ask(f"{SEE_GROUP} on group {', '.join(full)}", self._client.describe_groups, full)
-        for name, told in described.items():
-            if "AuthorizationFailed" in (told.get("error") or ""):
-                raise RightMissing(right=f"{SEE_GROUP} on group {name}")
+        described = self._request(f"{SEE_GROUP} on group {', '.join(full)}", self._client.describe_groups, full)
+        for name, group in described.items():
+            if "AuthorizationFailed" in (group.get("error") or ""):
+                raise AccessDenied(right=f"{SEE_GROUP} on group {name}")
         return {name: _group(name, described.get(self._prefix + name) or {}) for name in names}
 
     def close(self) -> None:
@@ -98,27 +99,27 @@ class LogAdmin:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _ask(self, right: str, question: Any, *args: Any) -> Any:
-        for left in reversed(range(ASK_ATTEMPTS_MAX)):
+    def _request(self, right: str, method: Any, *args: Any) -> Any:
+        for attempts_left in reversed(range(ATTEMPTS_MAX)):
             try:
-                return question(*args)
+                return method(*args)
             except kafka_errors.KafkaError as error:
-                # The first question about groups makes the topic that they are kept in, which takes a moment.
-                if not left or not isinstance(error, _PASSING):
+                # The first request about groups makes a new log create the topic that stores them: wait for that.
+                if not attempts_left or not isinstance(error, _TRANSIENT):
                     raise translate(error, "(all)", right) from error
-                time.sleep(ASK_PAUSE_SECONDS)
+                time.sleep(RETRY_PAUSE_SECONDS)
         raise AssertionError("the last attempt returns or raises")
 
 
-def _setting(name: str, told: dict[str, Any]) -> Setting:
-    source = str(told.get("config_source", told.get("source", "")))
-    return Setting(name, str(told.get("value")), "TOPIC" in source.upper())
+def _setting(name: str, described: dict[str, Any]) -> Setting:
+    source = str(described.get("config_source", described.get("source", "")))
+    return Setting(name, str(described.get("value")), "TOPIC" in source.upper())
 
 
-def _group(name: str, told: dict[str, Any]) -> GroupFacts:
-    members = told.get("members") or []
+def _group(name: str, described: dict[str, Any]) -> GroupFacts:
+    members = described.get("members") or []
     partitions = 0
     for member in members:
         assigned = (member.get("member_assignment") or {}).get("assigned_partitions") or []
         partitions += sum(len(it["partitions"]) for it in assigned)
-    return GroupFacts(name, str(told.get("group_state", "Dead")), len(members), partitions)
+    return GroupFacts(name, str(described.get("group_state", "Dead")), len(members), partitions)

@@ -1,50 +1,33 @@
-"""Copying records to known offsets with kafka-python: their times are kept, and where each one lands is checked."""
+"""Copying records to known offsets with kafka-python: their timestamps are kept, and each resulting offset is
+checked."""
 
 import time
-from collections.abc import Sequence
-from functools import lru_cache
-from typing import Any, Protocol
+from typing import Any
 
 from kafka import KafkaProducer
 from kafka import errors as kafka_errors
-from kafka.partitioner.default import murmur2
 
+from bopis.adapters.client_errors import connection_failure, translate
 from bopis.adapters.errors import CopyMisplaced, NotAcknowledged
 from bopis.adapters.publisher import bootstrap_ms
-from bopis.adapters.refusals import no_way_in, translate
+from bopis.ports import RecordCopy
 
 BATCH_BYTES = 512 << 10
 LINGER_MS = 20
 REQUEST_BYTES_MAX = 40 << 20
-RECORDS_UNDERWAY_MAX = 20_000
-KEYS_REMEMBERED_MAX = 100_000
-# A batch that was given up would be a hole that the next one closes: patience is what keeps the order whole.
-PATIENCE_SECONDS = 3_600.0
-
-
-class Copied(Protocol):
-    """A record with its place."""
-
-    @property
-    def partition(self) -> int: ...
-    @property
-    def key(self) -> bytes | None: ...
-    @property
-    def value(self) -> bytes | None: ...
-    @property
-    def headers(self) -> Sequence[tuple[str, bytes]]: ...
-    @property
-    def timestamp_ms(self) -> int: ...
+RECORDS_UNACKNOWLEDGED_MAX = 20_000
+# After a batch that was given up, the next batch would take its offsets. Retrying for long keeps the order complete.
+DELIVERY_SECONDS_MAX = 3_600.0
 
 
 class CopyWriter:
-    """Topics are named without the prefix. One batch of a partition follows the other, none is ever left out, so
-    what has arrived is always the beginning of what was handed over."""
+    """Topics are named without the prefix. Batches of a partition arrive in order and without a hole, so the records
+    that have arrived are always the first ones that were sent."""
 
     def __init__(self, bootstrap: str, prefix: str, *, timeout_seconds: float = 30.0, **options: Any) -> None:
         self._prefix = prefix
         self._failure: Exception | None = None
-        self._underway = 0
+        self._unacknowledged = 0
         settings = {
             "bootstrap_servers": bootstrap.split(","),
             "client_id": "bopis",
@@ -52,7 +35,7 @@ class CopyWriter:
             "acks": "all",
             "linger_ms": LINGER_MS,
             "batch_size": BATCH_BYTES,
-            "delivery_timeout_ms": int(PATIENCE_SECONDS * 1000),
+            "delivery_timeout_ms": int(DELIVERY_SECONDS_MAX * 1000),
             "request_timeout_ms": int(timeout_seconds * 1000),
             "max_block_ms": int(timeout_seconds * 1000),
             "bootstrap_timeout_ms": bootstrap_ms(timeout_seconds),
@@ -64,10 +47,10 @@ class CopyWriter:
         try:
             self._producer = KafkaProducer(**(settings | options))
         except kafka_errors.KafkaError as error:
-            raise no_way_in(bootstrap, error, options) from error
+            raise connection_failure(bootstrap, error, options) from error
 
-    def append(self, topic: str, offset: int, copy: Copied) -> None:
-        """Hand a record over that must get this offset. Raises `CopyMisplaced` when an earlier one got another."""
+    def append(self, topic: str, offset: int, copy: RecordCopy) -> None:
+        """Send a record that must get this offset. Raises `CopyMisplaced` when an earlier record got another one."""
         self._check()
         try:
             future = self._producer.send(
@@ -80,15 +63,15 @@ class CopyWriter:
             )
         except kafka_errors.KafkaError as error:
             raise translate(error, topic) from error
-        future.add_callback(self._landed, topic, offset)
+        future.add_callback(self._acknowledged, topic, offset)
         future.add_errback(self._failed, topic)
-        self._underway += 1
-        if self._underway >= RECORDS_UNDERWAY_MAX:
+        self._unacknowledged += 1
+        if self._unacknowledged >= RECORDS_UNACKNOWLEDGED_MAX:
             self.flush()
 
     def flush(self) -> None:
-        """Wait until everything handed over stands where it must."""
-        give_up = time.monotonic() + PATIENCE_SECONDS
+        """Wait until every record that was sent is acknowledged. Raises `CopyMisplaced`, or the error of a delivery."""
+        give_up = time.monotonic() + DELIVERY_SECONDS_MAX
         while self._failure is None:
             try:
                 self._producer.flush(self._timeout_seconds)
@@ -97,11 +80,12 @@ class CopyWriter:
                 if time.monotonic() > give_up:
                     raise NotAcknowledged(topic=self._prefix) from error
         self._check()
-        self._underway = 0
+        self._unacknowledged = 0
 
     def close(self) -> None:
-        """Hang up. What is still under way may arrive or not; either way it is the beginning of what was to come."""
-        self._producer.close(timeout=0 if self._failure is not None or self._underway else self._timeout_seconds)
+        """Close the connection without waiting for records that are not acknowledged."""
+        is_done = self._failure is None and not self._unacknowledged
+        self._producer.close(timeout=self._timeout_seconds if is_done else 0)
 
     def __enter__(self) -> "CopyWriter":
         return self
@@ -109,10 +93,14 @@ class CopyWriter:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _landed(self, topic: str, offset: int, told: Any) -> None:
-        if told.offset != offset and self._failure is None:
-            name = self._prefix + topic
-            self._failure = CopyMisplaced(topic=name, partition=told.partition, offset=told.offset, expected=offset)
+    def _acknowledged(self, topic: str, offset: int, metadata: Any) -> None:
+        if metadata.offset != offset and self._failure is None:
+            self._failure = CopyMisplaced(
+                topic=self._prefix + topic,
+                partition=metadata.partition,
+                offset=metadata.offset,
+                expected=offset,
+            )
 
     def _failed(self, topic: str, error: Exception) -> None:
         if self._failure is None:
@@ -121,9 +109,3 @@ class CopyWriter:
     def _check(self) -> None:
         if self._failure is not None:
             raise self._failure
-
-
-@lru_cache(KEYS_REMEMBERED_MAX)
-def place(key: bytes, partitions: int) -> int:
-    """The partition of a key, by the rule that every client of the log has."""
-    return int((murmur2(key) & 0x7FFFFFFF) % partitions)

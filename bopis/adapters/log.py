@@ -1,26 +1,28 @@
-"""Reading the log with kafka-python, outside any group: nothing that is read here moves anybody's position."""
+"""Reading the log with kafka-python, outside any consumer group: no committed offset changes."""
 
 import time
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from kafka import KafkaConsumer, TopicPartition
+from kafka import KafkaConsumer
+from kafka import TopicPartition as KafkaTopicPartition
 from kafka import errors as kafka_errors
 
-from bopis.adapters.errors import ReadStalled, RightMissing, TopicMissing
+from bopis.adapters.client_errors import SEE, connection_failure, translate
+from bopis.adapters.errors import AccessDenied, ReadStalled, TopicMissing
 from bopis.adapters.publisher import bootstrap_ms
-from bopis.adapters.refusals import SEE, no_way_in, translate
-from bopis.ports import Offsets, Record
+from bopis.ports import Offsets, Record, TopicPartition
 
 POLL_SECONDS = 0.5
 RETRY_MS = 20
 STALL_SECONDS_MAX = 30.0
+ABSENT_CHECK_SECONDS = 0.5
 RECORDS_PER_POLL_MAX = 5_000
 FETCH_BYTES = 4 << 20
 
 
 class LogReader:
-    """Topics are named without the prefix, going in and coming out."""
+    """Implements `bopis.ports.Log`. Topics are named without the prefix, in arguments and results."""
 
     def __init__(self, bootstrap: str, prefix: str, *, timeout_seconds: float = 30.0, **options: Any) -> None:
         self._prefix = prefix
@@ -30,32 +32,35 @@ class LogReader:
             "group_id": None,
             "enable_auto_commit": False,
             "auto_offset_reset": "earliest",
+            # Reading must not create a topic, with the broker's default settings.
             "allow_auto_create_topics": False,
             "bootstrap_timeout_ms": bootstrap_ms(timeout_seconds),
             "max_poll_records": RECORDS_PER_POLL_MAX,
             "max_partition_fetch_bytes": FETCH_BYTES,
             "fetch_max_wait_ms": int(POLL_SECONDS * 1000),
-            # Also the pause between two questions about topics, which a command asks right after each other.
+            # Also the pause between two metadata requests; a command sends several in a row.
             "retry_backoff_ms": RETRY_MS,
             "metrics_enabled": False,
         }
         try:
             self._consumer = KafkaConsumer(**(settings | options))
         except kafka_errors.KafkaError as error:
-            raise no_way_in(bootstrap, error, options) from error
-        # A log with access rules keeps silent about topics that one may not see; a plain one has no rules.
+            raise connection_failure(bootstrap, error, options) from error
+        self.assigned_to: ConsumerTail | None = None
+        # A log with access rules hides topics that the user may not describe; a plain-text one has no rules.
         self._has_rules = options.get("security_protocol", "PLAINTEXT") != "PLAINTEXT"
 
-    def start_offsets(self, topics: Iterable[str]) -> dict[tuple[str, int], int]:
-        """The oldest offset of every partition; topics that are absent are left out."""
+    def start_offsets(self, topics: Iterable[str]) -> dict[TopicPartition, int]:
+        """The oldest offset of every partition. Topics that do not exist are omitted."""
         return self._by_topic(self._offsets(self._consumer.beginning_offsets, self._partitions(topics)))
 
-    def end_offsets(self, topics: Iterable[str]) -> dict[tuple[str, int], int]:
-        """The offset after the newest record of every partition; topics that are absent are left out."""
+    def end_offsets(self, topics: Iterable[str]) -> dict[TopicPartition, int]:
+        """The offset after the newest record of every partition. Topics that do not exist are omitted."""
         return self._by_topic(self._offsets(self._consumer.end_offsets, self._partitions(topics)))
 
-    def offsets_at(self, topics: Iterable[str], at_ms: int) -> dict[tuple[str, int], int]:
-        """The first offset of every partition whose record the log learned at or after an instant."""
+    def offsets_at(self, topics: Iterable[str], at_ms: int) -> dict[TopicPartition, int]:
+        """The offset of the first record of every partition that was appended at or after an instant; the partition's
+        end if there is none."""
         partitions = self._partitions(topics)
         ends = self._offsets(self._consumer.end_offsets, partitions)
         try:
@@ -65,27 +70,35 @@ class LogReader:
         return self._by_topic(ends | found)
 
     def read(self, first: Offsets, end: Offsets) -> Iterator[Record]:
-        """Every record from `first` up to, not with, `end`; in order within a partition."""
-        wanted = {self._partition(*where): end[where] for where in first if first[where] < end.get(where, 0)}
-        self._assign({it: first[it.topic.removeprefix(self._prefix), it.partition] for it in wanted})
-        heard = time.monotonic()
-        while wanted:
+        """Every record from `first` (inclusive) to `end` (exclusive), in order within a partition.
+
+        Raises `ReadStalled` when the log sends nothing for STALL_SECONDS_MAX.
+        """
+        unread = {self._partition(*where): end[where] for where in first if first[where] < end.get(where, 0)}
+        self._assign({it: first[it.topic.removeprefix(self._prefix), it.partition] for it in unread})
+        received_at = time.monotonic()
+        while unread:
             for partition, records in self._poll().items():
-                heard = time.monotonic()
-                until = wanted.get(partition, 0)
+                received_at = time.monotonic()
+                until = unread.get(partition, 0)
                 yield from (self._record(it) for it in records if it.offset < until)
-            reached = [it for it, until in wanted.items() if self._consumer.position(it) >= until]
+            # By position, not by the last record: the offsets before `end` may be missing after compaction.
+            reached = [it for it, until in unread.items() if self._consumer.position(it) >= until]
             for partition in reached:
-                del wanted[partition]
+                del unread[partition]
                 self._consumer.pause(partition)
-            if wanted and time.monotonic() - heard > STALL_SECONDS_MAX:
-                partition, until = next(iter(wanted.items()))
+            if unread and time.monotonic() - received_at > STALL_SECONDS_MAX:
+                partition, until = next(iter(unread.items()))
                 raise ReadStalled(
                     seconds=int(STALL_SECONDS_MAX), topic=partition.topic, partition=partition.partition, end=until
                 )
 
+    def tail(self, topics: Iterable[str]) -> "ConsumerTail":
+        """Follow topics from their current ends. The reader may be used for other reads between two polls."""
+        return ConsumerTail(self, tuple(topics))
+
     def follow(self, first: Offsets) -> Iterator[Record]:
-        """Every record from `first` on, for ever."""
+        """Every record from `first` on, without end."""
         self._assign({self._partition(*where): offset for where, offset in first.items()})
         while True:
             for records in self._poll().values():
@@ -101,10 +114,9 @@ class LogReader:
         self.close()
 
     def _partitions(self, topics: Iterable[str]) -> list[Any]:
-        # What is remembered is used; only for a topic that is not, the log is asked.
         try:
             return [
-                TopicPartition(self._prefix + topic, partition)
+                KafkaTopicPartition(self._prefix + topic, partition)
                 for topic in topics
                 for partition in self._numbers(self._prefix + topic)
             ]
@@ -112,51 +124,55 @@ class LogReader:
             raise translate(error, "(all)", SEE) from error
 
     def _numbers(self, topic: str) -> list[int]:
+        """Numbers of a topic's partitions: from the consumer's metadata, or from the log if they are not there."""
         found = self._consumer.partitions_for_topic(topic)
         if not found and self._has_rules:
+            # kafka-python treats a hidden topic as absent; its cluster metadata still knows which topics are hidden.
             cluster, manager = self._consumer._cluster, self._consumer._manager
             self._consumer._net.run(manager.wait_for, cluster.add_topic(topic), None)
             if topic in cluster.unauthorized_topics:
-                raise RightMissing(right=f"{SEE} on topic {topic}")
+                raise AccessDenied(right=f"{SEE} on topic {topic}")
         return sorted(found or ())
 
     @staticmethod
-    def _offsets(question: Any, partitions: list[Any]) -> dict[Any, Any]:
+    def _offsets(request: Any, partitions: list[Any]) -> dict[Any, Any]:
         try:
             try:
-                return dict(question(partitions))
+                return dict(request(partitions))
             except KeyError:
-                # kafka-python forgets a partition whose leader it does not know just now. Of one alone it finds out.
-                return {it: question([it])[it] for it in partitions}
+                # kafka-python skips a partition whose leader it does not know. Asked for one partition, it looks it up.
+                return {it: request([it])[it] for it in partitions}
         except kafka_errors.KafkaError as error:
             raise translate(error, "(all)", SEE) from error
 
     def _offset_at(self, partitions: list[Any], at_ms: int) -> dict[Any, int]:
-        """Where records at or after an instant begin; partitions that have none are left out."""
+        """The first offset at or after an instant. Partitions without such a record are omitted."""
         found = self._consumer.offsets_for_times(dict.fromkeys(partitions, at_ms))
         if len(partitions) > 1:
-            # None says that there is no such record, or that the leader is not known just now.
+            # None means that there is no such record, or that kafka-python does not know the leader: ask once more.
             for it in [it for it in partitions if found.get(it) is None]:
                 found |= self._consumer.offsets_for_times({it: at_ms})
-        return {it: place.offset for it, place in found.items() if place is not None}
+        return {it: first.offset for it, first in found.items() if first is not None}
 
     def _assign(self, first: dict[Any, int]) -> None:
+        self.assigned_to = None
         self._consumer.assign(list(first))
+        # An earlier read may have paused them at its end.
         self._consumer.resume(*first)
         for partition, offset in first.items():
             self._consumer.seek(partition, offset)
 
-    def _poll(self) -> dict[Any, list[Any]]:
+    def _poll(self, seconds: float = POLL_SECONDS) -> dict[Any, list[Any]]:
         try:
-            polled: dict[Any, list[Any]] = self._consumer.poll(timeout_ms=int(POLL_SECONDS * 1000))
+            polled: dict[Any, list[Any]] = self._consumer.poll(timeout_ms=int(seconds * 1000))
         except kafka_errors.KafkaError as error:
             raise translate(error, "(read)", "READ") from error
         return polled
 
     def _partition(self, topic: str, partition: int) -> Any:
-        return TopicPartition(self._prefix + topic, partition)
+        return KafkaTopicPartition(self._prefix + topic, partition)
 
-    def _by_topic(self, offsets: dict[Any, int]) -> dict[tuple[str, int], int]:
+    def _by_topic(self, offsets: dict[Any, int]) -> dict[TopicPartition, int]:
         return {(it.topic.removeprefix(self._prefix), it.partition): offset for it, offset in offsets.items()}
 
     def _record(self, it: Any) -> Record:
@@ -164,7 +180,47 @@ class LogReader:
         return Record(topic, it.partition, it.offset, it.timestamp, it.key, it.value, tuple(it.headers))
 
 
+class ConsumerTail:
+    """Implements `bopis.ports.LogTail` over the consumer of a reader."""
+
+    def __init__(self, reader: LogReader, topics: tuple[str, ...]) -> None:
+        self._reader = reader
+        self._next = reader.end_offsets(topics)
+        self._absent = set(topics) - {topic for topic, _ in self._next}
+        self._checked_at = time.monotonic()
+
+    def poll(self, seconds: float) -> list[Record]:
+        """The records since the last call; waits at most this long for the first."""
+        reader = self._reader
+        self._find_absent()
+        # Another read of the same reader has moved its consumer in the meantime.
+        if reader.assigned_to is not self:
+            reader._assign({reader._partition(*where): offset for where, offset in self._next.items()})
+            reader.assigned_to = self
+        if not self._next:
+            time.sleep(seconds)
+            return []
+        found = [reader._record(it) for records in reader._poll(seconds).values() for it in records]
+        self._next = {where: reader._consumer.position(reader._partition(*where)) for where in self._next}
+        return found
+
+    def has_reached(self, ends: Offsets) -> bool:
+        """Whether `poll` has returned every record before these offsets."""
+        return all(self._next.get(where, 0) >= end for where, end in ends.items())
+
+    def _find_absent(self) -> None:
+        """Follow topics that were created after the tail was opened, from their first record."""
+        if not self._absent or time.monotonic() - self._checked_at < ABSENT_CHECK_SECONDS:
+            return
+        self._checked_at = time.monotonic()
+        found = self._reader.start_offsets(self._absent)
+        if found:
+            self._next |= found
+            self._absent -= {topic for topic, _ in found}
+            self._reader.assigned_to = None
+
+
 def require(offsets: Offsets, topic: str) -> None:
-    """Raise `TopicMissing` unless the topic was found."""
+    """Raise `TopicMissing` unless the offsets contain a partition of the topic."""
     if not any(name == topic for name, _ in offsets):
         raise TopicMissing(topic=topic)

@@ -1,13 +1,13 @@
-"""Publishing to the log with kafka-python: idempotent, acknowledged by all, placed by the key's murmur2 hash."""
+"""Publishing to the log with kafka-python: idempotent, acks=all, partitions by the key's murmur2 hash."""
 
 from typing import Any
 
 from kafka import KafkaProducer
 from kafka import errors as kafka_errors
 
+from bopis.adapters.client_errors import connection_failure, translate
 from bopis.adapters.errors import AdapterError, TopicMissing
-from bopis.adapters.refusals import no_way_in, translate
-from bopis.ports import Delivery, Headers, OnDelivery, Placed
+from bopis.ports import Headers, OnDelivery, PendingDelivery, RecordMetadata
 
 BATCH_BYTES = 16_384
 REQUEST_BYTES_MAX = 8 << 20
@@ -15,11 +15,11 @@ BUFFER_WAIT_SECONDS = 10.0
 BOOTSTRAP_SECONDS_MAX = 10.0
 
 
-class Publisher:
-    """One connection for publishing.
+class LogPublisher:
+    """Implements `bopis.ports.Publisher` over one producer. Topics are named without the prefix.
 
-    The defaults suit one command: each record leaves at once. For a bulk load give a `linger_ms` and a larger
-    `batch_bytes`, and learn each record's fate by `on_delivery` instead of by waiting for it.
+    The defaults suit a single command: each record is sent at once. For a bulk load set `linger_ms` and a larger
+    `batch_bytes`, and pass `on_delivery` instead of waiting for each record.
     """
 
     def __init__(
@@ -45,15 +45,17 @@ class Publisher:
             "delivery_timeout_ms": timeout_ms + linger_ms,
             "request_timeout_ms": timeout_ms,
             "bootstrap_timeout_ms": bootstrap_ms(timeout_seconds),
+            # How long a send may wait for metadata or for space in the buffer.
             "max_block_ms": min(timeout_ms, int(BUFFER_WAIT_SECONDS * 1000)),
             "max_request_size": REQUEST_BYTES_MAX,
+            # A created topic would have the broker's defaults, and times of the writers instead of the log's.
             "allow_auto_create_topics": False,
             "metrics_enabled": False,
         }
         try:
             self._producer = KafkaProducer(**(settings | options))
         except kafka_errors.KafkaError as error:
-            raise no_way_in(bootstrap, error, options) from error
+            raise connection_failure(bootstrap, error, options) from error
 
     def publish(
         self,
@@ -63,12 +65,12 @@ class Publisher:
         *,
         headers: Headers = (),
         on_delivery: OnDelivery | None = None,
-    ) -> Delivery:
-        """Hand a record over; raises at once what is known at once, the rest comes with the delivery."""
+    ) -> PendingDelivery:
+        """Send a record without waiting. Raises at once what is known at once, for example a missing topic."""
         try:
-            placed_by = key.encode() if isinstance(key, str) else key
+            key_bytes = key.encode() if isinstance(key, str) else key
             future = self._producer.send(
-                self._prefix + topic, key=placed_by, value=value, headers=list(headers) if headers else None
+                self._prefix + topic, key=key_bytes, value=value, headers=list(headers) if headers else None
             )
         except kafka_errors.KafkaTimeoutError as error:
             raise self._why_blocked(topic, error) from error
@@ -76,33 +78,33 @@ class Publisher:
             raise translate(error, topic, self._write(topic)) from error
         if on_delivery is not None:
             notify = on_delivery
-            future.add_callback(lambda told: notify(Placed(topic, told.partition, told.offset, told.timestamp)))
+            future.add_callback(lambda it: notify(RecordMetadata(topic, it.partition, it.offset, it.timestamp)))
             future.add_errback(lambda error: notify(translate(error, topic, self._write(topic))))
         return _Delivery(topic, future, self._timeout_seconds, self._write(topic))
 
     def flush(self, timeout_seconds: float | None = None) -> None:
-        """Wait until everything handed over was acknowledged or failed."""
+        """Wait until every record that was sent is acknowledged or has failed."""
         try:
             self._producer.flush(timeout_seconds)
         except kafka_errors.KafkaError as error:
             raise translate(error, "(all)", "WRITE") from error
 
     def close(self) -> None:
-        """Give what is under way a moment to arrive, then hang up."""
+        """Wait for records that are not acknowledged, at most the time-out, and close the connection."""
         self._producer.close(timeout=self._timeout_seconds)
 
-    def __enter__(self) -> "Publisher":
+    def __enter__(self) -> "LogPublisher":
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
 
     def _write(self, topic: str) -> str:
-        """The right that publishing takes. An idempotent writer needs no other: the log asks for this one only."""
+        """The right to publish. Since Apache Kafka 3.0 an idempotent producer needs no other right."""
         return f"WRITE on topic {self._prefix}{topic}"
 
     def _why_blocked(self, topic: str, error: Exception) -> AdapterError:
-        """A send blocks for want of the topic, or because the log has stopped taking records."""
+        """Why a send timed out: the topic is hidden or missing, or the log no longer accepts records."""
         name = self._prefix + topic
         if name in self._producer._metadata.unauthorized_topics:
             return translate(kafka_errors.TopicAuthorizationFailedError(name), topic, self._write(topic))
@@ -112,7 +114,7 @@ class Publisher:
 
 
 class _Delivery:
-    """A record on its way."""
+    """Implements `bopis.ports.PendingDelivery` over the future of kafka-python."""
 
     __slots__ = ("_future", "_right", "_timeout_seconds", "_topic")
 
@@ -122,15 +124,16 @@ class _Delivery:
         self._future = future
         self._timeout_seconds = timeout_seconds
 
-    def wait(self, timeout_seconds: float | None = None) -> Placed:
-        """Where the record stands, once the log has acknowledged it; raises if it did not."""
+    def wait(self, timeout_seconds: float | None = None) -> RecordMetadata:
+        """Wait for the acknowledgement and return the record's place. Raises the error of a failed delivery."""
         try:
-            told = self._future.get(timeout=timeout_seconds or self._timeout_seconds)
+            metadata = self._future.get(timeout=timeout_seconds or self._timeout_seconds)
         except kafka_errors.KafkaError as error:
             raise translate(error, self._topic, self._right) from error
-        return Placed(self._topic, told.partition, told.offset, told.timestamp)
+        return RecordMetadata(self._topic, metadata.partition, metadata.offset, metadata.timestamp)
 
 
 def bootstrap_ms(timeout_seconds: float) -> int:
-    """How long to look for a first answer: nobody should wait half a minute to hear that nothing is there."""
+    """Time to find a broker at the start. Shorter than a request's time-out, so that a wrong address is reported
+    soon."""
     return int(min(timeout_seconds, BOOTSTRAP_SECONDS_MAX) * 1000)

@@ -1,4 +1,4 @@
-"""Who this process is to the log, and whom it trusts there: the settings as options of a client."""
+"""Settings of TLS and SASL as options of a Kafka client."""
 
 import ssl
 from functools import lru_cache
@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from bopis.adapters.errors import SecurityFileBroken
+from bopis.adapters.errors import SecurityFileInvalid
 from bopis.settings import Settings
 
 SECRET_BYTES_MAX = 4_096
@@ -15,10 +15,10 @@ CONTEXTS_KEPT = 8
 
 
 class Security(msgspec.Struct, frozen=True, kw_only=True):
-    """How to speak to the log. The default is plain text, as on the loopback.
+    """Security of a connection to the log. The default is plain text, as the embedded log speaks on the loopback.
 
-    kafka-python and aiokafka take the same options by the same names, so one function serves both families; Faust
-    has types of its own (`streams/app.py`).
+    kafka-python and aiokafka take the same options under the same names, so one function serves both; Faust has types
+    of its own (`streams/engine/faust_app.py`).
     """
 
     protocol: str = "PLAINTEXT"
@@ -40,17 +40,17 @@ class Security(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def principal(self) -> str:
-        """Who this is in the log's access rules, as far as this side can know."""
+        """The principal in the log's access rules, as far as the client knows it."""
         return f"User:{self.username}" if self.sasl else "User:ANONYMOUS" if not self.tls else "the certificate's name"
 
     def __repr__(self) -> str:
-        # Errors and logs show the values around them; a password may not be among those.
+        # Tracebacks and logs show values: never a password.
         return f"Security({self.protocol} {self.mechanism} {self.username})".replace("  ", " ")
 
     __str__ = __repr__
 
     def client_options(self) -> dict[str, Any]:
-        """The options of an aiokafka or kafka-python client. Raises `SecurityFileBroken`."""
+        """The options of an aiokafka or kafka-python client. Raises `SecurityFileInvalid`."""
         options: dict[str, Any] = {"security_protocol": self.protocol}
         if self.tls:
             options["ssl_context"] = self.tls_context()
@@ -61,13 +61,13 @@ class Security(msgspec.Struct, frozen=True, kw_only=True):
         return options
 
     def tls_context(self) -> ssl.SSLContext:
-        """What to trust and what to show; TLS 1.2 at least. Raises `SecurityFileBroken`."""
+        """Trusted authorities and own certificate; TLS 1.2 or newer. Raises `SecurityFileInvalid`."""
         return _context(self.ca_file, self.cert_file, self.key_file, self.check_hostname)
 
 
 @lru_cache(CONTEXTS_KEPT)
 def _context(ca: Path | None, cert: Path | None, key: Path | None, check_hostname: bool) -> ssl.SSLContext:
-    """One context for all clients of a process: reading the authorities of a machine takes long."""
+    """One context for all clients of a process: loading the machine's authorities is slow."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.check_hostname = check_hostname
@@ -81,7 +81,7 @@ def _context(ca: Path | None, cert: Path | None, key: Path | None, check_hostnam
 
 
 def security_of(settings: Settings) -> Security:
-    """The settings about security, with the password read from its file. Raises `SecurityFileBroken`."""
+    """The security that the settings describe, with the password read from its file. Raises `SecurityFileInvalid`."""
     protocol = settings.broker_security.upper()
     password = settings.broker_password.get_secret_value()
     if settings.broker_password_file is not None:
@@ -99,19 +99,19 @@ def security_of(settings: Settings) -> Security:
 
 
 def _secret(setting: str, file: Path) -> str:
-    """What a file of one secret holds; editors end it with a line end, which is no part of it."""
+    """The secret in a file, without the line end that editors append. Raises `SecurityFileInvalid`."""
     try:
         with file.open("rb") as opened:
             read = opened.read(SECRET_BYTES_MAX + 1)
         secret = read.decode().rstrip("\r\n")
     except OSError as error:
-        raise SecurityFileBroken(setting=setting, file=file, cause=error.strerror or error) from error
+        raise SecurityFileInvalid(setting=setting, file=file, cause=error.strerror or error) from error
     except UnicodeDecodeError as error:
-        # Without its cause, which would show the bytes.
-        raise SecurityFileBroken(setting=setting, file=file, cause=f"not UTF-8 at byte {error.start}") from None
+        # Not chained: the cause contains the bytes of the secret.
+        raise SecurityFileInvalid(setting=setting, file=file, cause=f"not UTF-8 at byte {error.start}") from None
     if not secret or len(read) > SECRET_BYTES_MAX:
         cause = "it is empty" if not secret else f"it is larger than {SECRET_BYTES_MAX} bytes"
-        raise SecurityFileBroken(setting=setting, file=file, cause=cause)
+        raise SecurityFileInvalid(setting=setting, file=file, cause=cause)
     return secret
 
 
@@ -119,12 +119,12 @@ def _loaded(setting: str, file: Path, load: Any) -> None:
     try:
         load()
     except ssl.SSLError as error:
-        cause = f"not what it should be in PEM: {error.reason or error}"
-        raise SecurityFileBroken(setting=setting, file=file, cause=cause) from error
+        cause = f"not valid PEM: {error.reason or error}"
+        raise SecurityFileInvalid(setting=setting, file=file, cause=cause) from error
     except OSError as error:
-        raise SecurityFileBroken(setting=setting, file=file, cause=error.strerror or error) from error
+        raise SecurityFileInvalid(setting=setting, file=file, cause=error.strerror or error) from error
 
 
 def _no_passphrase() -> str:
-    """OpenSSL would ask at the keyboard, where a service has nobody."""
-    raise OSError("the key is locked with a passphrase; give one without, readable for this user alone")
+    """Replaces OpenSSL's prompt, which would block a service that has no terminal."""
+    raise OSError("the key is locked with a passphrase; give a key without one, readable by this user only")

@@ -1,4 +1,4 @@
-"""One client's socket: frames in, answers out in the order of the requests, everything bounded."""
+"""One client's socket: frames in, responses out in the order of their requests, every buffer limited."""
 
 from __future__ import annotations
 
@@ -9,38 +9,41 @@ from collections.abc import Callable
 from typing import Protocol, cast
 
 from bopis.broker.errors import MalformedFrame
-from bopis.broker.frames import FRAME_LENGTH, RequestHeader, framed, peek
+from bopis.broker.frames import FRAME_LENGTH, RequestHeader, frame_response, peek_api
 from bopis.broker.limits import BrokerLimits
 
 log = logging.getLogger(__name__)
 
-_SMALL_RESPONSE_BYTES = 16_384
+# Up to this size parts are joined into one write; larger ones are not copied once more.
+_JOINED_RESPONSE_BYTES_MAX = 16_384
+# A frame's length, API key and version: enough to check its size before it is buffered.
 _HEAD_BYTES = 8
+_EMPTY = memoryview(b"")
 
 
-class Hub(Protocol):
-    """What a connection needs from the server it belongs to."""
+class ConnectionHost(Protocol):
+    """The server, as its connections use it."""
 
     limits: BrokerLimits
     ingress_bytes: int
 
-    def admit(self, connection: Connection) -> bool: ...
+    def admit(self, connection: ClientConnection) -> bool: ...
 
-    def leave(self, connection: Connection) -> None: ...
+    def leave(self, connection: ClientConnection) -> None: ...
 
     def frame_limit(self, api_key: int, version: int) -> int: ...
 
-    def dispatch(self, connection: Connection, frame: memoryview) -> None: ...
+    def dispatch(self, connection: ClientConnection, frame: memoryview) -> None: ...
 
-    def stalled(self, connection: Connection) -> None: ...
+    def stalled(self, connection: ClientConnection) -> None: ...
 
 
-class Exchange:
-    """One request and the place of its answer."""
+class PendingRequest:
+    """One request from its arrival to its response."""
 
     __slots__ = ("answered", "body", "connection", "flexible", "header", "on_lost", "parts", "size")
 
-    def __init__(self, connection: Connection, header: RequestHeader, body: memoryview) -> None:
+    def __init__(self, connection: ClientConnection, header: RequestHeader, body: memoryview) -> None:
         self.connection = connection
         self.header = header
         self.body = body
@@ -51,57 +54,58 @@ class Exchange:
         self.on_lost: Callable[[], None] | None = None
 
     def answer(self, parts: list[bytes] | None) -> None:
-        """Send this when its turn comes; None means that the request wants no answer."""
+        """Send these parts after the responses to all earlier requests; None sends nothing (produce with acks=0).
+
+        A second call has no effect.
+        """
         if self.answered:
             return
         self.answered = True
         self.on_lost = None
-        # The frame's memory goes as soon as it is of no more use.
-        self.body = _NOTHING
+        # A produce request may be 40 MiB, and earlier requests may still be waiting: release its memory now.
+        self.body = _EMPTY
         if parts is not None:
-            self.parts = framed(self.header.correlation_id, parts, self.flexible)
+            self.parts = frame_response(self.header.correlation_id, parts, self.flexible)
         self.connection.flush()
 
     def abort(self) -> None:
-        """Close the connection: the protocol has no other way to answer this."""
+        """Close the connection, where the protocol has no error response for this case."""
         self.connection.abort()
 
 
-_NOTHING = memoryview(b"")
+class ClientConnection(asyncio.Protocol):
+    """Splits bytes into frames, keeps the requests under way, and writes their responses in order."""
 
-
-class Connection(asyncio.Protocol):
-    """Bytes to frames to exchanges and back."""
-
-    def __init__(self, hub: Hub) -> None:
-        self._hub = hub
-        self._limits = hub.limits
+    def __init__(self, host: ConnectionHost) -> None:
+        self._host = host
+        self._limits = host.limits
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._buffer = bytearray()
-        self._pending: deque[Exchange] = deque()
+        self._pending: deque[PendingRequest] = deque()
         self._pending_bytes = 0
         self._reading = True
         self.stalled_since: float | None = None
         self.partial_since: float | None = None
         self.active_at = self._loop.time()
 
-    # asyncio calls these.
+    # Called by asyncio.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # uvloop's transports are their own class with the same methods.
+        # uvloop's transports are a class of their own with the same methods.
         self._transport = cast(asyncio.Transport, transport)
         self._transport.set_write_buffer_limits(high=self._limits.write_buffer_bytes_high)
-        if not self._hub.admit(self):
+        if not self._host.admit(self):
             self._transport.abort()
 
     def data_received(self, data: bytes) -> None:
         self.active_at = self._loop.time()
         self._buffer += data
-        self._hub.ingress_bytes += len(data)
+        self._host.ingress_bytes += len(data)
         self._advance()
-        if self._hub.ingress_bytes > self._limits.ingress_bytes_max and not self._pending:
-            # Too much is held for clients that send without ending; this one just added to it.
+        if self._host.ingress_bytes > self._limits.ingress_bytes_max and not self._pending:
+            # The buffers of all clients exceed their budget with frames that are not complete; this client just
+            # added to them, and has no request under way that would release memory.
             self.abort()
 
     def eof_received(self) -> bool:
@@ -111,23 +115,23 @@ class Connection(asyncio.Protocol):
         self._transport = None
         self._drop_buffer()
         pending, self._pending = self._pending, deque()
-        self._hub.ingress_bytes -= self._pending_bytes
+        self._host.ingress_bytes -= self._pending_bytes
         self._pending_bytes = 0
-        for exchange in pending:
-            exchange.answered = True
-            if exchange.on_lost is not None:
-                exchange.on_lost()
-        self._hub.leave(self)
+        for request in pending:
+            request.answered = True
+            if request.on_lost is not None:
+                request.on_lost()
+        self._host.leave(self)
 
     def pause_writing(self) -> None:
         self.stalled_since = self._loop.time()
-        self._hub.stalled(self)
+        self._host.stalled(self)
 
     def resume_writing(self) -> None:
         self.stalled_since = None
         self._advance()
 
-    # The server calls these.
+    # Called by the server.
 
     @property
     def unsent_bytes(self) -> int:
@@ -135,53 +139,54 @@ class Connection(asyncio.Protocol):
 
     @property
     def waiting(self) -> bool:
-        """Whether an answer is still owed."""
+        """Whether a request has no response yet."""
         return bool(self._pending)
 
-    def begin(self, exchange: Exchange) -> None:
-        """Keep the place of this exchange's answer."""
-        self._pending.append(exchange)
-        self._pending_bytes += exchange.size
-        self._hub.ingress_bytes += exchange.size
+    def begin(self, request: PendingRequest) -> None:
+        """Queue a request; its response is sent in this order."""
+        self._pending.append(request)
+        self._pending_bytes += request.size
+        self._host.ingress_bytes += request.size
 
     def abort(self) -> None:
-        """Drop the connection at once, with what is unsent."""
+        """Close the connection at once and discard unsent bytes."""
         if self._transport is not None:
             self._transport.abort()
 
     def close(self) -> None:
-        """Send what is ready, then close."""
+        """Send the responses that are ready, then close."""
         if self._transport is not None:
             self._transport.close()
 
     def flush(self) -> None:
-        """Send the answers that are ready, in the order of their requests."""
+        """Send the responses that are ready, up to the first request without one."""
         ready: list[bytes] = []
         while self._pending and self._pending[0].answered:
-            exchange = self._pending.popleft()
-            self._pending_bytes -= exchange.size
-            self._hub.ingress_bytes -= exchange.size
-            if exchange.parts is not None:
-                ready += exchange.parts
+            request = self._pending.popleft()
+            self._pending_bytes -= request.size
+            self._host.ingress_bytes -= request.size
+            if request.parts is not None:
+                ready += request.parts
         if ready and self._transport is not None:
             self._write(ready)
         if not self._reading:
+            # Not at once: a handler that answers immediately would recurse through the frames that are buffered.
             self._loop.call_soon(self._advance)
 
     def _write(self, parts: list[bytes]) -> None:
         assert self._transport is not None
-        if sum(map(len, parts)) <= _SMALL_RESPONSE_BYTES:
+        if sum(map(len, parts)) <= _JOINED_RESPONSE_BYTES_MAX:
             self._transport.write(b"".join(parts))
         else:
             self._transport.writelines(parts)
 
     def _advance(self) -> None:
-        """Take whole frames while this client may have more under way."""
+        """Dispatch whole frames while this client may have more requests under way."""
         if self._transport is None or self._transport.is_closing():
             return
         try:
             while self._may_take() and (frame := self._next_frame()) is not None:
-                self._hub.dispatch(self, frame)
+                self._host.dispatch(self, frame)
         except MalformedFrame as error:
             log.info("broker.malformed_frame", extra={"reason": str(error)})
             self.abort()
@@ -193,11 +198,12 @@ class Connection(asyncio.Protocol):
             self.partial_since = self._loop.time()
 
     def _may_take(self) -> bool:
+        # One request is always taken, whatever the buffers of others: otherwise all could wait for each other.
         return (
             self.stalled_since is None
             and len(self._pending) < self._limits.requests_in_flight_max
             and (not self._pending or self._pending_bytes < self._limits.frame_bytes_max)
-            and (not self._pending or self._hub.ingress_bytes < self._limits.ingress_bytes_max)
+            and (not self._pending or self._host.ingress_bytes < self._limits.ingress_bytes_max)
         )
 
     def _next_frame(self) -> memoryview | None:
@@ -205,31 +211,31 @@ class Connection(asyncio.Protocol):
         if len(buffer) < _HEAD_BYTES:
             return None
         (length,) = FRAME_LENGTH.unpack_from(buffer)
-        if not _HEAD_BYTES <= length <= self._hub.frame_limit(*peek(buffer, FRAME_LENGTH.size)):
-            raise MalformedFrame(f"A frame of {length} bytes is not taken.")
+        if not _HEAD_BYTES <= length <= self._host.frame_limit(*peek_api(buffer, FRAME_LENGTH.size)):
+            raise MalformedFrame(f"A frame of {length} bytes is not accepted.")
         end = FRAME_LENGTH.size + length
         if len(buffer) < end:
             return None
         if len(buffer) == end:
-            # A frame that ends where the bytes end is handed on as it lies: the large ones are not copied.
+            # The usual case for large frames: hand the buffer itself over instead of a copy.
             self._buffer = bytearray()
             frame = memoryview(buffer)[FRAME_LENGTH.size :]
         else:
             frame = memoryview(bytes(memoryview(buffer)[FRAME_LENGTH.size : end]))
             del buffer[:end]
-        self._hub.ingress_bytes -= end
+        self._host.ingress_bytes -= end
         self.partial_since = None
         return frame
 
-    def _set_reading(self, wanted: bool) -> None:
-        if self._transport is None or wanted == self._reading:
+    def _set_reading(self, reading: bool) -> None:
+        if self._transport is None or reading == self._reading:
             return
-        self._reading = wanted
-        if wanted:
+        self._reading = reading
+        if reading:
             self._transport.resume_reading()
         else:
             self._transport.pause_reading()
 
     def _drop_buffer(self) -> None:
-        self._hub.ingress_bytes -= len(self._buffer)
+        self._host.ingress_bytes -= len(self._buffer)
         self._buffer = bytearray()

@@ -1,38 +1,37 @@
-"""Every way the embedded log can fail, drawn as one tree.
+"""The errors of the embedded log, drawn as one tree.
 
 ::
 
     BrokerError
-    ├── AlreadyRunning          another process owns the data directory
-    ├── LogDamaged              the file is not what was written
+    ├── AlreadyRunning          another process serves the data directory
+    ├── LogDamaged              the file does not contain what was written
     ├── LogFormatUnknown        the file is of another version
-    ├── StorageFull             no space: writes are refused, reads go on
+    ├── StorageFull             no space: writes are refused, reads are served
     ├── StorageBusy             another program writes into the file
-    ├── StorageFailed           the disk broke its promise: the process must stop
+    ├── StorageFailed           the disk refused a write: the process must stop
     ├── MalformedFrame          bytes that are not a Kafka request
-    └── Refused                 the protocol's own error code, sent to the client
+    └── Refused                 an error code of the protocol, sent to the client
 """
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
-from bopis.broker.codes import Code
-
-EXIT_FAILED = 1
-EXIT_ALREADY_RUNNING = 75
+from bopis.broker.error_codes import ErrorCode
 
 
 class BrokerError(Exception):
     """The embedded log failed."""
 
-    exit_code = EXIT_FAILED
+    exit_code = 1
 
 
 class AlreadyRunning(BrokerError):
     """Another process already serves this log. Stop it first, or give this one another data directory."""
 
-    exit_code = EXIT_ALREADY_RUNNING
+    # EX_TEMPFAIL of sysexits.h: the same command may succeed later.
+    exit_code = 75
 
     def __init__(self, directory: Path, owner: str) -> None:
         super().__init__(
@@ -42,17 +41,22 @@ class AlreadyRunning(BrokerError):
 
 
 class LogDamaged(BrokerError):
-    """The log file is damaged. Restore it from a copy; what can still be read can be exported with sqlite3."""
+    """The log file is damaged. Restore it from a copy; readable parts can be exported with sqlite3."""
 
-    def __init__(self, path: Path, found: str) -> None:
+    # EX_CONFIG of sysexits.h: starting again does not help, so a supervisor does not try.
+    exit_code = 78
+
+    def __init__(self, path: Path, damage: str) -> None:
         super().__init__(
-            f"The log file {path} is damaged: {found}."
+            f"The log file {path} is damaged: {damage}."
             f" Keep the file aside and restore a copy; 'sqlite3 {path} .recover' exports what can still be read."
         )
 
 
 class LogFormatUnknown(BrokerError):
     """The log file was written by another version. Start the version that wrote it."""
+
+    exit_code = 78
 
     def __init__(self, path: Path, found: int, known: int) -> None:
         super().__init__(
@@ -84,9 +88,25 @@ class MalformedFrame(BrokerError):
 
 
 class Refused(BrokerError):
-    """The request is refused with a code of the protocol; the client knows what to do with it."""
+    """The request is refused with an error code of the protocol, which tells the client how to react."""
 
-    def __init__(self, code: Code, message: str | None = None) -> None:
+    def __init__(self, code: ErrorCode, message: str | None = None) -> None:
         super().__init__(message or code.name)
         self.code = code
         self.message = message
+
+
+class ErrorFields(NamedTuple):
+    """An error as the fields of a response: `error_code` and `error_message`."""
+
+    code: ErrorCode
+    message: str | None
+
+
+def error_fields(error: BrokerError | None) -> ErrorFields:
+    """The fields for an error that ended a request, or for success (None)."""
+    if error is None:
+        return ErrorFields(ErrorCode.NONE, None)
+    if isinstance(error, Refused):
+        return ErrorFields(error.code, error.message)
+    return ErrorFields(ErrorCode.KAFKA_STORAGE_ERROR, str(error))

@@ -1,4 +1,7 @@
-"""The frame around each request and response, and the few field types that the hot requests need."""
+"""The frame around each request and response, and the field types that the two hot requests need.
+
+Layouts: https://kafka.apache.org/protocol (request header v1 and v2, response header v0 and v1).
+"""
 
 from __future__ import annotations
 
@@ -8,13 +11,18 @@ from typing import NamedTuple
 from bopis.broker.errors import MalformedFrame
 
 FRAME_LENGTH = struct.Struct(">i")
-_FIXED = struct.Struct(">hhih")
-_PEEK = struct.Struct(">hh")
+_SHORT = struct.Struct(">h")
+_HEADER_START = struct.Struct(">hhih")
+_API_AND_VERSION = struct.Struct(">hh")
+_RESPONSE_START = struct.Struct(">ii")
 _TAGS_MAX = 64
+_VARINT_BITS_MAX = 35
+_NULL_TEXT = b"\xff\xff"
+_NO_TAGS = b"\x00"
 
 
 class RequestHeader(NamedTuple):
-    """Who asks what, in which version, and where the body starts."""
+    """The header of a request, and the offset of its body in the frame."""
 
     api_key: int
     version: int
@@ -23,20 +31,26 @@ class RequestHeader(NamedTuple):
     body_at: int
 
 
-def peek(head: bytes | bytearray | memoryview, at: int) -> tuple[int, int]:
-    """The API key and version of a frame of which the first bytes are here."""
-    api_key, version = _PEEK.unpack_from(head, at)
-    return api_key, version
+class ApiVersion(NamedTuple):
+    """A kind of request and its version."""
+
+    key: int
+    version: int
+
+
+def peek_api(head: bytes | bytearray | memoryview, at: int) -> ApiVersion:
+    """The API key and version of a frame whose first bytes start at `at`."""
+    return ApiVersion._make(_API_AND_VERSION.unpack_from(head, at))
 
 
 def read_request_header(frame: memoryview, flexible: bool) -> RequestHeader:
-    """The header of a request; the flexible kind ends with tagged fields, which are skipped."""
+    """The header of a request; the tagged fields of the flexible form are skipped. Raises `MalformedFrame`."""
     try:
-        api_key, version, correlation_id, length = _FIXED.unpack_from(frame)
-        at = _FIXED.size + max(length, 0)
+        api_key, version, correlation_id, length = _HEADER_START.unpack_from(frame)
+        at = _HEADER_START.size + max(length, 0)
         if at > len(frame):
             raise MalformedFrame("The client id is cut short.")
-        client_id = str(frame[_FIXED.size : at], "utf-8", "replace")
+        client_id = str(frame[_HEADER_START.size : at], "utf-8", "replace")
         if flexible:
             at = _skip_tags(frame, at)
     except (struct.error, IndexError) as error:
@@ -45,21 +59,22 @@ def read_request_header(frame: memoryview, flexible: bool) -> RequestHeader:
 
 
 def _skip_tags(frame: memoryview, at: int) -> int:
-    count, at = _small_number(frame, at)
+    count, at = _unsigned_varint(frame, at)
     if count > _TAGS_MAX:
         raise MalformedFrame("The request header has too many tagged fields.")
     for _ in range(count):
-        _, at = _small_number(frame, at)
-        size, at = _small_number(frame, at)
+        _, at = _unsigned_varint(frame, at)
+        size, at = _unsigned_varint(frame, at)
         at += size
     if at > len(frame):
         raise MalformedFrame("A tagged field is cut short.")
     return at
 
 
-def _small_number(frame: memoryview, at: int) -> tuple[int, int]:
+def _unsigned_varint(frame: memoryview, at: int) -> tuple[int, int]:
+    """The number at an offset, and the offset after it."""
     value = 0
-    for shift in range(0, 35, 7):
+    for shift in range(0, _VARINT_BITS_MAX, 7):
         byte = frame[at]
         at += 1
         value |= (byte & 0x7F) << shift
@@ -68,8 +83,8 @@ def _small_number(frame: memoryview, at: int) -> tuple[int, int]:
     raise MalformedFrame("A number is too long.")
 
 
-class Cursor:
-    """Reads the classic field types one after another; anything cut short is a malformed frame."""
+class FieldReader:
+    """Reads the classic field types one after another. Each method raises `MalformedFrame` for a field cut short."""
 
     __slots__ = ("at", "view")
 
@@ -78,6 +93,7 @@ class Cursor:
         self.at = 0
 
     def take(self, shape: struct.Struct) -> tuple[int, ...]:
+        """Fields of fixed size."""
         try:
             values = shape.unpack_from(self.view, self.at)
         except struct.error as error:
@@ -85,14 +101,16 @@ class Cursor:
         self.at += shape.size
         return values
 
-    def count(self, least_item_bytes: int) -> int:
-        """The length of an array that the rest of the request can hold."""
+    def count(self, item_bytes_min: int) -> int:
+        """The length of an array; refused when the rest of the request could not contain its items."""
         (count,) = self.take(FRAME_LENGTH)
-        if count * least_item_bytes > len(self.view) - self.at:
+        # Checked before anything is allocated: the length is the client's word only.
+        if count * item_bytes_min > len(self.view) - self.at:
             raise MalformedFrame("An array is longer than its request.")
         return max(count, 0)
 
     def text(self) -> str | None:
+        """A nullable string."""
         (length,) = self.take(_SHORT)
         if length < 0:
             return None
@@ -102,6 +120,7 @@ class Cursor:
             raise MalformedFrame("A text is not UTF-8.") from error
 
     def blob(self) -> memoryview:
+        """Nullable bytes, empty for null; not copied."""
         (length,) = self.take(FRAME_LENGTH)
         return self._slice(max(length, 0))
 
@@ -114,19 +133,16 @@ class Cursor:
         return part
 
 
-_SHORT = struct.Struct(">h")
-
-
 def pack_text(text: str | None) -> bytes:
-    """A nullable string as the classic versions write it."""
+    """A nullable string as the classic versions encode it."""
     if text is None:
-        return b"\xff\xff"
+        return _NULL_TEXT
     encoded = text.encode()
     return _SHORT.pack(len(encoded)) + encoded
 
 
-def framed(correlation_id: int, parts: list[bytes], flexible: bool = False) -> list[bytes]:
-    """The response's parts with the frame in front."""
-    tags = b"\x00" if flexible else b""
-    length = 4 + len(tags) + sum(map(len, parts))
-    return [struct.pack(">ii", length, correlation_id) + tags, *parts]
+def frame_response(correlation_id: int, parts: list[bytes], flexible: bool = False) -> list[bytes]:
+    """The parts of a response with its frame and header in front."""
+    tags = _NO_TAGS if flexible else b""
+    length = FRAME_LENGTH.size + len(tags) + sum(map(len, parts))
+    return [_RESPONSE_START.pack(length, correlation_id) + tags, *parts]

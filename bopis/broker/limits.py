@@ -1,7 +1,7 @@
 """Every limit of the embedded log, with its unit in its name.
 
-The defaults hold one shop's or one head office's load on a small machine: 150 MB resident whatever the log's
-size. Raising a limit raises what a misbehaving client may take.
+The defaults suit one shop or one head office on a small machine: 150 MB resident, whatever the size of the log. A
+higher limit lets a misbehaving client take more.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ MIB = 1024 * KIB
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BrokerLimits:
-    """What the server allows; every loop, queue and cache of the package is bounded by one of these."""
+    """The limits of a server. Every loop, queue and cache of the package has one of these as its bound."""
 
-    # Sockets. Clients are sent to the advertised port of this machine, that of a proxy say; 0: where it listens.
+    # Sockets. `advertised_port` is sent to clients, for example that of a proxy; 0 for the listening port.
     advertised_port: int = 0
     connections_max: int = 512
     frame_bytes_max: int = 40 * MIB
@@ -79,7 +79,7 @@ class BrokerLimits:
     vacuum_free_ratio_min: float = 0.1
 
     def with_text(self, assignments: dict[str, str]) -> BrokerLimits:
-        """A copy with some limits given as text (`name=value` on a command line)."""
+        """A copy with some limits given as text, as on a command line. Raises `ValueError` for an unknown name."""
         kinds: dict[str, Any] = {field.name: type(getattr(self, field.name)) for field in fields(self)}
         values: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
         for name, text in assignments.items():

@@ -1,4 +1,4 @@
-"""Run the embedded log in the foreground until it is told to stop."""
+"""Serve the embedded log in the foreground until SIGTERM or SIGINT."""
 
 from __future__ import annotations
 
@@ -12,37 +12,57 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from bopis.broker.database import check_whole, open_writer
-from bopis.broker.errors import EXIT_FAILED, BrokerError
+from bopis.broker.clock import RecordClock, system_ms
+from bopis.broker.errors import BrokerError
+from bopis.broker.files import LOG_FILE
 from bopis.broker.limits import BrokerLimits
-from bopis.broker.ownership import LOG_FILE, Ownership
 from bopis.broker.server import EmbeddedBroker
+from bopis.broker.storage.database import check_whole, open_writer
+from bopis.broker.storage.directory_lock import DirectoryLock
 
 log = logging.getLogger(__name__)
 
 HOST = "127.0.0.1"
-# How long the loop may wait for another thread of ours that holds the interpreter.
-_SWITCH_SECONDS = 0.001
+# CPython's default of 5 ms delays the loop after each commit by a thread that holds the interpreter.
+_THREAD_SWITCH_SECONDS = 0.001
 
 
-def run(data_dir: Path, port: int = 0, limits: BrokerLimits | None = None, as_json: bool = False) -> int:
-    """Serve the log of this directory until SIGTERM or SIGINT. Returns the process's exit code."""
-    sys.setswitchinterval(_SWITCH_SECONDS)
+def run(
+    data_dir: Path,
+    port: int = 0,
+    limits: BrokerLimits | None = None,
+    as_json: bool = False,
+    now_ms: RecordClock = system_ms,
+) -> int:
+    """Serve the log of this directory until SIGTERM or SIGINT; `now_ms` dates its records.
+
+    Returns the exit code of the process.
+    """
+    sys.setswitchinterval(_THREAD_SWITCH_SECONDS)
     try:
-        with Ownership(data_dir) as ownership, asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            return runner.run(_serve(ownership, port, limits or BrokerLimits(), as_json))
+        with DirectoryLock(data_dir) as lock, asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            limits = limits or BrokerLimits()
+            broker = EmbeddedBroker(data_dir / LOG_FILE, host=HOST, port=port, limits=limits, now_ms=now_ms)
+            return runner.run(_serve(lock, broker, as_json))
     except BrokerError as error:
-        print(error, file=sys.stderr)
+        _print_error(str(error), as_json)
         return error.exit_code
     except OSError as error:
-        print(f"The log in {data_dir} cannot be served: {error}.", file=sys.stderr)
-        return EXIT_FAILED
+        _print_error(f"The log in {data_dir} cannot be served: {error}.", as_json)
+        return BrokerError.exit_code
+
+
+def _print_error(text: str, as_json: bool) -> None:
+    """Print an error, and with JSON repeat it on standard output for the supervisor, which shows it with the end."""
+    print(text, file=sys.stderr)
+    if as_json:
+        print(json.dumps({"event": "error", "name": "log", "error": text}, separators=(",", ":")), flush=True)
 
 
 def verify(data_dir: Path) -> int:
-    """Read the whole log and check every batch. The log must not be served meanwhile."""
+    """Read the whole log and check every batch while nothing serves it. Returns the exit code of the process."""
     try:
-        with Ownership(data_dir):
+        with DirectoryLock(data_dir):
             path = data_dir / LOG_FILE
             connection = open_writer(path, BrokerLimits(start_check_bytes_max=0))
             try:
@@ -54,29 +74,29 @@ def verify(data_dir: Path) -> int:
         return error.exit_code
     except sqlite3.Error as error:
         print(f"The log file {path} cannot be read: {error}.", file=sys.stderr)
-        return EXIT_FAILED
-    print(f"{path}: sound")
+        return BrokerError.exit_code
+    print(f"{path}: intact")
     return 0
 
 
-async def _serve(ownership: Ownership, port: int, limits: BrokerLimits, as_json: bool) -> int:
+async def _serve(lock: DirectoryLock, broker: EmbeddedBroker, as_json: bool) -> int:
     loop = asyncio.get_running_loop()
-    asked = asyncio.Event()
+    stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, asked.set)
-    broker = EmbeddedBroker(ownership.directory / LOG_FILE, host=HOST, port=port, limits=limits)
+        loop.add_signal_handler(number, stopped.set)
     await broker.start()
     try:
-        note = ownership.announce(HOST, broker.port)
-        words = f"The embedded log listens on {HOST}:{broker.port}. It serves this machine only; Ctrl-C stops it."
-        print(json.dumps(note) if as_json else words, flush=True)
-        return await _until(asked, broker)
+        address = lock.publish_address(HOST, broker.port)
+        text = f"The embedded log listens on {HOST}:{broker.port}. It serves this machine only; Ctrl-C stops it."
+        print(json.dumps(address) if as_json else text, flush=True)
+        return await _run_until(stopped, broker)
     finally:
         await broker.stop()
 
 
-async def _until(asked: asyncio.Event, broker: EmbeddedBroker) -> int:
-    stop = asyncio.ensure_future(asked.wait())
+async def _run_until(stopped: asyncio.Event, broker: EmbeddedBroker) -> int:
+    """Wait for the request to stop; raises the error of a failed disk."""
+    stop = asyncio.ensure_future(stopped.wait())
     failure = asyncio.ensure_future(broker.failed())
     await asyncio.wait({stop, failure}, return_when=asyncio.FIRST_COMPLETED)
     if failure.done():
@@ -94,10 +114,10 @@ def _loop_factory() -> type[asyncio.AbstractEventLoop] | None:
     return uvloop.Loop
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line of `python -m bopis.broker`."""
+def main(arguments: Sequence[str] | None = None, now_ms: RecordClock = system_ms) -> int:
+    """The command line of `python -m bopis.broker`. Returns the exit code of the process."""
     parser = argparse.ArgumentParser(prog="python -m bopis.broker", description=__doc__)
-    parser.add_argument("data_dir", type=Path, help="the directory of the log; made if it is not there")
+    parser.add_argument("data_dir", type=Path, help="the directory of the log; created when missing")
     parser.add_argument("--port", type=int, default=0, help="the port to listen on; 0 takes any free one")
     parser.add_argument("--json", action="store_true", help="print the ready line as JSON")
     parser.add_argument("--limit", action="append", default=[], metavar="NAME=VALUE", help="change one limit")
@@ -110,4 +130,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
         limits = BrokerLimits().with_text(dict(text.split("=", 1) for text in given.limit))
     except ValueError as error:
         parser.error(str(error))
-    return run(given.data_dir, given.port, limits, given.json)
+    return run(given.data_dir, given.port, limits, given.json, now_ms)

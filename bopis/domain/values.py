@@ -1,8 +1,8 @@
 """Value types and limits shared by every message of the domain.
 
-Quantities are whole numbers in the SKU's smallest unit, money is minor units, instants inside the core are
-milliseconds since the Unix epoch in UTC (names end in ``_ms``). Limits stand here because they are rules of
-the trade on the wire as well as in the core: what breaks one is refused where it enters.
+Quantities are whole numbers in the SKU's smallest unit, money is minor units, instants inside the core are milliseconds
+since the Unix epoch in UTC (names end in ``_ms``). The limits are rules of the trade, on the wire as well as in the
+core: a value beyond a limit is refused where it enters.
 """
 
 from datetime import UTC, datetime
@@ -20,9 +20,9 @@ QUANTITY_MAX = 10_000_000
 SEQUENCE_MAX = 2**53 - 1
 AMOUNT_CENTS_MAX = 10**12
 
-EPOCH_MS_MIN = 946_684_800_000  # 2000-01-01: an older clock was never set
+EPOCH_MS_MIN = 946_684_800_000  # 2000-01-01: an earlier time comes from a clock that was never set
 EPOCH_MS_MAX = 4_102_444_800_000  # 2100-01-01
-CLOCK_AHEAD_MS_MAX = 24 * 3_600_000  # a device may run ahead of the log by this much, not more
+CLOCK_AHEAD_MS_MAX = 24 * 3_600_000  # a device's clock may run ahead of the log by at most this
 
 MINUTE_MS = 60_000
 HOUR_MS = 3_600_000
@@ -48,14 +48,14 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 def epoch_ms(instant: datetime) -> int:
     """Milliseconds since the Unix epoch of an aware instant, rounded down.
 
-    In whole numbers throughout: by way of a float, one instant in a hundred would lose a millisecond.
+    Computed in whole numbers: through a float, one instant in a hundred would lose a millisecond.
     """
     since = instant - _EPOCH
     return since.days * DAY_MS + since.seconds * 1000 + since.microseconds // 1000
 
 
 class Clocks(Struct, frozen=True, gc=False):
-    """Both clocks of a message: when it happened there, and when the log learned it."""
+    """Both clocks of a message: time of occurrence at the source, and append time in the log."""
 
     at_ms: int
     recorded_at_ms: int

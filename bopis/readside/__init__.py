@@ -1,1 +1,2 @@
-"""A copy of the log made for reading: SQL tables that are written together with the position they stand for."""
+"""A copy of the log for reading: SQL tables, written in one transaction with the position of the log that is in
+them."""

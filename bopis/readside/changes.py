@@ -1,15 +1,17 @@
-"""What a batch of records changes in the tables, before anybody has written it: plain rows by table name."""
+"""Row changes of one batch of records, by table name, before they are written."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
 Row = tuple[Any, ...]
 Key = tuple[Any, ...]
 
 NO_POSITION = -1
+NUL, NUL_SHOWN = "\x00", "\ufffd"
 
 
 class RecordLike(Protocol):
-    """One record of the log as the projection reads it; ``timestamp`` is when the log appended it."""
+    """One record of the log. `timestamp` is its append time in ms."""
 
     @property
     def offset(self) -> int: ...
@@ -19,10 +21,12 @@ class RecordLike(Protocol):
     def key(self) -> bytes | None: ...
     @property
     def value(self) -> bytes | None: ...
+    @property
+    def headers(self) -> Sequence[tuple[str, bytes | None]]: ...
 
 
 class Consumed(NamedTuple):
-    """How far a partition was read, and what its changelog notes said (see ``notes``)."""
+    """How far a partition was read, and the state of its changelog reader (see `bopis.wire.changelog`)."""
 
     position: int = NO_POSITION
     recorded_ms: int = 0
@@ -32,35 +36,56 @@ class Consumed(NamedTuple):
 
 
 class Changes:
-    """Rows to append, rows to put under their key or to take away, families of rows to replace as a whole, and rows
-    to note unless their key is there.
+    """Rows to append, to upsert, to delete, to insert unless they exist, and families of rows to replace.
 
-    A row that changes several times in one batch is written once, as it is at the end of the batch.
+    A row that changes several times in one batch is written once, with its last value.
     """
 
-    __slots__ = ("appended", "noted", "put", "replaced")
+    __slots__ = ("appended", "inserted", "replaced", "upserted")
 
     def __init__(self) -> None:
         self.appended: dict[str, list[Row]] = {}
-        # Table to key to row; None takes the row away.
-        self.put: dict[str, dict[Key, Row | None]] = {}
+        # Table to key to row; None deletes the row.
+        self.upserted: dict[str, dict[Key, Row | None]] = {}
         # Table to the first columns of the key to all rows that begin with them.
         self.replaced: dict[str, dict[Key, list[Row]]] = {}
-        # Table to key to row, of what may come twice and stands as it came first.
-        self.noted: dict[str, dict[Key, Row]] = {}
+        # Table to key to row. Records that repeat after a crash have the same key; the first row stays.
+        self.inserted: dict[str, dict[Key, Row]] = {}
+
+    def without_nul(self) -> "Changes":
+        """The same changes for PostgreSQL, whose texts cannot contain a NUL: each is shown as U+FFFD.
+
+        The processors park such records; an earlier version took them into the books.
+        """
+        clean = Changes()
+        clean.appended = {table: [_storable(row) for row in rows] for table, rows in self.appended.items()}
+        for table, by_key in self.upserted.items():
+            for key, row in by_key.items():
+                clean.set(table, _storable(key), None if row is None else _storable(row))
+        for table, families in self.replaced.items():
+            for parent, rows in families.items():
+                clean.replace(table, _storable(parent), [_storable(row) for row in rows])
+        for table, new in self.inserted.items():
+            for key, row in new.items():
+                clean.insert_once(table, _storable(key), _storable(row))
+        return clean
 
     def append(self, table: str) -> list[Row]:
         """The list of rows to append to a table."""
         return self.appended.setdefault(table, [])
 
     def set(self, table: str, key: Key, row: Row | None) -> None:
-        """Put a row, or take it away with None."""
-        self.put.setdefault(table, {})[key] = row
+        """Upsert a row, or delete it with None."""
+        self.upserted.setdefault(table, {})[key] = row
 
     def replace(self, table: str, parent: Key, rows: list[Row]) -> None:
-        """Put these rows in the place of all that share the parent's key."""
+        """Replace all rows whose key begins with `parent`."""
         self.replaced.setdefault(table, {})[parent] = rows
 
-    def note(self, table: str, key: Key, row: Row) -> None:
-        """Put a row unless one with its key is there."""
-        self.noted.setdefault(table, {}).setdefault(key, row)
+    def insert_once(self, table: str, key: Key, row: Row) -> None:
+        """Insert a row unless one with its key exists."""
+        self.inserted.setdefault(table, {}).setdefault(key, row)
+
+
+def _storable(row: Row) -> Row:
+    return tuple(value.replace(NUL, NUL_SHOWN) if isinstance(value, str) else value for value in row)

@@ -1,9 +1,9 @@
-"""SQLite's write-ahead log, brought into the database file beside the writer instead of by it.
+"""Checkpoints of SQLite's write-ahead log, beside the writer instead of in its commits.
 
-SQLite lets whoever commits the page that is one too many do this work within that commit: tens of milliseconds in
-which nothing new can be read. Another connection can do it at the same time as the writer writes. Only to begin the
-log at its front again all of it must have been brought over at a moment when nothing is written, so once in a while
-the writer brings over the little that is left.
+By default SQLite checkpoints in the commit that fills the log beyond a limit: tens of milliseconds in which nothing new
+can be read. Another connection can checkpoint while the writer writes. But the log restarts at its front only after a
+checkpoint that covers all of it while nothing is written, so once in a while the writer checkpoints the rest.
+See https://www.sqlite.org/wal.html#ckpt.
 """
 
 import logging
@@ -16,31 +16,31 @@ from sqlalchemy.exc import OperationalError
 log = logging.getLogger(__name__)
 
 EVERY_S = 0.5
-# Beyond this many pages the writer finishes what is left, so that the log begins at its front again.
-PAGES_BEFORE_FRONT = 4_000
-# Should the thread have ended, the commits do it as they always do.
-PAGES_BEFORE_COMMITS_DO = 64_000
-_BRING_OVER = "PRAGMA wal_checkpoint(PASSIVE)"
+# Beyond this many pages the writer checkpoints the rest, so that the log restarts at its front.
+PAGES_BEFORE_RESTART = 4_000
+# If the thread has ended, SQLite checkpoints in commits again.
+PAGES_BEFORE_COMMITS_CHECKPOINT = 64_000
+_CHECKPOINT = "PRAGMA wal_checkpoint(PASSIVE)"
 
 
 class Checkpoints:
-    """Brings the log over every half second while there is something; on SQLite only."""
+    """Checkpoints every half second while there is something to do. For SQLite only."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        event.listen(engine, "connect", _leave_to_us)
+        event.listen(engine, "connect", _limit_automatic)
         self._written = threading.Event()
         self._closed = threading.Event()
-        self._to_front = False
+        self._is_restart_due = False
         self._thread = threading.Thread(target=self._run, name="checkpoints", daemon=True)
         self._thread.start()
 
     def wrote(self) -> None:
-        """Called by the writer after each transaction, in its thread."""
+        """The writer calls this after each transaction, in its thread."""
         self._written.set()
-        if self._to_front:
-            self._to_front = False
-            self._bring_over()
+        if self._is_restart_due:
+            self._is_restart_due = False
+            self._checkpoint()
 
     def close(self) -> None:
         """End the thread."""
@@ -53,19 +53,19 @@ class Checkpoints:
             self._written.wait()
             self._written.clear()
             if not self._closed.is_set():
-                self._to_front = self._bring_over() > PAGES_BEFORE_FRONT
+                self._is_restart_due = self._checkpoint() > PAGES_BEFORE_RESTART
 
-    def _bring_over(self) -> int:
-        """Returns how many pages the log has."""
+    def _checkpoint(self) -> int:
+        """Returns the number of pages in the log."""
         try:
             with self._engine.connect() as connection:
                 driver: Any = connection.connection.driver_connection
-                _, pages, _ = driver.execute(_BRING_OVER).fetchone()
+                _, pages, _ = driver.execute(_CHECKPOINT).fetchone()
                 return int(pages)
         except OperationalError as error:
             log.warning("checkpoint.failed: %s", error.orig)
             return 0
 
 
-def _leave_to_us(connection: Any, _: Any) -> None:
-    connection.execute(f"PRAGMA wal_autocheckpoint = {PAGES_BEFORE_COMMITS_DO}")
+def _limit_automatic(connection: Any, _: Any) -> None:
+    connection.execute(f"PRAGMA wal_autocheckpoint = {PAGES_BEFORE_COMMITS_CHECKPOINT}")

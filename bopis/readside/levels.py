@@ -1,4 +1,4 @@
-"""The present: rows of the inventory's changelog become rows of SQL tables. Pure."""
+"""Current stock: rows of the inventory's changelog become rows of SQL tables. Pure."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -19,20 +19,19 @@ _expected = msgspec.json.Decoder(Expected).decode
 
 
 def project_levels(partition: int, records: Iterable[RecordLike], changes: Changes) -> None:
-    """Put what the rows say now; a record without a value takes its row away. Unknown kinds are left alone.
+    """Upsert the rows; a record without a value deletes its row. Rows of unknown kinds are ignored.
 
-    A row that comes several times is decoded once: the newest is the one that is put.
+    Only the newest record of each key is decoded.
     """
     newest = {record.key: record for record in records}
     for record in newest.values():
         kind, store, rest = split_key((record.key or b"").decode())
-        put = _KINDS.get(kind)
-        if put is not None:
-            put((partition, store, rest), record.value or None, changes)
+        project = _KINDS.get(kind)
+        if project is not None:
+            project(partition, store, rest, record.value or None, changes)
 
 
-def _put_level(at: tuple[int, str, str], value: bytes | None, changes: Changes) -> None:
-    partition, store, sku = at
+def _project_level(partition: int, store: str, sku: str, value: bytes | None, changes: Changes) -> None:
     if value is None:
         changes.set("levels", (store, sku), None)
         return
@@ -48,8 +47,7 @@ def _put_level(at: tuple[int, str, str], value: bytes | None, changes: Changes) 
     )  # fmt: skip
 
 
-def _put_store(at: tuple[int, str, str], value: bytes | None, changes: Changes) -> None:
-    partition, store, _ = at
+def _project_policy(partition: int, store: str, _: str, value: bytes | None, changes: Changes) -> None:
     if value is None:
         changes.set("store_policy", (store,), None)
         return
@@ -58,8 +56,7 @@ def _put_store(at: tuple[int, str, str], value: bytes | None, changes: Changes) 
     changes.set("store_policy", (store,), (store, partition, row.pickup, row.staleness_grace_minutes, rules))
 
 
-def _put_device(at: tuple[int, str, str], value: bytes | None, changes: Changes) -> None:
-    partition, store, source = at
+def _project_device(partition: int, store: str, source: str, value: bytes | None, changes: Changes) -> None:
     if value is None:
         changes.set("devices", (store, source), None)
         return
@@ -68,32 +65,31 @@ def _put_device(at: tuple[int, str, str], value: bytes | None, changes: Changes)
     changes.set("devices", (store, source), (store, source, partition, row.mark, row.top, row.heard_ms, holes, closed))
 
 
-def _put_hold(at: tuple[int, str, str], value: bytes | None, changes: Changes) -> None:
-    partition, store, hold = at
+def _project_hold(partition: int, store: str, hold: str, value: bytes | None, changes: Changes) -> None:
     if value is None:
         changes.set("holds", (store, hold), None)
         changes.replace("hold_lines", (store, hold), [])
         return
     row = _hold(value)
-    kept = (store, hold, partition, row.order, row.granted_ms, row.until_ms, row.promised_ms, row.active)
-    changes.set("holds", (store, hold), kept)
+    columns = (store, hold, partition, row.order, row.granted_ms, row.until_ms, row.promised_ms, row.active)
+    changes.set("holds", (store, hold), columns)
     lines: list[tuple[Any, ...]] = [
-        (store, hold, position, it.line, it.sku, it.quantity, it.picked, it.lost, it.state.value)
-        for position, it in enumerate(row.lines)
+        (store, hold, position, line.line, line.sku, line.quantity, line.picked, line.lost, line.state.value)
+        for position, line in enumerate(row.lines)
     ]
     changes.replace("hold_lines", (store, hold), lines)
 
 
-def _put_transfer(at: tuple[int, str, str], value: bytes | None, changes: Changes) -> None:
-    partition, store, transfer = at
+def _project_transfer(partition: int, store: str, transfer: str, value: bytes | None, changes: Changes) -> None:
     if value is None:
         changes.set("transfers", (store, transfer), None)
         changes.replace("transfer_lines", (store, transfer), [])
         return
     row = _transfer(value)
+    # A transfer is forgotten so long after its newest message, so its deadline gives the time of that message.
     heard_ms = row.due_ms - TRANSFER_MEMORY_MS
-    told = (row.from_store, row.is_announced, row.is_received, row.expected_ms, heard_ms)
-    changes.set("transfers", (store, transfer), (store, transfer, partition, *told))
+    columns = (store, transfer, partition, row.from_store, row.is_announced, row.is_received, row.expected_ms, heard_ms)
+    changes.set("transfers", (store, transfer), columns)
     lines: list[tuple[Any, ...]] = [
         (store, transfer, sku, row.announced.get(sku, 0), row.received.get(sku, 0))
         for sku in sorted(row.announced.keys() | row.received.keys())
@@ -101,9 +97,9 @@ def _put_transfer(at: tuple[int, str, str], value: bytes | None, changes: Change
     changes.replace("transfer_lines", (store, transfer), lines)
 
 
-def _put_expected(at: tuple[int, str, str], value: bytes | None, changes: Changes) -> None:
-    partition, store, document = at
-    row = _expected(value) if value is not None else Expected(said_ms=0)
+def _project_expected(partition: int, store: str, document: str, value: bytes | None, changes: Changes) -> None:
+    # A document has rows by its lines only, so an ended one is an empty family.
+    row = _expected(value) if value is not None else Expected(announced_ms=0)
     lines: list[tuple[Any, ...]] = [
         (store, document, sku, partition, row.expected_ms, units, row.overdue) for sku, units in row.lines.items()
     ]
@@ -114,12 +110,12 @@ def _json(value: Any) -> str:
     return msgspec.json.encode(value).decode()
 
 
-_Put = Callable[[tuple[int, str, str], bytes | None, Changes], None]
-_KINDS: dict[str, _Put] = {
-    "level": _put_level,
-    "store": _put_store,
-    "device": _put_device,
-    "hold": _put_hold,
-    "transfer": _put_transfer,
-    "expected": _put_expected,
+_Project = Callable[[int, str, str, bytes | None, Changes], None]
+_KINDS: dict[str, _Project] = {
+    "level": _project_level,
+    "store": _project_policy,
+    "device": _project_device,
+    "hold": _project_hold,
+    "transfer": _project_transfer,
+    "expected": _project_expected,
 }

@@ -1,7 +1,9 @@
-"""The schema of the read side, version by version. The steps themselves stand in ``migrations/versions``."""
+"""Versions of the schema of the read side. The migrations are in ``migrations/versions``."""
 
 import logging
+from datetime import datetime
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from alembic import command
@@ -10,28 +12,30 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import DBAPIError
 
-from bopis.readside.engine import SQLITE, kind_of, reading, writing
+from bopis.readside.engine import SQLITE, is_damaged, kind_of, reading, set_aside, writing
 from bopis.readside.errors import SchemaAbsent
 from bopis.readside.schema import metadata
 
-# A name of its own, so that the read side can share a database with others that use Alembic.
+# A name of its own, so that the read side can share a database with other users of Alembic.
 VERSION_TABLE = "bopis_version"
-UPGRADE_LOCK = 0x62_6F_70_69_73
+UPGRADE_LOCK = 0x62_6F_70_69_73  # "bopis"
 
 
 def _is_ours(name: str | None, kind: str, parents: object) -> bool:  # noqa: ARG001  (Alembic's signature)
     return kind != "table" or name in metadata.tables
 
 
-# How Alembic compares and marks; said to it wherever it begins.
+# Options of every Alembic context.
 OPTIONS: dict[str, Any] = {"version_table": VERSION_TABLE, "compare_server_default": True, "include_name": _is_ours}
 
 
 def upgrade(engine: Engine) -> str:
-    """Bring the tables to the newest version; returns it. Does nothing where they are."""
+    """Migrate the tables to the newest version, if they are older; returns it."""
     with writing(engine) as connection:
         if kind_of(engine) != SQLITE:
+            # Workers that start together must not both migrate. SQLite has its write lock already.
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": UPGRADE_LOCK})
         config = _config()
         config.attributes["connection"] = connection
@@ -39,8 +43,22 @@ def upgrade(engine: Engine) -> str:
     return head()
 
 
+def upgrade_or_rebuild(engine: Engine, now: datetime) -> Path | None:
+    """As `upgrade`. A damaged SQLite file is set aside, and empty tables are made that the projection fills again from
+    the log; returns where the damaged file is."""
+    try:
+        upgrade(engine)
+    except DBAPIError as error:
+        if not is_damaged(error):
+            raise
+        aside = set_aside(engine, now)
+        upgrade(engine)
+        return aside
+    return None
+
+
 def current(engine: Engine) -> str | None:
-    """The version of the tables; None where there are none."""
+    """The version of the tables; None without tables."""
     with reading(engine) as connection:
         return _context(connection).get_current_revision()
 
@@ -53,7 +71,7 @@ def head() -> str:
 
 
 def check(engine: Engine) -> list[str]:
-    """How the tables differ from what this program works with; empty when they do not."""
+    """The differences between the tables and the schema of this program, one text each."""
     found = current(engine)
     if found != head():
         return [f"version {found or 'none'}, needed is {head()}"]
@@ -62,27 +80,42 @@ def check(engine: Engine) -> list[str]:
 
 
 def require(engine: Engine) -> None:
-    """Raise `SchemaAbsent` unless the tables are there in the version that this program works with."""
+    """Raise `SchemaAbsent` unless the tables are of the version that this program works with."""
     found = current(engine)
     if found != head():
         raise SchemaAbsent(found=found, needed=head())
 
 
 def drop(engine: Engine) -> None:
-    """Take all tables of the read side away; the log still has everything that was in them."""
+    """Drop all tables of the read side; `bopis readside rebuild` makes them again from the log."""
     with writing(engine) as connection:
         metadata.drop_all(connection)
         connection.execute(text(f"DROP TABLE IF EXISTS {VERSION_TABLE}"))
+
+
+def empty(engine: Engine) -> None:
+    """Leave the tables of this version without a row.
+
+    Tables that are of this version already are emptied and not dropped: a concurrent reader finds no rows, but does not
+    fail.
+    """
+    if check(engine):
+        drop(engine)
+        upgrade(engine)
+        return
+    with writing(engine) as connection:
+        for table in metadata.sorted_tables:
+            connection.execute(table.delete())
 
 
 def _config() -> Config:
     spec = find_spec("migrations")
     assert spec is not None
     assert spec.submodule_search_locations
-    # Alembic tells of each plug-in that it sets up; only what went wrong is of interest here.
+    # Alembic logs each plug-in that it sets up.
     logging.getLogger("alembic").setLevel(logging.WARNING)
     config = Config()
-    # Alembic reads options with configparser, to which a percent sign in a path is an instruction.
+    # Alembic reads options with configparser, which interpolates percent signs.
     config.set_main_option("script_location", str(next(iter(spec.submodule_search_locations))).replace("%", "%%"))
     return config
 

@@ -1,4 +1,4 @@
-"""Who may look into the read side and not touch it: a PostgreSQL role for dashboards and other readers."""
+"""A PostgreSQL role for dashboards and other readers: it may read the tables of the read side and nothing else."""
 
 import re
 from typing import Any, NamedTuple
@@ -6,14 +6,14 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, Engine
 
 from bopis.readside.engine import POSTGRESQL, kind_of, writing
-from bopis.readside.errors import RoleNameUnfit, RolesUnsupported, RoleTooStrong
+from bopis.readside.errors import RoleNameUnfit, RoleNotReadOnly, RolesUnsupported
 from bopis.readside.migrate import VERSION_TABLE
 from bopis.readside.schema import metadata
 
 _NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 _ATTRIBUTES = "SELECT rolsuper, rolcreaterole, rolcreatedb, rolbypassrls FROM pg_roles WHERE rolname = %s"
-# What the role may do by other ways than this grant: tables it owns, or roles it belongs to.
-_OTHER_WAYS = """
+# Rights of the role beside this grant: tables that it owns, roles that it belongs to.
+_OTHER_RIGHTS = """
 SELECT 'owns ' || relname FROM pg_class WHERE relowner = (SELECT oid FROM pg_roles WHERE rolname = %(role)s)
 UNION ALL
 SELECT 'belongs to ' || above.rolname FROM pg_auth_members
@@ -24,7 +24,7 @@ IDLE_SECONDS_MAX = 60
 
 
 class Granted(NamedTuple):
-    """What was done for a reader."""
+    """The result of a grant."""
 
     role: str
     created: bool
@@ -32,11 +32,11 @@ class Granted(NamedTuple):
 
 
 def grant_reader(engine: Engine, role: str, password: str | None, statement_seconds_max: int) -> Granted:
-    """Make the role if it is not there, and let it read the tables of the read side, and those to come, and no more.
+    """Create the role if it does not exist, and let it read the tables of the read side, now and in later versions.
 
-    Its sessions are read-only, and a statement ends after ``statement_seconds_max``. Doing it again changes the
-    password and the limit. Raises `RolesUnsupported` on SQLite, `RoleNameUnfit`, and `RoleTooStrong` when the role
-    may do more than read by other ways.
+    Its sessions are read-only, and a statement is cancelled after `statement_seconds_max`. A repeat changes the
+    password and the limit. Raises `RolesUnsupported` on SQLite, `RoleNameUnfit`, and `RoleNotReadOnly` for a role that
+    has other rights.
     """
     if kind_of(engine) != POSTGRESQL:
         raise RolesUnsupported
@@ -56,11 +56,11 @@ def _ensure(connection: Connection, role: str, password: str | None) -> bool:
     if attributes is None:
         connection.exec_driver_sql(f"CREATE ROLE {name} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOINHERIT")
     else:
-        others = [str(words) for (words,) in connection.exec_driver_sql(_OTHER_WAYS, {"role": role})]
+        others = [str(right) for (right,) in connection.exec_driver_sql(_OTHER_RIGHTS, {"role": role})]
         if any(attributes) or others:
-            raise RoleTooStrong(role=role, because=", ".join(others) or "its attributes")
+            raise RoleNotReadOnly(role=role, because=", ".join(others) or "its attributes")
     if password is not None:
-        # What the server is told is what it stores, so the password itself is in nobody's log.
+        # The server gets the verifier that it stores, so the password itself is in no log.
         driver: Any = connection.connection.driver_connection
         stored = driver.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256").decode()
         connection.exec_driver_sql(f"ALTER ROLE {name} LOGIN PASSWORD {_literal(stored)}")
@@ -86,7 +86,7 @@ def _grant(connection: Connection, role: str, tables: list[str]) -> None:
     for table in tables:
         connection.exec_driver_sql(f"REVOKE ALL ON {schema}.{_name(table)} FROM {reader}")
         connection.exec_driver_sql(f"GRANT SELECT ON {schema}.{_name(table)} TO {reader}")
-    # Versions to come make their tables as the role that upgrades, which is who grants.
+    # Later versions create their tables as the role that upgrades, which is the one that grants.
     connection.exec_driver_sql(f"ALTER DEFAULT PRIVILEGES IN SCHEMA {schema} GRANT SELECT ON TABLES TO {reader}")
 
 

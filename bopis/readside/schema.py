@@ -1,78 +1,67 @@
-"""The tables of the read side: what is kept of each feed, and how far each was read.
+"""The tables of the read side: the rows of each feed, and how far each feed was read.
 
-Instants are milliseconds since the epoch in UTC (``_ms``), as in the core. A row made from a record of the log
-has its place there as its key, so that a record can never be in a table twice.
+Instants are milliseconds since the epoch in UTC (``_ms``), as in the core. A row made from a record of the log has the
+record's place in the log as its key, so a record cannot be in a table twice.
 """
 
 from sqlalchemy import BigInteger, Boolean, Column, Double, Index, Integer, LargeBinary, Table, Text
 
-from bopis.readside.columns import clocks as _clocks
-from bopis.readside.columns import key as _key
-from bopis.readside.columns import may as _may
-from bopis.readside.columns import metadata as metadata
-from bopis.readside.columns import must as _must
-from bopis.readside.columns import place as _place
-from bopis.readside.columns import said as _said
-from bopis.readside.orders import tables as orders
-from bopis.readside.transit import expected_lines as expected_lines
-from bopis.readside.transit import transfer_lines as transfer_lines
-from bopis.readside.transit import transfers as transfers
+from bopis.readside.column_types import clocks, key, log_position, optional, origin, required
+from bopis.readside.column_types import metadata as metadata
+from bopis.readside.orders import tables as _orders  # noqa: F401  (registers the tables of orders in the metadata)
 
-# Named here, so that whoever knows the schema knows the tables of orders, too.
-ORDER_TABLES = orders.TABLES
-
-# How far each partition was read. ``source_position`` and the claim belong to changelogs (see ``notes``).
+# How far each partition was read. ``source_position``, ``claim`` and ``stale`` are those of a changelog's reader.
 consumed = Table(
     "consumed",
     metadata,
-    _key("topic"),
-    _key("partition", Integer),
-    _must("position", BigInteger),
-    _must("recorded_ms", BigInteger),
-    _must("updated_ms", BigInteger),
-    _must("source_position", BigInteger),
-    _must("claim", BigInteger),
-    _must("stale", Boolean),
+    key("topic"),
+    key("partition", Integer),
+    required("position", BigInteger),
+    required("recorded_ms", BigInteger),
+    required("updated_ms", BigInteger),
+    required("source_position", BigInteger),
+    required("claim", BigInteger),
+    required("stale", Boolean),
 )
 
 # Feed of the stores topic.
 stores = Table(
     "stores",
     metadata,
-    _key("store"),
-    _must("name"),
-    _must("city"),
-    _must("state"),
-    _must("postal_code"),
-    _may("latitude", Double),
-    _may("longitude", Double),
-    _must("time_zone"),
-    # What the store states about its hours, as JSON. A store that was imported by an older version has neither.
-    _may("hours", Text),
-    _may("street"),
+    key("store"),
+    required("name"),
+    required("city"),
+    required("state"),
+    required("postal_code"),
+    optional("latitude", Double),
+    optional("longitude", Double),
+    required("time_zone"),
+    # Stated hours as JSON. Stores that were imported by an older version have neither hours nor a street.
+    optional("hours", Text),
+    optional("street"),
 )
 
-# Feed of the inventory's rows: the present.
+# Feed of the inventory's changelog: current stock.
 levels = Table(
     "levels",
     metadata,
-    _key("store"),
-    _key("sku"),
-    _must("partition", Integer),
-    _must("on_hand", BigInteger),
-    _must("held", BigInteger),
-    _must("staged", BigInteger),
-    _must("in_doubt", BigInteger),
-    _must("quarantined", BigInteger),
-    _must("damaged", BigInteger),
-    _must("counted_ms", BigInteger),
-    _must("counted_by"),
-    _must("staged_counted", Boolean),
-    _must("doubted_ms", BigInteger),
-    _must("sold_since_ms", BigInteger),
-    _must("sold", BigInteger),
-    _must("sold_before", BigInteger),
-    _must("category"),
+    key("store"),
+    key("sku"),
+    required("partition", Integer),
+    required("on_hand", BigInteger),
+    required("held", BigInteger),
+    required("staged", BigInteger),
+    required("in_doubt", BigInteger),
+    required("quarantined", BigInteger),
+    required("damaged", BigInteger),
+    required("counted_ms", BigInteger),
+    required("counted_by"),
+    required("staged_counted", Boolean),
+    required("doubted_ms", BigInteger),
+    required("sold_since_ms", BigInteger),
+    required("sold", BigInteger),
+    required("sold_before", BigInteger),
+    required("category"),
     Index(None, "sku"),
     sqlite_with_rowid=False,
 )
@@ -80,76 +69,120 @@ levels = Table(
 store_policy = Table(
     "store_policy",
     metadata,
-    _key("store"),
-    _must("partition", Integer),
-    _must("pickup", Boolean),
-    _must("staleness_grace_minutes", Integer),
-    _must("rules", Text),
+    key("store"),
+    required("partition", Integer),
+    required("pickup", Boolean),
+    required("staleness_grace_minutes", Integer),
+    required("rules", Text),
 )
 
 devices = Table(
     "devices",
     metadata,
-    _key("store"),
-    _key("source"),
-    _must("partition", Integer),
-    _must("mark", BigInteger),
-    _must("top", BigInteger),
-    _must("heard_ms", BigInteger),
-    _must("open_holes", Text),
-    _must("closed_holes", Text),
+    key("store"),
+    key("source"),
+    required("partition", Integer),
+    required("mark", BigInteger),
+    required("top", BigInteger),
+    required("heard_ms", BigInteger),
+    required("open_holes", Text),
+    required("closed_holes", Text),
     sqlite_with_rowid=False,
 )
 
 holds = Table(
     "holds",
     metadata,
-    _key("store"),
-    _key("hold"),
-    _must("partition", Integer),
-    _must("order_id"),
-    _must("granted_ms", BigInteger),
-    _must("until_ms", BigInteger),
-    _must("promised_ms", BigInteger),
-    _must("active", Boolean),
+    key("store"),
+    key("hold"),
+    required("partition", Integer),
+    required("order_id"),
+    required("granted_ms", BigInteger),
+    required("until_ms", BigInteger),
+    required("promised_ms", BigInteger),
+    required("active", Boolean),
     sqlite_with_rowid=False,
 )
 
 hold_lines = Table(
     "hold_lines",
     metadata,
-    _key("store"),
-    _key("hold"),
-    _key("position", Integer),
-    _must("line", Integer),
-    _must("sku"),
-    _must("quantity", BigInteger),
-    _must("picked", BigInteger),
-    _must("lost", BigInteger),
-    _must("state"),
+    key("store"),
+    key("hold"),
+    key("position", Integer),
+    required("line", Integer),
+    required("sku"),
+    required("quantity", BigInteger),
+    required("picked", BigInteger),
+    required("lost", BigInteger),
+    required("state"),
     Index(None, "store", "sku"),
     sqlite_with_rowid=False,
 )
 
-# The second fold: the past.
+# Goods between two stores, as the receiving store knows them; ``expected_ms`` is 0 without a date.
+transfers = Table(
+    "transfers",
+    metadata,
+    key("store"),
+    key("transfer"),
+    required("partition", Integer),
+    required("from_store"),
+    required("is_announced", Boolean),
+    required("is_received", Boolean),
+    required("expected_ms", BigInteger),
+    required("heard_ms", BigInteger),
+    Index(None, "from_store"),
+    sqlite_with_rowid=False,
+)
+
+transfer_lines = Table(
+    "transfer_lines",
+    metadata,
+    key("store"),
+    key("transfer"),
+    key("sku"),
+    required("announced", BigInteger),
+    required("received", BigInteger),
+    Index(None, "store", "sku"),
+    sqlite_with_rowid=False,
+)
+
+# Expected units by document; a document that was received or withdrawn has no line.
+expected_lines = Table(
+    "expected_lines",
+    metadata,
+    key("store"),
+    key("document"),
+    key("sku"),
+    required("partition", Integer),
+    required("expected_ms", BigInteger),
+    required("quantity", BigInteger),
+    required("overdue", Boolean),
+    Index(None, "store", "sku"),
+    Index(None, "sku"),
+    sqlite_with_rowid=False,
+)
+
+# The second fold: history.
 movements = Table(
     "movements",
     metadata,
-    *_place(),
-    _must("store"),
-    _must("sku"),
-    _must("kind"),
-    _must("change", BigInteger),
-    _must("applied", BigInteger),
-    _must("on_hand_after", BigInteger),
-    *_clocks(),
-    *_said(),
-    _may("sequence", BigInteger),
-    _may("reference"),
-    # Units that count towards the selling rate; only a till's basket has them.
-    _may("sold", BigInteger),
-    # Only a count has it: whether staged goods were counted, too.
-    _may("staged_counted", Boolean),
+    *log_position(),
+    required("store"),
+    required("sku"),
+    required("kind"),
+    required("change", BigInteger),
+    required("applied", BigInteger),
+    required("on_hand_after", BigInteger),
+    *clocks(),
+    *origin(),
+    optional("sequence", BigInteger),
+    optional("reference"),
+    # Units that count towards the selling rate; set for baskets only.
+    optional("sold", BigInteger),
+    # Whether staged goods were counted, too; set for counts only.
+    optional("staged_counted", Boolean),
     Index(None, "store", "sku", "occurred_ms"),
     Index(None, "store", "sku", "recorded_ms"),
     sqlite_with_rowid=False,
@@ -158,19 +191,19 @@ movements = Table(
 standings = Table(
     "standings",
     metadata,
-    *_place(),
-    _must("store"),
-    _must("sku"),
-    _must("on_hand", BigInteger),
-    _must("held", BigInteger),
-    _must("staged", BigInteger),
-    _must("in_doubt", BigInteger),
-    _must("category"),
-    # A level of the version before told of neither until its next change.
+    *log_position(),
+    required("store"),
+    required("sku"),
+    required("on_hand", BigInteger),
+    required("held", BigInteger),
+    required("staged", BigInteger),
+    required("in_doubt", BigInteger),
+    required("category"),
+    # Rows of an older version have neither until the next change of their level.
     Column("quarantined", BigInteger, nullable=False, server_default="0"),
     Column("damaged", BigInteger, nullable=False, server_default="0"),
-    *_clocks(),
-    *_said(),
+    *clocks(),
+    *origin(),
     Index(None, "store", "sku", "recorded_ms"),
     sqlite_with_rowid=False,
 )
@@ -178,17 +211,17 @@ standings = Table(
 hold_history = Table(
     "hold_history",
     metadata,
-    *_place(),
-    _must("store"),
-    _must("sku"),
-    _must("hold"),
-    _must("order_id"),
-    _must("order_line", Integer),
-    _must("term"),
-    _must("how"),
-    _must("units", BigInteger),
-    *_clocks(),
-    *_said(),
+    *log_position(),
+    required("store"),
+    required("sku"),
+    required("hold"),
+    required("order_id"),
+    required("order_line", Integer),
+    required("term"),
+    required("how"),
+    required("units", BigInteger),
+    *clocks(),
+    *origin(),
     Index(None, "store", "sku", "occurred_ms"),
     Index(None, "store", "hold"),
     sqlite_with_rowid=False,
@@ -197,15 +230,15 @@ hold_history = Table(
 policy_history = Table(
     "policy_history",
     metadata,
-    *_place(),
-    _must("store"),
-    _must("name"),
-    _may("safety_stock", BigInteger),
-    _may("walk_in_reserve", BigInteger),
-    _may("pickup", Boolean),
-    _may("staleness_grace_minutes", Integer),
-    *_clocks(),
-    *_said(),
+    *log_position(),
+    required("store"),
+    required("name"),
+    optional("safety_stock", BigInteger),
+    optional("walk_in_reserve", BigInteger),
+    optional("pickup", Boolean),
+    optional("staleness_grace_minutes", Integer),
+    *clocks(),
+    *origin(),
     Index(None, "store", "name", "recorded_ms"),
     sqlite_with_rowid=False,
 )
@@ -213,42 +246,42 @@ policy_history = Table(
 inventory_events = Table(
     "inventory_events",
     metadata,
-    *_place(),
-    _must("id"),
-    _must("type"),
-    _must("store"),
-    _may("sku"),
-    _may("hold"),
-    _may("order_id"),
-    *_clocks(),
-    *_said(),
-    _must("body", Text),
+    *log_position(),
+    required("id"),
+    required("type"),
+    required("store"),
+    optional("sku"),
+    optional("hold"),
+    optional("order_id"),
+    *clocks(),
+    *origin(),
+    required("body", Text),
     Index(None, "store", "recorded_ms"),
     Index(None, "order_id"),
     sqlite_with_rowid=False,
 )
 
-# What the store had last said, and every silence that outlasted its grace time (see ``silence``).
+# The newest report of each store, and every silence that outlasted its grace time (see `history.last_message`).
 heard = Table(
     "heard",
     metadata,
-    _key("store"),
-    _must("partition", Integer),
-    _must("heard_ms", BigInteger),
-    _must("since_ms", BigInteger),
-    _must("source"),
-    _must("message_id"),
+    key("store"),
+    required("partition", Integer),
+    required("heard_ms", BigInteger),
+    required("since_ms", BigInteger),
+    required("source"),
+    required("message_id"),
 )
 
 silences = Table(
     "silences",
     metadata,
-    _key("partition", Integer),
-    _key("offset", BigInteger),
-    _must("store"),
-    _must("since_ms", BigInteger),
-    _must("until_ms", BigInteger),
-    _must("heard_ms", BigInteger),
+    key("partition", Integer),
+    key("offset", BigInteger),
+    required("store"),
+    required("since_ms", BigInteger),
+    required("until_ms", BigInteger),
+    required("heard_ms", BigInteger),
     Index(None, "store", "since_ms"),
     sqlite_with_rowid=False,
 )
@@ -256,10 +289,10 @@ silences = Table(
 fold_rows = Table(
     "fold_rows",
     metadata,
-    _key("partition", Integer),
-    _key("key"),
-    _must("row", LargeBinary),
-    _may("due_ms", BigInteger),
+    key("partition", Integer),
+    key("key"),
+    required("row", LargeBinary),
+    optional("due_ms", BigInteger),
 )
 Index(
     "ix_fold_rows_partition_due_ms",

@@ -1,7 +1,7 @@
-"""Changes as SQL: the same text for SQLite and PostgreSQL but for the placeholders, many rows per call.
+"""Changes as SQL: one text for SQLite and PostgreSQL except for the placeholders, many rows per call.
 
-PostgreSQL takes large numbers of rows faster by COPY: appended rows go straight into their table, rows put under a
-key go through a temporary table and are merged from there.
+PostgreSQL takes large numbers of rows faster by COPY: appended rows go straight into their table, upserted rows go
+through a temporary table and are merged from there.
 """
 
 from collections.abc import Sequence
@@ -19,42 +19,44 @@ def apply(transaction: Transaction, changes: Changes) -> None:
     """Write the changes in the transaction."""
     for name, rows in changes.appended.items():
         append(transaction, name, rows)
+    # A family is deleted as a whole first: rows that are not in it any more have no key to delete them by.
     for name, families in changes.replaced.items():
         parent = _key(name)[: len(next(iter(families)))]
-        transaction.run(_delete(name, parent, transaction.dialect), list(families))
+        transaction.execute(_delete(name, parent, transaction.dialect), list(families))
         append(transaction, name, [row for rows in families.values() for row in rows])
-    for name, noted in changes.noted.items():
-        transaction.run(insert_absent(name, transaction.dialect), list(noted.values()))
-    for name, rows_by_key in changes.put.items():
-        put(transaction, name, [row for row in rows_by_key.values() if row is not None])
-        take_away(transaction, name, [key for key, row in rows_by_key.items() if row is None])
+    for name, new in changes.inserted.items():
+        transaction.execute(insert_absent(name, transaction.dialect), list(new.values()))
+    for name, rows_by_key in changes.upserted.items():
+        upsert(transaction, name, [row for row in rows_by_key.values() if row is not None])
+        delete(transaction, name, [key for key, row in rows_by_key.items() if row is None])
 
 
 def append(transaction: Transaction, table: str, rows: Sequence[Row]) -> None:
-    """Insert rows that cannot be there yet."""
+    """Insert rows whose keys cannot exist yet."""
+    # Below this, setting up a COPY costs more than it saves.
     if len(rows) >= COPY_ROWS_MIN and transaction.dialect != SQLITE:
         transaction.copy(f"COPY {_quoted(table)} ({columns(table)}) FROM STDIN", rows)
     elif rows:
-        transaction.run(_insert(table, transaction.dialect), rows)
+        transaction.execute(_insert(table, transaction.dialect), rows)
 
 
-def put(transaction: Transaction, table: str, rows: Sequence[Row]) -> None:
-    """Insert rows, or put them in the place of those with the same key."""
+def upsert(transaction: Transaction, table: str, rows: Sequence[Row]) -> None:
+    """Insert rows, or update those with the same key."""
     if len(rows) < COPY_ROWS_MIN or transaction.dialect == SQLITE:
         if rows:
-            transaction.run(_upsert(table, transaction.dialect), rows)
+            transaction.execute(_upsert(table, transaction.dialect), rows)
         return
     name, incoming, names = _quoted(table), _quoted(f"incoming_{table}"), columns(table)
-    transaction.run(f"CREATE TEMPORARY TABLE IF NOT EXISTS {incoming} (LIKE {name}) ON COMMIT DELETE ROWS", [()])
+    transaction.execute(f"CREATE TEMPORARY TABLE IF NOT EXISTS {incoming} (LIKE {name}) ON COMMIT DELETE ROWS", [()])
     transaction.copy(f"COPY {incoming} ({names}) FROM STDIN", rows)
-    transaction.run(f"INSERT INTO {name} ({names}) SELECT {names} FROM {incoming} {_on_conflict(table)}", [()])
-    transaction.run(f"DELETE FROM {incoming}", [()])
+    transaction.execute(f"INSERT INTO {name} ({names}) SELECT {names} FROM {incoming} {_on_conflict(table)}", [()])
+    transaction.execute(f"DELETE FROM {incoming}", [()])
 
 
-def take_away(transaction: Transaction, table: str, keys: Sequence[Row]) -> None:
+def delete(transaction: Transaction, table: str, keys: Sequence[Row]) -> None:
     """Delete rows by their key."""
     if keys:
-        transaction.run(_delete(table, _key(table), transaction.dialect), keys)
+        transaction.execute(_delete(table, _key(table), transaction.dialect), keys)
 
 
 @cache
@@ -72,7 +74,7 @@ def _marks(count: int, dialect: str) -> str:
 
 @cache
 def columns(table: str) -> str:
-    """The columns of a table as SQL names them."""
+    """The columns of a table, quoted and separated by commas."""
     return ", ".join(_quoted(column.name) for column in metadata.tables[table].columns)
 
 
@@ -89,7 +91,7 @@ def _upsert(table: str, dialect: str) -> str:
 
 @cache
 def insert_absent(table: str, dialect: str) -> str:
-    """The statement that inserts rows and leaves those alone that are there."""
+    """The statement that inserts rows unless their keys exist."""
     return f"{_insert(table, dialect)} ON CONFLICT DO NOTHING"
 
 

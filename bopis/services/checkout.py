@@ -1,42 +1,46 @@
-"""The checkout: what a customer wants becomes an order in the log, with nothing readable of the customer in it.
+"""The checkout: places orders in the log, with nothing readable of the customer.
 
-The answer is immediate: the order was taken. Whether and when it is ready is said when a store has been found.
+`place` returns once the order is accepted. The promise follows when routing has found a store.
 """
 
 import hmac
+import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from hashlib import sha256
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
-from bopis.domain.orders.events import AlternativeOffered, CommandRefused, LinesWaiting, OrderPromised
+from bopis.contacts import is_email, is_phone
+from bopis.domain.orders.events import AlternativeOffered, CommandRefused, LinesWaiting, OrderCancelled, OrderPromised
+from bopis.domain.orders.lines import WantedLine
 from bopis.domain.orders.messages import PlaceOrder
 from bopis.domain.orders.numbers import number_from
-from bopis.domain.orders.outcomes import OrderCancelled
-from bopis.domain.orders.terms import Allows, Channel, CustomerRef, Refusal
-from bopis.domain.orders.units import WantedLine
-from bopis.domain.sourcing.request import Place, Slot
+from bopis.domain.orders.vocabulary import ORDER_LINES_MAX, Allows, Channel, CustomerRef, Refusal
+from bopis.domain.sourcing.request import GeoPoint, Slot
 from bopis.ports import Secrets
-from bopis.services.catalogue import Catalogue, Gtin, Wanted
-from bopis.services.counter.answers import Answers
-from bopis.services.counter.desk import Answered, Counter
-from bopis.services.counter.errors import MessageParked, NotDone
-from bopis.services.counter.refusals import why
-from bopis.services.errors import CustomerBroken, KeyUsed, NoNumberFree
+from bopis.services.catalogue import Catalogue, GtinParser, RequestedLine
+from bopis.services.counter.desk import OrderDesk, raise_refusal
+from bopis.services.errors import CustomerInvalid, KeyReused, MessageParked, NoNumberFree, TextUnclean, TooManyLines
+from bopis.services.exchange import Reply, Subscription
+from bopis.wire.characters import text_problems
 
 NUMBER_TRIES = 8
 NAME_LENGTH_MAX = 200
 NOTE_LENGTH_MAX = 1_000
-PHONE_DIGITS = (5, 15)
 FIRST_VERSION = 1
-SETTLED = (OrderPromised, AlternativeOffered, LinesWaiting, OrderCancelled)
+UNCANCELLED = (OrderPromised, AlternativeOffered, LinesWaiting)
+SETTLED = (*UNCANCELLED, OrderCancelled)
+POLL_SECONDS = 0.1
+# In the cause with which the orders processor parks a command; a dead letter has no other reason code.
 _KEY_TAKEN = "under this key"
 
 
 class Customer(Struct, frozen=True, kw_only=True):
-    """Who orders and how they want to be told. Without an id the customer is found by mail or phone, or is new."""
+    """The customer of an order, and the channels of their notices. A customer without an id is found by mail address or
+    phone number, or is new."""
 
     name: str = ""
     email: str = ""
@@ -46,139 +50,201 @@ class Customer(Struct, frozen=True, kw_only=True):
     id: str = ""
 
 
-class Basket(Struct, frozen=True, kw_only=True):
-    """What somebody wants to collect, and where. Lines are as they were typed or scanned."""
+class OrderRequest(Struct, frozen=True, kw_only=True):
+    """A request for a pickup order. Lines are as they were typed or scanned; `slot` and `place` are optional."""
 
     store: str
-    lines: tuple[Wanted, ...]
+    lines: tuple[RequestedLine, ...]
     customer: Customer
     slot: Slot | None = None
-    place: Place | None = None
+    place: GeoPoint | None = None
     allows: Allows = Allows()
     methods: tuple[str, ...] = ()
     currency: str = ""
     note: str = ""
 
 
-class Taken(Struct, frozen=True):
-    """An order that was taken; ``again`` when it had been before, under the same key."""
+class PlacedOrder(Struct, frozen=True):
+    """An accepted order of `lines` for a store; `repeated` if it was placed before, under the same key.
+
+    `subscription` collects the events of the order and is open until `close`.
+    """
 
     order: str
     customer: str
-    again: bool
-    answered: Answered
-    answers: Answers
+    repeated: bool
+    reply: Reply
+    subscription: Subscription
+    store: str = ""
+    lines: frozenset[int] = frozenset()
 
     def settled(self, seconds: float) -> Any:
-        """What became of it: promised, offered elsewhere, waiting or cancelled; None when that is not known in time."""
-        return self.answers.until(self.order, SETTLED, seconds)
+        """The event that settles the order: promised, offered elsewhere, waiting, or cancelled as a whole; None if none
+        comes in time. A cancellation of some lines is not the outcome of the others."""
+        left, give_up = self.lines, time.monotonic() + seconds
+        settled: Any = self.subscription.wait(SETTLED, seconds)
+        while settled is not None and isinstance(settled.data, OrderCancelled):
+            gone = {
+                line
+                for event in self.subscription.events
+                if isinstance(event.data, OrderCancelled)
+                for line in event.data.lines
+            }
+            others = self.subscription.wait(UNCANCELLED, 0)
+            if others is not None or gone >= left:
+                return others or settled
+            if time.monotonic() > give_up:
+                return None
+            self.subscription.wait(UNCANCELLED, POLL_SECONDS)
+        return settled
+
+    def close(self) -> None:
+        """Stop collecting."""
+        self.subscription.close()
 
 
 class Checkout:
-    """Takes orders. The same key and basket place one order, however often they come."""
+    """Places orders. Requests with equal key and content place one order."""
 
-    def __init__(self, counter: Counter, catalogue: Catalogue, gtin: Gtin, secrets: Secrets) -> None:
-        self._counter = counter
+    def __init__(self, desk: OrderDesk, catalogue: Catalogue, gtin: GtinParser, secrets: Secrets) -> None:
+        self._desk = desk
         self._catalogue = catalogue
         self._gtin = gtin
         self._secrets = secrets
 
-    def place(self, basket: Basket, key: str) -> Taken:
-        """Take an order under an idempotency key.
+    def place(self, request: OrderRequest, key: str, country: str = "") -> PlacedOrder:
+        """Place an order under an idempotency key. `country` (two letters) is the store's: phone numbers without a
+        country code are numbers of that country.
 
-        Raises `SkuNotInCatalogue`, `CustomerBroken`, `MessageBroken`, `KeyUsed` when the key stands for another basket,
-        and `NotDone` when the order is refused.
+        Raises `TextUnclean`, `TooManyLines`, `SkuNotInCatalogue`, `CustomerInvalid`, `MessageInvalid`, `KeyReused` if
+        the key was used for another request, `NotDone` if the order is refused, `MessageParked` or `NotDecidedInTime`.
         """
-        lines = self._lines(basket.lines)
-        check_customer(basket.customer, basket.note)
+        _check_text(request, key)
+        lines = self._lines(request.lines)
+        check_customer(request.customer, request.note, country)
         hashed = self._keyed("key", key)
-        customer = self._customer(basket.customer, key)
+        customer = self._customer(request.customer, key, country)
         for salt in range(NUMBER_TRIES):
+            # Derived from the key, so that a repeat finds its order; keyed, so that a number cannot be guessed from
+            # another one. A number of another order is refused, and the next salt gives another number.
             order = number_from(hmac.digest(self._secrets.number_key, f"number/{salt}/{key}".encode(), sha256))
-            body = self._wanted(basket, lines, order, customer)
-            body = msgspec.structs.replace(body, key=hashed, request=self._keyed("request", _canonical(basket, lines)))
-            try:
-                answered, answers = self._counter.hear(order, body)
-            except MessageParked as error:
-                if _KEY_TAKEN in str(error):
-                    raise KeyUsed(key=key, order=order) from error
-                raise
-            refused = answered.of(CommandRefused)
-            if refused is None:
-                return Taken(order, customer.id, not answered.events, answered, answers)
-            if refused.reason is not Refusal.NUMBER_TAKEN:
-                raise NotDone(why=why(order, refused), reason=refused.reason.value, line=refused.line)
+            body = self._command(request, lines, order, customer)
+            canonical = _canonical(request, lines)
+            body = msgspec.structs.replace(body, key=hashed, request=self._keyed("request", canonical))
+            with ExitStack() as stack:
+                # Opened before the command is sent: a fast promise would be missed otherwise.
+                subscription = stack.enter_context(self._desk.follow(order))
+                reply = self._request(order, body, subscription, key)
+                refused = reply.event(CommandRefused)
+                if refused is None:
+                    stack.pop_all()  # the caller closes the subscription
+                    # An order answers the repeat of its own command without an event.
+                    numbers = frozenset(line.line for line in lines)
+                    is_repeat = not reply.events
+                    return PlacedOrder(order, customer.id, is_repeat, reply, subscription, request.store, numbers)
+                if refused.reason is not Refusal.NUMBER_TAKEN:
+                    raise_refusal(order, reply)
         raise NoNumberFree(tries=NUMBER_TRIES)
 
-    def _lines(self, wanted: Sequence[Wanted]) -> tuple[WantedLine, ...]:
-        """Each line under its SKU, kits as what is taken from the shelf."""
+    def _request(self, order: str, body: PlaceOrder, subscription: Subscription, key: str) -> Reply:
+        try:
+            return self._desk.request(order, body, subscription)
+        except MessageParked as error:
+            # The same key with other content contradicts the order, so the processor parks the command.
+            if _KEY_TAKEN in str(error):
+                raise KeyReused(key=key, order=order) from error
+            raise
+
+    def _lines(self, requested: Sequence[RequestedLine]) -> tuple[WantedLine, ...]:
+        """Each line with its SKU and, for a kit, its components."""
+        if len(requested) > ORDER_LINES_MAX:
+            raise TooManyLines(count=len(requested), most=ORDER_LINES_MAX)
         lines = []
-        for number, it in enumerate(wanted, 1):
-            sku = self._catalogue.sku_of(it.code, self._gtin)
+        for number, line in enumerate(requested, 1):
+            sku = self._catalogue.sku_of(line.code, self._gtin)
             article = self._catalogue.get(sku)
-            components = article.components if article is not None else ()
             lines.append(
-                WantedLine(line=number, sku=sku, quantity=it.quantity, components=components, unit_cents=it.unit_cents)
+                WantedLine(
+                    line=number,
+                    sku=sku,
+                    quantity=line.quantity,
+                    components=article.components if article is not None else (),
+                    unit_cents=line.unit_cents,
+                )
             )
         return tuple(lines)
 
-    def _wanted(self, basket: Basket, lines: tuple[WantedLine, ...], order: str, customer: CustomerRef) -> PlaceOrder:
+    def _command(
+        self, request: OrderRequest, lines: tuple[WantedLine, ...], order: str, customer: CustomerRef
+    ) -> PlaceOrder:
         code_hash, token_hash = self._secrets.codes.hashes(order, FIRST_VERSION)
         return PlaceOrder(
             key="",
             request="",
             customer=customer,
-            store=basket.store,
+            store=request.store,
             lines=lines,
-            slot=basket.slot,
-            place=basket.place,
-            allows=basket.allows,
-            methods=basket.methods,
-            currency=basket.currency,
+            slot=request.slot,
+            place=request.place,
+            allows=request.allows,
+            methods=request.methods,
+            currency=request.currency,
             code_hash=code_hash,
             token_hash=token_hash,
-            note=self._secrets.seal(customer.id, {"note": basket.note}) if basket.note else "",
+            note=self._secrets.seal(customer.id, {"note": request.note}) if request.note else "",
         )
 
-    def _customer(self, told: Customer, key: str) -> CustomerRef:
-        """Who orders, by id; everything else is sealed under a key of their own."""
-        lookups = self._secrets.lookups
-        found_by = [lookups.email(told.email)] if told.email else []
-        found_by += [lookups.phone(told.phone)] if told.phone else []
-        known = next((it for it in map(self._secrets.find, found_by) if it is not None), None)
-        customer = told.id or known or f"c-{self._keyed('customer', key)[:20]}"
-        fields = {"name": told.name, "email": told.email, "phone": told.phone}
-        sealed = self._secrets.seal(customer, {name: value for name, value in fields.items() if value})
-        self._secrets.remember(customer, found_by)
-        return CustomerRef(id=customer, language=told.language, channels=told.channels, sealed=sealed)
+    def _customer(self, customer: Customer, key: str, country: str) -> CustomerRef:
+        """The id of a known or new customer; name and contacts are sealed under the customer's key."""
+        lookups, secrets = self._secrets.lookups, self._secrets
+        found_by = [lookups.email(customer.email)] if customer.email else []
+        found_by += [lookups.phone(customer.phone, country)] if customer.phone else []
+        # Earlier versions stored phone numbers by their digits only. That form is read and no longer stored, because
+        # equal digits may be numbers of two countries.
+        earlier = [lookups.phone_digits(customer.phone)] if customer.phone else []
+        known = next((it for it in map(secrets.find, found_by + earlier) if it is not None), None)
+        customer_id = customer.id or known or f"c-{self._keyed('customer', key)[:20]}"
+        fields = {"name": customer.name, "email": customer.email, "phone": customer.phone}
+        sealed = secrets.seal(customer_id, {name: value for name, value in fields.items() if value})
+        secrets.remember(customer_id, found_by)
+        return CustomerRef(id=customer_id, language=customer.language, channels=customer.channels, sealed=sealed)
 
     def _keyed(self, kind: str, text: str) -> str:
         return hmac.digest(self._secrets.number_key, f"{kind}/{text}".encode(), sha256).hex()
 
 
-def check_customer(told: Customer, note: str = "") -> None:
-    """Raises `CustomerBroken` for what nobody could be reached by, or what does not fit."""
-    digits = sum(it.isdigit() for it in told.phone)
+def check_customer(customer: Customer, note: str = "", country: str = "") -> None:
+    """Raise `CustomerInvalid` for a contact that is missing or invalid, or a text that is too long."""
+    email, phone = customer.email, customer.phone
+    texts = (("The name", customer.name), ("The mail address", email), ("The phone number", phone), ("The note", note))
+    for found in text_problems(texts):
+        raise CustomerInvalid(problem=f"{found}.")
+    example = " Write it with its country code, for example +1 270 555 0100."
     problems = {
-        f"A name has at most {NAME_LENGTH_MAX} characters.": len(told.name) > NAME_LENGTH_MAX,
+        f"A name has at most {NAME_LENGTH_MAX} characters.": len(customer.name) > NAME_LENGTH_MAX,
         f"A note has at most {NOTE_LENGTH_MAX} characters.": len(note) > NOTE_LENGTH_MAX,
-        f"{told.email!r} is no mail address.": bool(told.email) and not _is_address(told.email),
-        f"{told.phone!r} is no phone number.": bool(told.phone) and not PHONE_DIGITS[0] <= digits <= PHONE_DIGITS[1],
-        "To be told by mail, give a mail address.": Channel.EMAIL in told.channels and not told.email,
-        "To be told by text message, give a phone number.": Channel.SMS in told.channels and not told.phone,
+        f"{email!r} is no mail address that can be delivered everywhere; before the @ it has letters a to z, digits "
+        "and signs.": bool(email) and not is_email(email),
+        f"{phone!r} is no phone number.{example}": bool(phone) and not is_phone(phone, country),
+        "For notices by mail, give a mail address.": Channel.EMAIL in customer.channels and not email,
+        "For notices by text message, give a phone number.": Channel.SMS in customer.channels and not phone,
     }
     for problem, holds in problems.items():
         if holds:
-            raise CustomerBroken(problem=problem)
+            raise CustomerInvalid(problem=problem)
 
 
-def _is_address(text: str) -> bool:
-    name, at, host = text.strip().rpartition("@")
-    return bool(name and at and "." in host) and not any(it.isspace() for it in text.strip())
+def _check_text(request: OrderRequest, key: str) -> None:
+    """Raise `TextUnclean` for a text that no message may contain: it would fail where it is hashed or sent."""
+    texts = [("key", key), ("store", request.store), ("currency", request.currency)]
+    texts += [("SKU", line.code) for line in request.lines] + [("method", it) for it in request.methods]
+    texts += [("customer", request.customer.id), ("language", request.customer.language)]
+    for problem in text_problems(texts):
+        raise TextUnclean(problem=problem)
 
 
-def _canonical(basket: Basket, lines: tuple[WantedLine, ...]) -> str:
-    """What was asked for, the same whenever it is asked again. Nothing of the customer but the id: its hash is kept
-    for ever."""
-    asked = msgspec.structs.replace(basket, lines=(), customer=Customer(id=basket.customer.id), note="")
-    return msgspec.json.encode((asked, lines), order="deterministic").decode()
+def _canonical(request: OrderRequest, lines: tuple[WantedLine, ...]) -> str:
+    """A text that is equal for equal requests, also of other versions: its hash is stored with the order for ever, so
+    it contains only the id of the customer, and a new field would make every repeat look like another request."""
+    content = msgspec.structs.replace(request, lines=(), customer=Customer(id=request.customer.id), note="")
+    return msgspec.json.encode((content, lines), order="deterministic").decode()

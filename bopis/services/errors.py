@@ -1,70 +1,91 @@
-"""What a service may refuse. Each docstring is the message and says what to do next.
+"""Errors of services. Each docstring is the message.
 
 ServiceError
-+-- Implausible     the message cannot be true as it stands
-+-- TooOld          a person's message is older than its repeats can be told
-+-- InTheFuture     a person tells of a time that has not come
-+-- MessageBroken   a value breaks a limit of the message
-+-- SkuNotInCatalogue   what was typed or scanned is no article
-+-- KitUnsound      a kit is made of a kit
-+-- CustomerBroken  what was told of a customer cannot be used
-+-- NoNumberFree    every order number that was tried is taken
-+-- KeyUsed         an idempotency key stands for another order
++-- Implausible         the message is impossible
++-- TooOld              the message is older than the inventory remembers ids
++-- InTheFuture         the message has a time in the future
++-- MessageInvalid      a value exceeds a limit of the message
++-- TextUnclean         a text contains a control character
++-- TooManyLines        an order has too many lines
++-- SkuNotInCatalogue   no article has this SKU or GTIN
++-- KitInvalid          a component of a kit is a kit
++-- CustomerInvalid     a contact of the customer is missing or invalid
++-- NoNumberFree        every order number that was tried is taken
++-- KeyReused           an idempotency key was used for another order
++-- MessageParked       the processor could not handle the message
++-- NotDecidedInTime    the message is in the log and was not decided in time
 """
 
-from typing import ClassVar
+from bopis.errors import CONFLICT, FAILED, INVALID_INPUT, NOT_FOUND, TRY_AGAIN, BopisError
 
 
-class ServiceError(Exception):
-    """What was asked for cannot be done as it stands."""
+class ServiceError(BopisError):
+    """The request cannot be served."""
 
-    exit_code: ClassVar[int] = 5
-
-    def __init__(self, **facts: object) -> None:
-        self.facts = facts
-        super().__init__(" ".join((type(self).__doc__ or "").split()).format(**facts))
+    exit_code = INVALID_INPUT
 
 
 class Implausible(ServiceError):
-    """Not sent: {cause}."""
+    """Not sent: {cause}. Correct the message and send it again."""
 
 
 class TooOld(ServiceError):
-    """Not sent: {time} is more than {days} days ago, and a repeat of the message could not be told from it. Count
-    the shelf now, or send older facts from a device with a sequence."""
+    """Not sent: {time} is more than {days} days ago, and a repeat of the message would not be recognised. Count the
+    shelf now, or send older reports from a device with a sequence."""
 
 
 class InTheFuture(ServiceError):
-    """Not sent: {time} has not come yet, it is {now} now. Correct the time, or leave it out to mean now."""
+    """Not sent: {time} is in the future (now {now}). Correct the time, or omit it to mean now."""
 
 
-class MessageBroken(ServiceError):
+class MessageInvalid(ServiceError):
     """Not sent: {cause}. Correct the value and try again."""
 
 
+class TextUnclean(ServiceError):
+    """Not sent: {problem}."""
+
+
+class TooManyLines(ServiceError):
+    """An order has at most {most} lines; this one has {count}. Place it as several orders."""
+
+
 class SkuNotInCatalogue(ServiceError):
-    """{code!r} is neither a SKU nor a GTIN of the catalogue. `bopis catalogue list` names what is in it, `bopis
+    """{code!r} is neither a SKU nor a GTIN of the catalogue. `bopis catalogue list` lists the articles, `bopis
     catalogue import FILE` adds some."""
 
-    exit_code = 3
+    exit_code = NOT_FOUND
 
 
-class KitUnsound(ServiceError):
-    """Kit {kit} has {part} as a component, which is a kit itself. Name what stands on the shelf instead."""
+class KitInvalid(ServiceError):
+    """Kit {kit} has the component {part}, which is a kit itself. List the SKUs that are on the shelf instead."""
 
 
-class CustomerBroken(ServiceError):
+class CustomerInvalid(ServiceError):
     """{problem}"""
 
 
 class NoNumberFree(ServiceError):
-    """No order number was free in {tries} tries, which chance does not explain. Check that every checkout uses the
-    same master key."""
+    """No order number was free in {tries} tries, which is too many for a coincidence. Check that every checkout uses
+    the same master key."""
 
-    exit_code = 1
+    exit_code = FAILED
 
 
-class KeyUsed(ServiceError):
+class KeyReused(ServiceError):
     """Key {key!r} was used before for order {order} with other content. Take a new key for a new order."""
 
-    exit_code = 4
+    exit_code = CONFLICT
+
+
+class MessageParked(ServiceError):
+    """Not taken: {cause}. The message is a dead letter: `bopis dead-letters show {name}`."""
+
+    exit_code = CONFLICT
+
+
+class NotDecidedInTime(ServiceError):
+    """The message is in the log ({where}), but it was not decided within {seconds:g} s. It will be decided once: do not
+    send it again. `bopis status` shows whether its processor runs."""
+
+    exit_code = TRY_AGAIN

@@ -1,7 +1,7 @@
-"""What is known of a customer: handed out whole, and made unreadable everywhere.
+"""Export and erasure of a customer's data.
 
-Log, tables and backups keep a customer's id and sealed values only, so deleting one key is enough, and nothing that
-was counted or decided changes by it. Copies in clear text exist only where something was handed on from this machine.
+Log, tables and backups contain only a customer's id and sealed values. So deleting one key erases the data, and no
+figure or decision changes. Copies in clear text exist only in the outbox.
 """
 
 from collections.abc import Mapping
@@ -16,18 +16,18 @@ ERASED = "erased"
 
 
 class Records(Protocol):
-    """Where a customer's orders are found."""
+    """Orders of a customer, for example in the read side."""
 
     def of(self, customer: str) -> list[dict[str, Any]]:
-        """Everything about each order of a customer, as documents; sealed values as they are kept."""
+        """One document per order of a customer, with everything about the order; sealed values stay sealed."""
         ...
 
 
 class Copies(Protocol):
-    """What was written down for a customer in clear text."""
+    """Copies of a customer's data in clear text."""
 
     def count(self, customer: str) -> int:
-        """How many pieces there are."""
+        """The number of copies."""
         ...
 
     def erase(self, customer: str) -> None:
@@ -35,8 +35,8 @@ class Copies(Protocol):
         ...
 
 
-class Export(Struct, frozen=True, kw_only=True):
-    """All that is known of a customer. ``readable`` is False once the customer was erased."""
+class CustomerExport(Struct, frozen=True, kw_only=True):
+    """All data of a customer. `readable` is False after the customer was erased."""
 
     customer: str
     readable: bool
@@ -45,7 +45,7 @@ class Export(Struct, frozen=True, kw_only=True):
 
 
 class Erased(Struct, frozen=True, kw_only=True):
-    """What became of a customer's data: whether there was a key, and how many copies in clear text."""
+    """Result of an erasure: whether there was a key, the number of deleted copies in clear text, and of orders."""
 
     customer: str
     had_key: bool
@@ -53,8 +53,8 @@ class Erased(Struct, frozen=True, kw_only=True):
     orders: int
 
 
-def export(secrets: Secrets, records: Records, customer: str) -> Export | None:
-    """Everything about a customer, opened; None for one that nobody ever heard of."""
+def export(secrets: Secrets, records: Records, customer: str) -> CustomerExport | None:
+    """All data of a customer, with sealed values opened; None for an unknown customer."""
     orders = records.of(customer)
     if not orders:
         return None
@@ -65,15 +65,16 @@ def export(secrets: Secrets, records: Records, customer: str) -> Export | None:
         fields = secrets.open(customer, sealed) if sealed.startswith(SEALED_MARK) else {}
         readable = readable and fields is not None
         contact |= fields or {}
-    told = [opened(secrets, customer, order) for order in orders]
-    return Export(customer=customer, readable=readable, contact=contact, orders=told)
+    documents = [opened(secrets, customer, order) for order in orders]
+    return CustomerExport(customer=customer, readable=readable, contact=contact, orders=documents)
 
 
 def erase(secrets: Secrets, records: Records, copies: Copies, customer: str) -> Erased:
-    """Make everything sealed for a customer unreadable for ever, and delete copies in clear text.
+    """Delete a customer's key, which makes every sealed value unreadable for ever, and copies in clear text.
 
-    The key goes first: whatever is stopped in the middle can be done again.
+    The key is deleted first. An interrupted erasure can be repeated.
     """
+    # Counted first, because erasing the key also empties the outbox.
     count = copies.count(customer)
     had_key = secrets.erase(customer)
     copies.erase(customer)
@@ -81,7 +82,7 @@ def erase(secrets: Secrets, records: Records, copies: Copies, customer: str) -> 
 
 
 def opened(secrets: Secrets, customer: str, document: Any) -> Any:
-    """A document with each sealed value in it opened; what cannot be opened any more is told as erased."""
+    """A document with each sealed value opened; a value that cannot be opened any more becomes ``erased``."""
     if isinstance(document, Mapping):
         return {name: opened(secrets, customer, it) for name, it in document.items()}
     if isinstance(document, list | tuple):

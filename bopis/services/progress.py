@@ -1,36 +1,30 @@
-"""How far a processor has decided, read from its changelog: each commit opens with the position it stands for."""
+"""Positions of a processor in its source, read from its changelog: each commit begins with one."""
 
-import msgspec
+from collections import defaultdict
 
+from bopis.names import LEVELS_TOPIC
 from bopis.ports import Log
+from bopis.wire.changelog import NO_POSITION, ChangelogReader
 
-CHANGELOG_TOPIC = "inventory-levels"
-POSITION_KEY = b"\x00position"
-# The newest position stands at the head of the newest commit; small commits are the rule, this is the largest.
-LOOKS_BACK = (64, 2_048, 65_536)
-
-
-class _Position(msgspec.Struct):
-    position: int
+# Records to read back from the end, in turn, until the newest commit's position is among them. Most commits are small.
+LOOK_BACK_RECORDS = (64, 2_048, 65_536)
 
 
-_decode = msgspec.json.Decoder(_Position).decode
-
-
-def decided_positions(log: Log, changelog: str = CHANGELOG_TOPIC) -> dict[int, int]:
-    """The newest offset of the source (of `stock`, for the inventory's changelog) that is in the rows, by partition;
-    partitions without a commit are left out."""
+def decided_positions(log: Log, changelog: str = LEVELS_TOPIC) -> dict[int, int]:
+    """By partition the offset of the last decided record of the source (of `stock` for the inventory's changelog).
+    Partitions without a commit are omitted."""
     start, end = log.start_offsets([changelog]), log.end_offsets([changelog])
     found: dict[int, int] = {}
-    for look_back in LOOKS_BACK:
+    for look_back in LOOK_BACK_RECORDS:
         first = {where: max(start[where], offset - look_back) for where, offset in end.items() if where[1] not in found}
+        readers: dict[int, ChangelogReader] = defaultdict(ChangelogReader)
         for record in log.read(first, end):
-            if record.key == POSITION_KEY and record.value:
-                found[record.partition] = _decode(record.value).position
+            readers[record.partition].is_row(record)
+        found |= {partition: it.position for partition, it in readers.items() if it.position != NO_POSITION}
     return found
 
 
 def lag(log: Log, topic: str, positions: dict[int, int]) -> int:
-    """Records of a topic that were not taken yet; a position is the newest offset that was."""
+    """The number of records of a topic that are not decided yet. `positions` are the last decided offsets."""
     start, end = log.start_offsets([topic]), log.end_offsets([topic])
     return sum(max(0, offset - max(positions.get(where[1], -1) + 1, start[where])) for where, offset in end.items())

@@ -1,1 +1,1 @@
-"""The topics of the product: which there are, how each must be, and whether it is so."""
+"""The topics of the product: their definitions, plans for an installation, and access rules."""

@@ -1,4 +1,4 @@
-"""How a topic must be, how it is, and where the two differ. Pure; names of settings are Apache Kafka's."""
+"""The planned and the actual state of a topic, and their differences. Pure; settings have Apache Kafka's names."""
 
 from enum import Enum
 
@@ -12,53 +12,53 @@ CREATE_TIME = "CreateTime"
 FOR_EVER = -1
 
 
-class Rule(Enum):
-    """How a setting is compared with what is wanted."""
+class Comparison(Enum):
+    """How an actual value is compared with the planned one."""
 
     EQUAL = "equal"
     AT_LEAST = "at least"
 
 
-class Wanted(msgspec.Struct, frozen=True):
-    """One setting of a topic. What is ``required`` keeps answers exact; the rest makes it quicker or safer."""
+class PlannedSetting(msgspec.Struct, frozen=True):
+    """One setting of a topic. A `required` setting keeps answers exact; others make the product faster or safer."""
 
     setting: str
     value: str
-    rule: Rule = Rule.EQUAL
+    rule: Comparison = Comparison.EQUAL
     required: bool = True
 
-    def fits(self, found: str) -> bool:
-        """Whether a topic with this value is as wanted."""
-        if self.rule is Rule.EQUAL:
-            return {it.strip() for it in found.split(",")} == set(self.value.split(","))
-        return found.isdigit() and int(found) >= int(self.value)
+    def fits(self, actual: str) -> bool:
+        """Whether an actual value meets the plan."""
+        if self.rule is Comparison.EQUAL:
+            return {part.strip() for part in actual.split(",")} == set(self.value.split(","))
+        return actual.isdigit() and int(actual) >= int(self.value)
 
 
 class TopicPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """How a topic must be, by its full name. ``exact_partitions``: a key's place is where its rows are, so the
-    number of partitions must be the one that was planned."""
+    """The plan of a topic, with its full name. `exact_partitions`: the number of partitions must be the planned one,
+    because it decides in which partition a key's messages and rows are."""
 
     name: str
     partitions: int
-    wanted: tuple[Wanted, ...]
+    settings: tuple[PlannedSetting, ...]
     exact_partitions: bool
     replication_factor: int = 1
 
     def config(self) -> dict[str, str]:
-        """The settings to create it with."""
-        return {it.setting: it.value for it in self.wanted}
+        """The settings for creating the topic."""
+        return {planned.setting: planned.value for planned in self.settings}
 
 
 class TopicState(msgspec.Struct, frozen=True, kw_only=True):
-    """How a topic is: every setting with the value that counts, its own or the log's default."""
+    """The actual state of a topic: every setting with its effective value, the topic's own or the log's default."""
 
     partitions: int
     replication_factor: int
     settings: dict[str, str]
 
 
-class Misfit(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing about a topic that is not as planned, and what mends it. Without ``required`` it does no harm."""
+class TopicDifference(msgspec.Struct, frozen=True, kw_only=True):
+    """One difference between a topic and its plan, and how to correct it. Without `required` it is harmless."""
 
     topic: str
     setting: str
@@ -71,45 +71,53 @@ class Misfit(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.topic}: {self.setting} is {self.found}, needed is {self.needed}. {self.mend}"
 
 
-def misfits(plan: TopicPlan, state: TopicState) -> tuple[Misfit, ...]:
-    """Everything about an existing topic that is not as planned; what is required comes first."""
+def differences(plan: TopicPlan, state: TopicState) -> tuple[TopicDifference, ...]:
+    """Every difference between an existing topic and its plan, the required ones first."""
     found = []
     if plan.exact_partitions and state.partitions != plan.partitions:
         found.append(_partitions(plan, state))
-    for wanted in plan.wanted:
-        value = state.settings.get(wanted.setting, "(not told)")
-        if not wanted.fits(value):
-            found.append(_setting(plan, wanted, value))
+    for planned in plan.settings:
+        actual = state.settings.get(planned.setting, "(unknown)")
+        if not planned.fits(actual):
+            found.append(_setting(plan, planned, actual))
     if state.replication_factor < plan.replication_factor:
         found.append(_replication(plan, state))
     return tuple(sorted(found, key=lambda it: not it.required))
 
 
-def _partitions(plan: TopicPlan, state: TopicState) -> Misfit:
-    mend = (
-        f"Set partitions to {state.partitions}, which it has. A keyed topic keeps its number of partitions: with "
-        "another one its keys would move away from their rows. To have another number, move everything to a new "
-        f"prefix: `bopis topics migrate --to-prefix NEW --partitions {plan.partitions}`."
+def _partitions(plan: TopicPlan, state: TopicState) -> TopicDifference:
+    return TopicDifference(
+        topic=plan.name,
+        setting=PARTITIONS,
+        found=str(state.partitions),
+        needed=str(plan.partitions),
+        required=True,
+        mend=(
+            f"Set partitions to {state.partitions}, the topic's own number. A keyed topic keeps its number of "
+            "partitions: with another number its keys would move away from their rows. To change the number, move all "
+            f"topics to a new prefix: `bopis topics migrate --to-prefix NEW --partitions {plan.partitions}`."
+        ),
     )
-    return _misfit(plan, (PARTITIONS, str(state.partitions), str(plan.partitions)), mend)
 
 
-def _setting(plan: TopicPlan, wanted: Wanted, found: str) -> Misfit:
-    mend = f"`bopis topics set {plan.name} {wanted.setting}={wanted.value}` mends it."
-    if wanted.setting == TIMESTAMP_TYPE:
+def _setting(plan: TopicPlan, planned: PlannedSetting, actual: str) -> TopicDifference:
+    mend = f"`bopis topics set {plan.name} {planned.setting}={planned.value}` corrects it."
+    if planned.setting == TIMESTAMP_TYPE:
         mend = f"If `bopis topics migrate` into this prefix has not finished, run it again. Otherwise {mend}"
-    needed = wanted.value if wanted.rule is Rule.EQUAL else f"at least {wanted.value}"
-    if wanted.value == str(FOR_EVER):
+    needed = planned.value if planned.rule is Comparison.EQUAL else f"at least {planned.value}"
+    if planned.value == str(FOR_EVER):
         needed = f"{FOR_EVER} (kept for ever)"
-    return _misfit(plan, (wanted.setting, found, needed), mend, required=wanted.required)
+    return TopicDifference(
+        topic=plan.name, setting=planned.setting, found=actual, needed=needed, required=planned.required, mend=mend
+    )
 
 
-def _replication(plan: TopicPlan, state: TopicState) -> Misfit:
-    mend = "Apache Kafka's kafka-reassign-partitions.sh adds copies."
-    said = (REPLICATION, str(state.replication_factor), str(plan.replication_factor))
-    return _misfit(plan, said, mend, required=False)
-
-
-def _misfit(plan: TopicPlan, said: tuple[str, str, str], mend: str, *, required: bool = True) -> Misfit:
-    setting, found, needed = said
-    return Misfit(topic=plan.name, setting=setting, found=found, needed=needed, required=required, mend=mend)
+def _replication(plan: TopicPlan, state: TopicState) -> TopicDifference:
+    return TopicDifference(
+        topic=plan.name,
+        setting=REPLICATION,
+        found=str(state.replication_factor),
+        needed=str(plan.replication_factor),
+        required=False,
+        mend="Apache Kafka's kafka-reassign-partitions.sh adds copies.",
+    )

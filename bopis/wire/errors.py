@@ -1,4 +1,4 @@
-"""What can be wrong with bytes from outside."""
+"""Errors of reading messages from the log."""
 
 
 class WireError(ValueError):
@@ -11,6 +11,11 @@ class Undecodable(WireError):
 
 class UnknownType(WireError):
     """The message's type or version is not known here; upgrade this processor or correct the sender."""
+
+
+class Misplaced(WireError):
+    """The record is in another partition than the one its subject belongs in; correct the sender's key or partitioner,
+    then send it again."""
 
 
 class Oversize(WireError):

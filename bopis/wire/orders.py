@@ -1,13 +1,13 @@
-"""The types spoken on the ``orders`` topic, and those that the saga of an order answers with.
+"""Types on the ``orders`` topic, and events on ``order-events``.
 
-Answers of the inventory stand in both families' topics under their own names.
+Events of the inventory that answer orders are on ``orders`` under their own names.
 """
 
 from hashlib import blake2b
 
 from bopis.domain.inventory import events as inventory
 from bopis.domain.message import Message
-from bopis.domain.orders import events, messages, outcomes
+from bopis.domain.orders import events, messages
 from bopis.wire.envelope import Family
 
 IDENTITY_BYTES = 8
@@ -41,7 +41,7 @@ ORDERS = Family(
         "bopis.payment.authorised.v1": messages.PaymentAuthorised,
         "bopis.payment.declined.v1": messages.PaymentDeclined,
         "bopis.payment.exhausted.v1": messages.PaymentExhausted,
-        "bopis.order.tick.v1": messages.Tick,
+        "bopis.order.tick.v1": messages.OrderTick,
         "bopis.inventory.stock_reserved.v1": inventory.StockReserved,
         "bopis.inventory.reservation_refused.v1": inventory.ReservationRefused,
         "bopis.inventory.hold_changed.v1": inventory.HoldChanged,
@@ -52,6 +52,8 @@ ORDERS = Family(
         "bopis.inventory.doubt_settled.v1": inventory.DoubtSettled,
     },
     old={},
+    unplaced=(messages.OrderTick,),
+    from_outside=True,
 )
 
 ORDER_EVENTS = Family(
@@ -84,29 +86,30 @@ ORDER_EVENTS = Family(
         "bopis.orders.order_staged.v1": events.OrderStaged,
         "bopis.orders.task_raised.v1": events.TaskRaised,
         "bopis.orders.task_closed.v1": events.TaskClosed,
-        "bopis.orders.order_ready.v1": outcomes.OrderReady,
-        "bopis.orders.ready_withdrawn.v1": outcomes.ReadyWithdrawn,
-        "bopis.orders.arrival_recorded.v1": outcomes.ArrivalRecorded,
-        "bopis.orders.code_failed.v1": outcomes.CodeFailed,
-        "bopis.orders.code_reissued.v1": outcomes.CodeReissued,
-        "bopis.orders.order_handed_over.v1": outcomes.OrderHandedOver,
-        "bopis.orders.books_corrected.v1": outcomes.BooksCorrected,
-        "bopis.orders.collection_answered.v1": outcomes.CollectionAnswered,
-        "bopis.orders.window_extended.v1": outcomes.WindowExtended,
-        "bopis.orders.order_cancelled.v1": outcomes.OrderCancelled,
-        "bopis.orders.order_expired.v1": outcomes.OrderExpired,
-        "bopis.orders.order_returned.v1": outcomes.OrderReturned,
-        "bopis.orders.payment_requested.v1": outcomes.PaymentRequested,
-        "bopis.orders.payment_answered.v1": outcomes.PaymentAnswered,
-        "bopis.orders.capture_requested.v1": outcomes.CaptureRequested,
-        "bopis.orders.void_requested.v1": outcomes.VoidRequested,
-        "bopis.orders.refund_requested.v1": outcomes.RefundRequested,
-        "bopis.orders.notice_due.v1": outcomes.NoticeDue,
+        "bopis.orders.order_ready.v1": events.OrderReady,
+        "bopis.orders.ready_withdrawn.v1": events.ReadyWithdrawn,
+        "bopis.orders.arrival_recorded.v1": events.ArrivalRecorded,
+        "bopis.orders.code_failed.v1": events.CodeFailed,
+        "bopis.orders.code_reissued.v1": events.CodeReissued,
+        "bopis.orders.order_handed_over.v1": events.OrderHandedOver,
+        "bopis.orders.books_corrected.v1": events.BooksCorrected,
+        "bopis.orders.collection_answered.v1": events.CollectionAnswered,
+        "bopis.orders.window_extended.v1": events.WindowExtended,
+        "bopis.orders.line_split.v1": events.LineSplit,
+        "bopis.orders.order_cancelled.v1": events.OrderCancelled,
+        "bopis.orders.order_expired.v1": events.OrderExpired,
+        "bopis.orders.order_returned.v1": events.OrderReturned,
+        "bopis.orders.payment_requested.v1": events.PaymentRequested,
+        "bopis.orders.payment_answered.v1": events.PaymentAnswered,
+        "bopis.orders.capture_requested.v1": events.CaptureRequested,
+        "bopis.orders.void_requested.v1": events.VoidRequested,
+        "bopis.orders.refund_requested.v1": events.RefundRequested,
+        "bopis.orders.notice_due.v1": events.NoticeDue,
     },
     old={},
 )
 
 
 def identity(message: Message) -> bytes:
-    """Eight bytes that stand for who sent a message under which id; the row of an order remembers them."""
+    """Eight-byte hash of a message's source and id (BLAKE2b); an order's row keeps it to recognise repeats."""
     return blake2b(message.cause.encode(), digest_size=IDENTITY_BYTES).digest()

@@ -1,4 +1,4 @@
-"""The type that a candidate rule set's decisions are written down in, beside those that act."""
+"""Type on the ``routing-shadow`` topic: decisions of a candidate rule set, recorded beside the acting ones."""
 
 from typing import Annotated
 
@@ -9,7 +9,7 @@ from bopis.wire.envelope import Family
 
 
 class ShadowDecided(Struct, frozen=True, kw_only=True):
-    """What a candidate rule set would have decided. ``acted`` is the digest of the decision that was acted on."""
+    """Decision of a candidate rule set. ``acted`` is the digest of the decision that was acted on."""
 
     attempt: Annotated[int, Meta(ge=1)]
     acted: str

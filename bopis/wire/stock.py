@@ -1,11 +1,11 @@
-"""The types spoken on the ``stock`` topic, and those that the inventory answers with."""
+"""Types on the ``stock`` topic, events on ``inventory-events``, and upcasters of earlier versions."""
 
 from msgspec import Struct
 
-from bopis.domain.inventory import events, messages
+from bopis.domain.inventory import articles, events, messages
 from bopis.domain.inventory.messages import (
+    AdjustmentReason,
     ChangeLine,
-    Reason,
     StockAdjusted,
     StockLines,
     TransferAnnounced,
@@ -20,7 +20,7 @@ class StockAdjustedV1(Struct, frozen=True, kw_only=True):
 
     sku: Sku
     change: Change
-    reason: Reason
+    reason: AdjustmentReason
     note: Text = ""
 
 
@@ -34,7 +34,7 @@ class HoldCommandRefusedV1(Struct, frozen=True, kw_only=True):
 
     hold: str
     command: str
-    reason: events.Refusal
+    reason: events.StockRefusal
 
 
 def _refused_from_v1(body: HoldCommandRefusedV1) -> events.HoldCommandRefused:
@@ -42,7 +42,7 @@ def _refused_from_v1(body: HoldCommandRefusedV1) -> events.HoldCommandRefused:
 
 
 class TransferShippedV1(Struct, frozen=True, kw_only=True):
-    """The first version did not say when the goods will be there."""
+    """The first version had no expected arrival."""
 
     transfer: Id
     to_store: StoreId
@@ -50,7 +50,7 @@ class TransferShippedV1(Struct, frozen=True, kw_only=True):
 
 
 class TransferAnnouncedV1(Struct, frozen=True, kw_only=True):
-    """The first version did not say when the goods will be here."""
+    """The first version had no expected arrival."""
 
     transfer: Id
     from_store: StoreId
@@ -78,21 +78,28 @@ STOCK = Family(
         "bopis.transfer.shipped.v2": messages.TransferShipped,
         "bopis.transfer.announced.v2": messages.TransferAnnounced,
         "bopis.transfer.received.v1": messages.TransferReceived,
+        "bopis.transfer.diverted.v1": messages.TransferDiverted,
         "bopis.agent.heartbeat.v1": messages.AgentHeartbeat,
-        "bopis.stock.tick.v1": messages.Tick,
+        "bopis.stock.tick.v1": messages.StockTick,
+        "bopis.stock.catalogue_changed.v1": articles.CatalogueChanged,
         "bopis.stock.reserve.v1": messages.ReserveStock,
         "bopis.stock.release.v1": messages.ReleaseStock,
         "bopis.stock.collect.v1": messages.CollectStock,
         "bopis.stock.extend_hold.v1": messages.ExtendHold,
+        "bopis.stock.split_hold.v1": messages.SplitHold,
         "bopis.stock.set_rule.v1": messages.SetStockRule,
         "bopis.stock.set_policy.v1": messages.SetStorePolicy,
         "bopis.stock.categorise.v1": messages.CategoriseSkus,
+        "bopis.stock.drop_misplaced_rows.v1": messages.DropMisplacedRows,
     },
     old={
         "bopis.stock.adjusted.v1": (StockAdjustedV1, _adjusted_from_v1),
         "bopis.transfer.shipped.v1": (TransferShippedV1, _shipped_from_v1),
         "bopis.transfer.announced.v1": (TransferAnnouncedV1, _announced_from_v1),
     },
+    unplaced=(messages.StockTick, articles.CatalogueChanged),
+    from_outside=True,
+    away_from={messages.DropMisplacedRows: lambda command: str(command.store)},
 )
 
 INVENTORY_EVENTS = Family(
@@ -101,6 +108,7 @@ INVENTORY_EVENTS = Family(
         "bopis.inventory.reservation_refused.v1": events.ReservationRefused,
         "bopis.inventory.hold_changed.v1": events.HoldChanged,
         "bopis.inventory.hold_extended.v1": events.HoldExtended,
+        "bopis.inventory.hold_split.v1": events.HoldSplit,
         "bopis.inventory.hold_command_refused.v2": events.HoldCommandRefused,
         "bopis.inventory.shortfall_found.v1": events.ShortfallFound,
         "bopis.inventory.short_pick_found.v1": events.ShortPickFound,
@@ -117,6 +125,7 @@ INVENTORY_EVENTS = Family(
         "bopis.inventory.threshold_crossed.v1": events.ThresholdCrossed,
         "bopis.inventory.stock_rule_set.v1": events.StockRuleSet,
         "bopis.inventory.store_policy_set.v1": events.StorePolicySet,
+        "bopis.inventory.misplaced_rows_dropped.v1": events.MisplacedRowsDropped,
     },
     old={"bopis.inventory.hold_command_refused.v1": (HoldCommandRefusedV1, _refused_from_v1)},
 )

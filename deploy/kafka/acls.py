@@ -1,4 +1,4 @@
-"""Access rules in a secured cluster: the product's own table, said to Apache Kafka."""
+"""Access rules of a secured cluster, made from the product's own table of rights."""
 
 import time
 from collections.abc import Iterable, Iterator
@@ -15,7 +15,7 @@ from kafka.admin import (
     ResourceType,
 )
 
-from bopis.topics.access import Operation, Resource, Rule
+from bopis.topics.acls import AccessRule, Operation, Resource
 from deploy.kafka.errors import RulesRefused
 
 _RESOURCES = {
@@ -24,7 +24,7 @@ _RESOURCES = {
     Resource.TRANSACTIONAL_ID: ResourceType.TRANSACTIONAL_ID,
 }
 ANY_HOST = "*"
-HOLD_SECONDS_MAX = 60.0
+EFFECT_SECONDS_MAX = 60.0
 _ANYTHING = ResourcePatternFilter(ResourceType.ANY, None, ACLResourcePatternType.ANY)
 _EVERY = ACLFilter(
     principal=None,
@@ -35,29 +35,29 @@ _EVERY = ACLFilter(
 )
 
 
-def grant(admin: KafkaAdminClient, rules: Iterable[Rule]) -> None:
-    """Allow what the rules say, and wait until it holds; what is allowed already stays so. Raises RulesRefused."""
+def grant(admin: KafkaAdminClient, rules: Iterable[AccessRule]) -> None:
+    """Add the rules, and wait until they are in effect. Existing rules stay. Raises RulesRefused."""
     lines = [it for rule in rules for it in _lines(rule, rule.operations)]
     failed = admin.create_acls(lines)["failed"]
     if failed:
         raise RulesRefused([it.__name__ for it in failed])
-    # The rules are in the cluster's own log now; the node that is asked next may not have read them yet.
+    # The rules are in the cluster's metadata log now; the node that is asked next may not have read them yet.
     wanted = {_facts(it) for it in lines}
-    end = time.monotonic() + HOLD_SECONDS_MAX
+    end = time.monotonic() + EFFECT_SECONDS_MAX
     while not wanted <= {_facts(it) for it in admin.describe_acls(_EVERY)[0]}:
         if time.monotonic() > end:
-            raise RulesRefused([f"they did not hold after {HOLD_SECONDS_MAX:.0f} s"])
+            raise RulesRefused([f"they had no effect after {EFFECT_SECONDS_MAX:.0f} s"])
         time.sleep(0.2)
 
 
-def revoke(admin: KafkaAdminClient, rule: Rule, operation: Operation) -> None:
-    """Take one operation of a rule away. Raises RulesRefused."""
+def revoke(admin: KafkaAdminClient, rule: AccessRule, operation: Operation) -> None:
+    """Remove one operation of a rule. Raises RulesRefused."""
     for _, _, error in admin.delete_acls(list(_lines(rule, (operation,)))):
         if error.errno:
             raise RulesRefused([error.__name__])
 
 
-def _lines(rule: Rule, operations: Iterable[Operation]) -> Iterator[ACL]:
+def _lines(rule: AccessRule, operations: Iterable[Operation]) -> Iterator[ACL]:
     pattern = ACLResourcePatternType.PREFIXED if rule.prefixed else ACLResourcePatternType.LITERAL
     for operation in operations:
         yield ACL(

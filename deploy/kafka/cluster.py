@@ -39,7 +39,7 @@ EXIT_FAILED, EXIT_INVALID, EXIT_UNAVAILABLE = 1, 5, 69
 
 
 class Cluster:
-    """A cluster whose disks stand in `home`; a second one on the same directory goes on with what the first wrote.
+    """A cluster with its data in `home`; a later one on the same directory continues with these data.
 
     Raises ClusterError, with what to install or change, from the constructor and from `start`.
     """
@@ -54,7 +54,7 @@ class Cluster:
 
     @property
     def bootstrap(self) -> str:
-        """Where clients begin: every node, ``host:port`` with commas."""
+        """Bootstrap servers for clients: every node as ``host:port``, separated by commas."""
         direct = {number: f"127.0.0.1:{its.client}" for number, its in self.ports.items()}
         return ",".join((direct | dict(self.layout.advertised)).values())
 
@@ -64,11 +64,11 @@ class Cluster:
         return authority(self._keys) if self.layout.security is not None else None
 
     def client(self, user: str = ADMIN) -> dict[str, str]:
-        """What a kafka-python client needs beside the bootstrap; empty for a cluster without security."""
+        """Settings for a kafka-python client, except the bootstrap servers; empty without security."""
         return {} if self.layout.security is None else self.layout.security.client(self._keys, user)
 
     def start(self) -> None:
-        """Fetch the server if it is absent, prepare the disks, start all nodes and wait until they are ready."""
+        """Fetch the server if absent, format new data directories, start all nodes, wait until they are ready."""
         jars.fetch()
         self._prepare()
         for node in self.nodes.values():
@@ -80,8 +80,8 @@ class Cluster:
             raise
 
     def stop(self) -> None:
-        """Stop all nodes cleanly; the disks stay."""
-        # All at once: the last of a quorum could not say goodbye to anybody.
+        """Stop all nodes cleanly; the data stay."""
+        # All at once: a clean stop needs a quorum, which the last node alone would not have.
         for node in self.nodes.values():
             node.ask_to_stop()
         for node in self.nodes.values():
@@ -103,15 +103,15 @@ class Cluster:
             self.wait_until_ready()
 
     def suspend_node(self, number: int) -> None:
-        """Let a node neither answer nor close: a paused machine."""
+        """Pause a node, like a paused machine: its connections stay open and get no reply."""
         self.nodes[number].signal(signal.SIGSTOP)
 
     def resume_node(self, number: int) -> None:
-        """Wake a suspended node."""
+        """Resume a suspended node."""
         self.nodes[number].signal(signal.SIGCONT)
 
     def wait_until_ready(self) -> None:
-        """Until every node that should run serves and knows all the others that do. Raises NodeFailed."""
+        """Wait until every started node serves and lists all other started nodes. Raises NodeFailed."""
         end = time.monotonic() + READY_SECONDS_MAX
         expected = {number for number, node in self.nodes.items() if node.pid is not None}
         waiting = set(expected)
@@ -126,7 +126,7 @@ class Cluster:
             time.sleep(0.1 if waiting else 0)
 
     def _known_to(self, number: int) -> set[int]:
-        """The nodes that this one calls part of the cluster; a node answers nobody before it serves."""
+        """The nodes that this one lists as members of the cluster; none before it serves."""
         port = self.ports[number].client
         if not _listens(port):
             return set()
@@ -157,11 +157,11 @@ class Cluster:
         if note.exists():
             known = json.loads(note.read_text())
             if {"certificates": False} | known != {**self._shape(), "id": known["id"]}:
-                doors = f"{'with' if known['secured'] else 'without'} security"
-                doors += " by certificates" if known.get("certificates") else ""
+                access = f"{'with' if known['secured'] else 'without'} security"
+                access += " by certificates" if known.get("certificates") else ""
                 raise LayoutUnfit(
                     f"The data directory {self.home} belongs to a cluster of {known['nodes']} node(s),"
-                    f" {doors}. Ask for the same, or name another one."
+                    f" {access}. Use the same options, or name another directory."
                 )
             return str(known["id"])
         made = base64.urlsafe_b64encode(b"\x00" + os.urandom(15)).decode().rstrip("=")
@@ -169,7 +169,7 @@ class Cluster:
         return made
 
     def _shape(self) -> dict[str, object]:
-        """What the disks were prepared for, and cannot be used otherwise."""
+        """Shape for which the data directory was formatted; it works with no other shape."""
         security = self.layout.security
         certificates = security is not None and security.certificates
         return {"nodes": self.layout.nodes, "secured": security is not None, "certificates": certificates}
@@ -197,7 +197,7 @@ def _listens(port: int) -> bool:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Start, say where, and stop cleanly on an interrupt or SIGTERM. Returns the exit code."""
+    """Start, print the address, and stop cleanly on an interrupt or SIGTERM. Returns the exit code."""
     asked = _parser().parse_args(arguments)
     first = asked.port
     ports = tuple(first + it for it in range(asked.nodes)) if first else ()
@@ -211,7 +211,7 @@ def main(arguments: list[str] | None = None) -> int:
         cluster = Cluster(home, layout)
         cluster.start()
         try:
-            _say(cluster, asked.json)
+            _print_ready(cluster, asked.json)
             while not ending.wait(WATCH_SECONDS):
                 _watch(cluster)
         finally:
@@ -225,10 +225,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _security(home: Path, asked: argparse.Namespace) -> Security | None:
-    """The users of this directory's cluster; the administrator's password is made once and kept, readable by its
-    owner."""
+    """The users of this directory's cluster; the administrator's password is created once and stored in a file that
+    only its owner can read."""
     if asked.certificates is not None:
-        # Passwords are not asked for, so there are none.
+        # Clients log in by certificate, so users have no passwords.
         return Security(dict.fromkeys((ADMIN, *asked.certificates), ""), certificates=True)
     if not asked.secure:
         return None
@@ -242,34 +242,34 @@ def _security(home: Path, asked: argparse.Namespace) -> Security | None:
     return made
 
 
-def _say(cluster: Cluster, as_json: bool) -> None:
+def _print_ready(cluster: Cluster, as_json: bool) -> None:
     secured = cluster.layout.security
     if as_json:
-        said = {
+        document = {
             "bootstrap": cluster.bootstrap,
             "nodes": [
                 {"id": it, "port": cluster.ports[it].client, "pid": node.pid} for it, node in cluster.nodes.items()
             ],
             "directory": str(cluster.home),
-            "security": None if secured is None else _doors(cluster, secured),
+            "security": None if secured is None else _admin_access(cluster, secured),
         }
-        print(json.dumps(said), flush=True)
+        print(json.dumps(document), flush=True)
         return
     print(f"Apache Kafka is ready: {len(cluster.nodes)} node(s), data in {cluster.home}", file=sys.stderr)
     if secured is not None:
-        for name, value in _doors(cluster, secured).items():
+        for name, value in _admin_access(cluster, secured).items():
             print(f"  {name} {value}", file=sys.stderr)
     print("Use it with: --broker kafka://" + cluster.bootstrap, file=sys.stderr)
     print(cluster.bootstrap, flush=True)
 
 
-def _doors(cluster: Cluster, secured: Security) -> dict[str, object]:
-    """How to come in as the administrator."""
-    told: dict[str, object] = {"protocol": secured.protocol, "username": ADMIN, "ca_file": str(cluster.ca_file)}
+def _admin_access(cluster: Cluster, secured: Security) -> dict[str, object]:
+    """Settings for a connection as the administrator."""
+    access: dict[str, object] = {"protocol": secured.protocol, "username": ADMIN, "ca_file": str(cluster.ca_file)}
     if not secured.certificates:
-        return told | {"mechanism": MECHANISM, "password_file": str(cluster.home / "admin-password")}
+        return access | {"mechanism": MECHANISM, "password_file": str(cluster.home / "admin-password")}
     mine = cluster.client()
-    return told | {"cert_file": mine["ssl_certfile"], "key_file": mine["ssl_keyfile"]}
+    return access | {"cert_file": mine["ssl_certfile"], "key_file": mine["ssl_keyfile"]}
 
 
 def _watch(cluster: Cluster) -> None:
@@ -282,16 +282,16 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m deploy.kafka.cluster", description="Apache Kafka on the loopback.")
     parser.add_argument("--nodes", type=int, choices=SIZES, default=1, help="1, or 3 with replication factor 3")
     parser.add_argument("--port", type=int, default=FIRST_PORT, help="first client port; 0 takes free ones")
-    parser.add_argument("--data", type=Path, help="where the disks stand (default: bopis-data/kafka-NODES)")
-    doors = parser.add_mutually_exclusive_group()
-    doors.add_argument("--secure", action="store_true", help="SASL_SSL with SCRAM-SHA-512, and access rules")
-    doors.add_argument(
+    parser.add_argument("--data", type=Path, help="directory of the data (default: bopis-data/kafka-NODES)")
+    access = parser.add_mutually_exclusive_group()
+    access.add_argument("--secure", action="store_true", help="SASL_SSL with SCRAM-SHA-512, and access rules")
+    access.add_argument(
         "--certificates",
         nargs="*",
         metavar="USER",
         help="SSL with a certificate for admin and each USER instead of passwords, and access rules",
     )
-    parser.add_argument("--json", action="store_true", help="say where it runs as one JSON document")
+    parser.add_argument("--json", action="store_true", help="print the address as one JSON document")
     return parser
 
 

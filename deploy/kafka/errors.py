@@ -1,13 +1,13 @@
-"""Every way the cluster can fail to start, drawn as one tree.
+"""Errors of a cluster.
 
 ::
 
     ClusterError
     ├── ToolMissing             Java, Maven or OpenSSL is not installed
     ├── JarsUnavailable         Maven could not fetch the server
-    ├── LayoutUnfit             what was asked for cannot be built
+    ├── LayoutUnfit             the options do not fit together, or the directory
     ├── FormatFailed            the data directory could not be prepared
-    ├── RulesRefused            the cluster did not take access rules
+    ├── RulesRefused            the cluster rejected access rules
     └── NodeFailed              a node ended, or did not become ready in time
 """
 
@@ -26,39 +26,39 @@ class ToolMissing(ClusterError):
 
 
 class JarsUnavailable(ClusterError):
-    """Maven could not fetch the server. Look at its words, and at the network or the proxy settings of Maven."""
+    """Maven could not fetch the server. Read its output, and check the network and the proxy settings of Maven."""
 
-    def __init__(self, words: str) -> None:
+    def __init__(self, output: str) -> None:
         super().__init__(
             "Maven could not fetch Apache Kafka. Check the network and Maven's settings, then try again."
-            f" Maven said: {words.strip()[-2000:]}"
+            f" Maven printed: {output.strip()[-2000:]}"
         )
 
 
 class LayoutUnfit(ClusterError):
-    """What was asked for cannot be built. The message names the argument to change."""
+    """The options contradict each other or the data directory. The message names the argument to change."""
 
 
 class FormatFailed(ClusterError):
     """The data directory could not be prepared. Remove it, or name another one, and try again."""
 
-    def __init__(self, directory: Path, words: str) -> None:
+    def __init__(self, directory: Path, output: str) -> None:
         super().__init__(
             f"The data directory {directory} could not be prepared. Remove it or name another one with --data."
-            f" Apache Kafka said: {words.strip()[-2000:]}"
+            f" Apache Kafka printed: {output.strip()[-2000:]}"
         )
 
 
 class NodeFailed(ClusterError):
     """A node ended, or did not become ready in time. Read the end of its log, which the message shows."""
 
-    def __init__(self, what: str, log: Path) -> None:
+    def __init__(self, problem: str, log: Path) -> None:
         tail = log.read_text(errors="replace")[-2000:] if log.exists() else ""
-        super().__init__(f"{what}. The end of {log}:\n{tail}")
+        super().__init__(f"{problem}. The end of {log}:\n{tail}")
 
 
 class RulesRefused(ClusterError):
-    """The cluster did not take access rules. Connect as its administrator, and check that it has an authorizer."""
+    """The cluster rejected access rules. Connect as its administrator, and check that it has an authorizer."""
 
     def __init__(self, errors: list[str]) -> None:
-        super().__init__(f"Apache Kafka did not take the access rules ({', '.join(errors)}). Connect as the admin.")
+        super().__init__(f"Apache Kafka rejected the access rules ({', '.join(errors)}). Connect as the admin.")

@@ -1,4 +1,4 @@
-"""The server's program: its jars, fetched by Maven once, and the Java that runs them."""
+"""Program of the server: its jars, which Maven fetches once, and Java."""
 
 import fcntl
 import shutil
@@ -9,14 +9,14 @@ from deploy.kafka.errors import JarsUnavailable, ToolMissing
 
 HERE = Path(__file__).parent
 LIBS = HERE / "libs"
-# Written last, so that a fetch which was interrupted is done again.
+# Written last, so that an interrupted fetch is repeated.
 COMPLETE = LIBS / ".complete"
 FETCH_SECONDS_MAX = 600
 PACKAGES = {"java": "default-jdk-headless", "mvn": "maven", "openssl": "openssl"}
 
 
 def program(name: str) -> str:
-    """Where a program stands. Raises ToolMissing with the package to install."""
+    """Path of a program. Raises ToolMissing with the package to install."""
     found = shutil.which(name)
     if found is None:
         raise ToolMissing(name, PACKAGES[name])
@@ -24,7 +24,7 @@ def program(name: str) -> str:
 
 
 def missing() -> str | None:
-    """What keeps Apache Kafka from running here, in words for a person; None if nothing does."""
+    """Message on the program that is missing to run Apache Kafka here; None if none is missing."""
     try:
         program("java")
         if not COMPLETE.exists():
@@ -56,7 +56,7 @@ def _copy_dependencies(pom: Path) -> None:
     except subprocess.CalledProcessError as error:
         raise JarsUnavailable(error.stdout + error.stderr) from error
     except subprocess.TimeoutExpired as error:
-        raise JarsUnavailable(f"nothing for {FETCH_SECONDS_MAX} s") from error
+        raise JarsUnavailable(f"no end after {FETCH_SECONDS_MAX} s") from error
 
 
 if __name__ == "__main__":

@@ -1,25 +1,23 @@
 """One node of a cluster: a Java process with its properties, its disk and its log."""
 
-import ctypes
 import os
 import signal
 import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from bopis.adapters.supervision import end_with_parent
 from deploy.kafka import jars
 from deploy.kafka.errors import FormatFailed
 
 STOP_SECONDS_MAX = 30.0
 FORMAT_SECONDS_MAX = 120.0
-PR_SET_PDEATHSIG = 1
 # Linux ends a child with the thread that started it, so one thread that lives as long as the program starts them all.
 STARTER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="kafka-starter")
 
 
 class Node:
-    """Started, killed, stopped and paused as one process. `number` counts from 1."""
+    """A node that is started, stopped, killed and paused as one process. `number` counts from 1."""
 
     def __init__(self, number: int, home: Path, heap_mib: int) -> None:
         self.number = number
@@ -31,16 +29,16 @@ class Node:
 
     @property
     def pid(self) -> int | None:
-        """The process that runs it; None while it is down."""
+        """Process id; None while the node is down."""
         return self._process.pid if self._process is not None else None
 
     @property
     def running(self) -> bool:
-        """Whether its process lives, be it paused or not."""
+        """Whether its process exists, paused or not."""
         return self._process is not None and self._process.poll() is None
 
     def format(self, cluster_id: str, extra: list[str]) -> None:
-        """Prepare its disk; one that was prepared before is left as it is. Raises FormatFailed."""
+        """Format its data directory; a formatted one stays as it is. Raises FormatFailed."""
         command = [*self._java(), "kafka.tools.StorageTool", "format", "--ignore-formatted"]
         command += ["--config", str(self.properties), "--cluster-id", cluster_id, *extra]
         done = subprocess.run(command, capture_output=True, text=True, timeout=FORMAT_SECONDS_MAX)
@@ -48,7 +46,7 @@ class Node:
             raise FormatFailed(self.home, done.stdout + done.stderr)
 
     def start(self) -> None:
-        """Start the process; a node that runs is left alone. It becomes ready some seconds later."""
+        """Start the process unless it runs. It is ready some seconds later."""
         if self.running:
             return
         self._process = STARTER.submit(self._spawn).result()
@@ -63,7 +61,8 @@ class Node:
                 cwd=self.home,
                 # An interrupt at a terminal goes to the starter alone, which then stops the nodes in order.
                 start_new_session=True,
-                preexec_fn=_end_with_the_starter if sys.platform == "linux" else None,
+                # When a test run is killed, its servers end too.
+                preexec_fn=end_with_parent(signal.SIGKILL),
             )
 
     def ask_to_stop(self) -> None:
@@ -83,7 +82,7 @@ class Node:
         self._process = None
 
     def kill(self) -> None:
-        """End it without warning, paused or not."""
+        """Kill the process, paused or not."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
@@ -99,8 +98,3 @@ class Node:
         memory = [f"-Xms{min(self.heap_mib, 128)}m", f"-Xmx{self.heap_mib}m"]
         frugal = ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
         return [jars.program("java"), *memory, *frugal, "-cp", f"{jars.LIBS}/*"]
-
-
-def _end_with_the_starter() -> None:
-    """A test run that is killed leaves no server behind."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""What each node of a cluster is told: ports, replication that fits the number of nodes, small appetites."""
+"""Settings of each node: ports, replication that fits the number of nodes, low memory use."""
 
 import socket
 from collections.abc import Mapping
@@ -21,9 +21,9 @@ MODEST = {
     "log.segment.bytes": "67108864",
     "group.initial.rebalance.delay.ms": "0",
     "group.min.session.timeout.ms": "1000",
-    # Nothing leaves by itself unless its topic says so, as with the embedded log.
+    # Records are kept unless their topic has a retention, as with the embedded log.
     "log.retention.ms": "-1",
-    # A killed node's partitions are led by another one after this time instead of after 9 s.
+    # Other nodes lead the partitions of a killed node after this time; the default is 9 s.
     "broker.session.timeout.ms": "6000",
     "broker.heartbeat.interval.ms": "1000",
     "auto.create.topics.enable": "false",
@@ -34,10 +34,10 @@ MODEST = {
 class Layout:
     """The shape of a cluster.
 
-    `nodes`: 1, or 3 with replication factor 3 and at least 2 replicas in sync. `ports`: those that clients use, one a
-    node; a missing one or 0 is a free one. `advertised`: where clients are sent instead, ``host:port`` per node id,
-    for a proxy in between. `settings`: further lines of server.properties. `security`: who may come in; None lets
-    everybody on this machine.
+    `nodes`: 1, or 3 with replication factor 3 and at least 2 replicas in sync. `ports`: the client port of each
+    node; 0 or a missing one means a free port. `advertised`: addresses of a proxy for clients, ``host:port`` per node
+    id. `settings`: further lines of server.properties. `security`: users and TLS; None admits everybody on this
+    machine.
     """
 
     nodes: int = 1
@@ -50,23 +50,23 @@ class Layout:
         if self.nodes not in SIZES:
             raise LayoutUnfit(f"A cluster has 1 or 3 nodes, not {self.nodes}: give --nodes 1 or --nodes 3.")
         if len(self.ports) > self.nodes:
-            raise LayoutUnfit(f"{len(self.ports)} ports were given for {self.nodes} nodes: give one a node at most.")
+            raise LayoutUnfit(f"{len(self.ports)} ports were given for {self.nodes} nodes: give at most one per node.")
 
     def common(self, home: Path) -> dict[str, str]:
-        """What all nodes are told alike."""
+        """Settings that all nodes share."""
         copies, in_sync = (3, 2) if self.nodes == 3 else (1, 1)
-        told = {"default.replication.factor": copies, "min.insync.replicas": in_sync}
-        told |= {f"{name}.replication.factor": copies for name in ("offsets.topic", "transaction.state.log")}
-        told |= {"transaction.state.log.min.isr": in_sync}
-        told |= {"share.coordinator.state.topic.replication.factor": copies}
-        told |= {"share.coordinator.state.topic.min.isr": in_sync}
-        doors = PLAIN if self.security is None else self.security.properties(home / "security")
-        return {key: str(value) for key, value in told.items()} | MODEST | doors | dict(self.settings)
+        settings = {"default.replication.factor": copies, "min.insync.replicas": in_sync}
+        settings |= {f"{name}.replication.factor": copies for name in ("offsets.topic", "transaction.state.log")}
+        settings |= {"transaction.state.log.min.isr": in_sync}
+        settings |= {"share.coordinator.state.topic.replication.factor": copies}
+        settings |= {"share.coordinator.state.topic.min.isr": in_sync}
+        access = PLAIN if self.security is None else self.security.properties(home / "security")
+        return {key: str(value) for key, value in settings.items()} | MODEST | access | dict(self.settings)
 
 
 @dataclass(frozen=True)
 class Ports:
-    """The three ports of one node: for clients, for the other nodes' copies, for the quorum."""
+    """The three ports of one node: for clients, for replication, for the quorum."""
 
     client: int
     internal: int
@@ -74,25 +74,25 @@ class Ports:
 
 
 def server_properties(layout: Layout, node: int, ports: Mapping[int, Ports], home: Path) -> str:
-    """The whole file of one node."""
+    """The server.properties file of one node."""
     mine = ports[node]
-    doors = {"CLIENT": mine.client, "INTERNAL": mine.internal, "CONTROLLER": mine.controller}
+    listeners = {"CLIENT": mine.client, "INTERNAL": mine.internal, "CONTROLLER": mine.controller}
     advertised = layout.advertised.get(node, f"127.0.0.1:{mine.client}")
-    told = {
+    settings = {
         "process.roles": "broker,controller",
         "node.id": str(node),
         "controller.quorum.voters": ",".join(f"{it}@127.0.0.1:{its.controller}" for it, its in ports.items()),
-        "listeners": ",".join(f"{name}://127.0.0.1:{port}" for name, port in doors.items()),
+        "listeners": ",".join(f"{name}://127.0.0.1:{port}" for name, port in listeners.items()),
         "advertised.listeners": f"CLIENT://{advertised},INTERNAL://127.0.0.1:{mine.internal}",
         "controller.listener.names": "CONTROLLER",
         "inter.broker.listener.name": "INTERNAL",
         "log.dirs": str(home / f"node-{node}"),
     }
-    return "".join(f"{key}={value}\n" for key, value in (told | layout.common(home)).items())
+    return "".join(f"{key}={value}\n" for key, value in (settings | layout.common(home)).items())
 
 
 def choose_ports(layout: Layout) -> dict[int, Ports]:
-    """Given ports where there are any, free ones elsewhere. Raises LayoutUnfit for one that is taken."""
+    """The ports of the layout, and free ones for the rest. Raises LayoutUnfit for a port in use."""
     wanted = [*layout.ports, *(0 for _ in range(layout.nodes - len(layout.ports)))]
     held: list[socket.socket] = []
 
@@ -103,11 +103,11 @@ def choose_ports(layout: Layout) -> dict[int, Ports]:
         try:
             probe.bind(("127.0.0.1", asked))
         except OSError as error:
-            raise LayoutUnfit(f"Port {asked} is taken. Give another one, or 0 for a free one.") from error
+            raise LayoutUnfit(f"Port {asked} is in use. Give another one, or 0 for a free one.") from error
         return int(probe.getsockname()[1])
 
     try:
-        # Held together until all are known, so that no port is given twice.
+        # All sockets stay open until all ports are known, so that no port is chosen twice.
         return {number: Ports(port(asked), port(), port()) for number, asked in enumerate(wanted, 1)}
     finally:
         for probe in held:

@@ -1,8 +1,8 @@
-"""Certificates and users of a secured cluster, made on the spot: for a desk and for tests, not for production.
+"""Certificates and users of a secured cluster, for development and tests, not for production.
 
-Clients speak SASL_SSL: TLS under a certificate authority of the cluster's own, and SCRAM-SHA-512 for who they are; or
-SSL alone, with a certificate of the same authority that names them (mutual TLS). Nodes know each other by certificates
-of the same authority, so no password stands in their properties.
+Clients use SASL_SSL: TLS with a certificate authority of the cluster, and a SCRAM-SHA-512 login; or SSL with a client
+certificate of the same authority (mutual TLS). Nodes authenticate each other by certificates of that authority, so
+their properties contain no password.
 """
 
 import os
@@ -34,27 +34,27 @@ CERTIFIED = {
 
 @dataclass(frozen=True)
 class Security:
-    """Users by name with their passwords. `admin` must be one of them: it may do everything, the others nothing
-    until an access rule allows it. `certificates`: they show certificates of their own, and no password is asked."""
+    """Passwords by user. The user `admin` is required and has every right; other users have none until an access rule
+    grants one. `certificates`: users log in by certificate, without a password."""
 
     users: Mapping[str, str] = field(default_factory=lambda: {ADMIN: os.urandom(12).hex()})
     certificates: bool = False
 
     def __post_init__(self) -> None:
         if ADMIN not in self.users:
-            raise LayoutUnfit(f"A secured cluster needs the user {ADMIN!r}: name it among the users.")
+            raise LayoutUnfit(f"A secured cluster needs the user {ADMIN!r}: add it to the users.")
         if any(set(name + word) & set("[],='\"; ") for name, word in self.users.items()):
-            raise LayoutUnfit("Names and passwords of users may not hold blanks, quotes or any of [ ] , = ;")
+            raise LayoutUnfit("Names and passwords of users may not contain blanks, quotes or any of [ ] , = ;")
         if self.certificates and any(not name or set(name) & set("/\\+<>#") for name in self.users):
-            raise LayoutUnfit("A name in a certificate may not be empty and may not hold any of / \\ + < > #")
+            raise LayoutUnfit("A name in a certificate may not be empty and may not contain any of / \\ + < > #")
 
     @property
     def protocol(self) -> str:
-        """What clients speak."""
+        """Security protocol of clients."""
         return CERTIFIED_PROTOCOL if self.certificates else PROTOCOL
 
     def client(self, directory: Path, user: str = ADMIN) -> dict[str, str]:
-        """What kafka-python's clients need to come in as this user."""
+        """Settings for kafka-python to connect as this user."""
         if self.certificates:
             certificate, key = certificate_of(directory, user)
             return {
@@ -72,15 +72,15 @@ class Security:
         }
 
     def scram_arguments(self) -> list[str]:
-        """The users, as the formatting tool takes them: certificates need not be told."""
+        """The users as arguments of the formatting tool; none for certificates."""
         if self.certificates:
             return []
         words = (f"{MECHANISM}=[name={name},password={word}]" for name, word in self.users.items())
         return [part for word in words for part in ("--add-scram", word)]
 
     def properties(self, directory: Path) -> dict[str, str]:
-        """What a node is told about who may come in, and how it shows itself."""
-        told = {
+        """Settings of a node for listeners, certificates and access rules."""
+        settings = {
             "listener.security.protocol.map": f"CLIENT:{self.protocol},INTERNAL:SSL,CONTROLLER:SSL",
             "ssl.keystore.type": "PEM",
             "ssl.keystore.location": str(directory / "node.pem"),
@@ -90,8 +90,8 @@ class Security:
             "allow.everyone.if.no.acl.found": "false",
             "super.users": f"User:{ADMIN};{NODE_PRINCIPAL}",
         }
-        told |= {f"listener.name.{name}.ssl.client.auth": "required" for name in ("internal", "controller")}
-        return told | (CERTIFIED if self.certificates else LOGGED_IN)
+        settings |= {f"listener.name.{name}.ssl.client.auth": "required" for name in ("internal", "controller")}
+        return settings | (CERTIFIED if self.certificates else LOGGED_IN)
 
 
 def authority(directory: Path) -> Path:
@@ -105,8 +105,8 @@ def certificate_of(directory: Path, user: str) -> tuple[Path, Path]:
 
 
 def make_certificates(directory: Path, users: Iterable[str] = ()) -> None:
-    """An authority, one certificate for all nodes, valid for 127.0.0.1 and localhost, and one for each of the users;
-    what exists is kept."""
+    """Make an authority, one certificate for all nodes, valid for 127.0.0.1 and localhost, and one for each user.
+    Existing files stay."""
     joined = directory / "node.pem"
     if not joined.exists():
         directory.mkdir(parents=True, exist_ok=True)

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from benchmarks.orders_hearing import promises_among
+from benchmarks.orders_reading import promises_among
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 300

@@ -6,19 +6,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bopis.broker.batch import LOG_APPEND_TIME, check_batch, is_sound, read_header, stamp
-from bopis.broker.codes import Code
+from bopis.broker.error_codes import ErrorCode
 from bopis.broker.errors import Refused
-from bopis.broker.producers import (
-    PastBatch,
+from bopis.broker.storage.batch import LOG_APPEND_TIME, check_batch, is_intact, read_header, stamp
+from bopis.broker.storage.producer_state import (
     ProducerState,
+    RecentBatch,
     check_sequence,
     find_duplicate,
     pack_batches,
     remember,
     unpack_state,
 )
-from bopis.broker.records import Opaque, first_at_or_after, walk, with_records
+from bopis.broker.storage.records import UnreadableRecords, first_since, read_records, with_records
 from tests.engines.wire import batch
 
 pairs = st.lists(
@@ -30,7 +30,7 @@ pairs = st.lists(
 def test_walking_a_batch_gives_its_keys_and_tombstones(
     records: list[tuple[bytes | None, bytes | None]], compression: int
 ) -> None:
-    walked = list(walk(batch(*records, compression=compression)))
+    walked = list(read_records(batch(*records, compression=compression)))
 
     assert [(record.key, record.tombstone) for record in walked] == [(k, v is None) for k, v in records]
     assert [record.offset_delta for record in walked] == list(range(len(records)))
@@ -41,13 +41,13 @@ def test_a_batch_that_loses_records_stays_sound_and_keeps_their_offsets(
     records: list[tuple[bytes | None, bytes | None]], compression: int, chance: object
 ) -> None:
     whole = batch(*records, compression=compression, timestamp_ms=1_000)
-    walked = list(walk(whole))
+    walked = list(read_records(whole))
     kept = [record for record in walked if chance.random() < 0.5]  # type: ignore[attr-defined]
 
     fresh = with_records(whole, kept)
 
-    assert is_sound(fresh)
-    assert list(walk(fresh)) == kept
+    assert is_intact(fresh)
+    assert list(read_records(fresh)) == kept
     assert read_header(fresh).last_offset_delta == len(records) - 1
 
 
@@ -56,8 +56,8 @@ def test_bytes_that_are_no_records_are_opaque_and_nothing_worse(body: bytes) -> 
     nonsense = bytearray(batch((b"k", b"v"))[:61]) + body
 
     try:
-        list(walk(bytes(nonsense)))
-    except Opaque:
+        list(read_records(bytes(nonsense)))
+    except UnreadableRecords:
         pass
 
 
@@ -72,7 +72,7 @@ def test_a_stamped_batch_has_its_offset_and_the_logs_time_and_is_sound(offset: i
     stored = stamp(memoryview(batch((b"k", b"v"), timestamp_ms=5)), offset, now_ms)
     header = read_header(stored)
 
-    assert is_sound(stored)
+    assert is_intact(stored)
     assert (header.base_offset, header.max_timestamp) == (offset, now_ms)
     assert header.attributes & LOG_APPEND_TIME
 
@@ -83,13 +83,13 @@ def test_a_client_cannot_claim_that_the_log_set_the_time() -> None:
     stored = stamp(memoryview(lying), 3, None)
 
     assert not read_header(stored).attributes & LOG_APPEND_TIME
-    assert is_sound(stored)
+    assert is_intact(stored)
 
 
 def test_a_time_inside_a_batch_is_found() -> None:
     stored = stamp(memoryview(batch((b"k", b"1"), (b"k", b"2"), (b"k", b"3"), timestamp_ms=100)), 50, None)
 
-    assert first_at_or_after(50, stored, 101) == (51, 101)
+    assert first_since(50, stored, 101) == (51, 101)
 
 
 def of_sequence(first: int, epoch: int = 0, count: int = 1) -> object:
@@ -101,7 +101,7 @@ def test_the_last_batches_are_remembered_and_older_ones_are_gaps() -> None:
     for sequence in range(8):
         header = of_sequence(sequence)
         check_sequence(state, header)  # type: ignore[arg-type]
-        past = PastBatch(sequence, sequence, sequence + 100, -1)
+        past = RecentBatch(sequence, sequence, sequence + 100, -1)
         state = remember(state, header, past, 5)  # type: ignore[arg-type]
 
     assert state is not None
@@ -110,23 +110,23 @@ def test_the_last_batches_are_remembered_and_older_ones_are_gaps() -> None:
     assert find_duplicate(state, of_sequence(2)) is None  # type: ignore[arg-type]
     with pytest.raises(Refused) as refusal:
         check_sequence(state, of_sequence(2))  # type: ignore[arg-type]
-    assert refusal.value.code == Code.OUT_OF_ORDER_SEQUENCE_NUMBER
+    assert refusal.value.code == ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER
     assert unpack_state(state.epoch, pack_batches(state)) == state
 
 
 def test_a_batch_with_another_length_is_no_repeat() -> None:
-    state = ProducerState(0, (PastBatch(0, 2, 0, -1),))
+    state = ProducerState(0, (RecentBatch(0, 2, 0, -1),))
 
     assert find_duplicate(state, of_sequence(0, count=3)) is not None  # type: ignore[arg-type]
     assert find_duplicate(state, of_sequence(0, count=2)) is None  # type: ignore[arg-type]
 
 
 def test_a_newer_epoch_forgets_the_batches_of_the_older() -> None:
-    state = ProducerState(3, (PastBatch(0, 0, 0, -1),))
+    state = ProducerState(3, (RecentBatch(0, 0, 0, -1),))
 
-    after = remember(state, of_sequence(0, epoch=4), PastBatch(0, 0, 9, -1), 5)  # type: ignore[arg-type]
+    after = remember(state, of_sequence(0, epoch=4), RecentBatch(0, 0, 9, -1), 5)  # type: ignore[arg-type]
 
-    assert after == ProducerState(4, (PastBatch(0, 0, 9, -1),))
+    assert after == ProducerState(4, (RecentBatch(0, 0, 9, -1),))
     with pytest.raises(Refused) as refusal:
         check_sequence(after, of_sequence(1, epoch=3))  # type: ignore[arg-type]
-    assert refusal.value.code == Code.INVALID_PRODUCER_EPOCH
+    assert refusal.value.code == ErrorCode.INVALID_PRODUCER_EPOCH

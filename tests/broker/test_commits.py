@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
-from bopis.broker import database, node
+from bopis.broker import node
 from bopis.broker.errors import StorageFailed
 from bopis.broker.limits import BrokerLimits
 from bopis.broker.server import EmbeddedBroker
+from bopis.broker.storage import database
 from tests.contract.reading import read_all
 from tests.engines.wire import LATEST, Wire, batch
 

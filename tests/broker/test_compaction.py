@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import gzip
 import sqlite3
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bopis.broker import compaction
-from bopis.broker.batch import stamp
-from bopis.broker.database import OFFSET_MAX, SCHEMA, offset_of, row_id
-from bopis.broker.records import walk
+from bopis.broker.storage import compaction
+from bopis.broker.storage import records as batch_records
+from bopis.broker.storage.batch import HEADER_BYTES, stamp
+from bopis.broker.storage.database import OFFSET_MAX, SCHEMA, offset_of, row_id
+from bopis.broker.storage.records import read_records
 from tests.engines.wire import batch
 
 PARTITION = 3
@@ -35,28 +38,28 @@ def log_of(written: list[list[tuple[bytes | None, bytes | None]]]) -> sqlite3.Co
 
 def contents(connection: sqlite3.Connection) -> Contents:
     rows = connection.execute("SELECT id, records FROM batch ORDER BY id").fetchall()
-    return [(offset_of(i) + r.offset_delta, r.key, r.tombstone) for i, b in rows for r in walk(b)]
+    return [(offset_of(i) + r.offset_delta, r.key, r.tombstone) for i, b in rows for r in read_records(b)]
 
 
 def clean_pass(
     connection: sqlite3.Connection, start: int, keys_max: int, slice_bytes: int, now_ms: int, tombstone_ms: int
 ) -> int:
     """One whole pass, as housekeeping makes it. Returns up to where it is clean."""
-    found = compaction.bounds(connection, PARTITION, start, OFFSET_MAX << 20)
-    if found is None:
+    ends = compaction.cleanable_end(connection, PARTITION, start, OFFSET_MAX << 20)
+    if ends is None:
         return start
     newest = compaction.NewestOffsets(keys_max)
     row: int | None = row_id(PARTITION, start)
     last = row_id(PARTITION, OFFSET_MAX)
     while row is not None and not newest.full:
-        row = compaction.learn(connection, newest, (row, last), slice_bytes)
-    end = found.cleaned_to if row is None else min(found.cleaned_to, offset_of(row))
+        row = compaction.collect_keys(connection, newest, compaction.RowRange(row, last), slice_bytes)
+    end = ends.clean_to if row is None else min(ends.clean_to, offset_of(row))
     row, last = row_id(PARTITION, 0), row_id(PARTITION, end - 1)
-    cleaning = compaction.Cleaning(newest, now_ms, tombstone_ms, False)
+    cleaning = compaction.CleaningPass(newest, now_ms, tombstone_ms, False)
     while row is not None and row <= last:
-        found_slice = compaction.clean(connection, cleaning, (row, last), slice_bytes)
-        compaction.apply(connection, found_slice.rewrites)
-        cleaning = cleaning._replace(opaque_below=found_slice.opaque)
+        found_slice = compaction.clean(connection, cleaning, compaction.RowRange(row, last), slice_bytes)
+        compaction.apply_rewrites(connection, found_slice.rewrites)
+        cleaning = cleaning._replace(unreadable_below=found_slice.unreadable_below)
         row = found_slice.next_row
     return end
 
@@ -98,7 +101,7 @@ def test_with_tombstones_gone_too_every_live_key_still_has_its_newest_value(
     position = 0
     for now_ms in range(0, 100, 10):
         position = clean_pass(connection, position, keys_max, slice_bytes, now_ms, tombstone_ms=5)
-        compaction.apply(connection, compaction.ripe_tombstones(connection, now_ms, 10))
+        compaction.apply_rewrites(connection, compaction.expired_tombstones(connection, now_ms, 10))
     after = contents(connection)
     connection.close()
 
@@ -130,8 +133,25 @@ def test_a_batch_that_cannot_be_read_is_kept_and_protects_what_tombstones_would_
     connection.execute("UPDATE batch SET records = ? WHERE id = ?", (bytes(foreign), row_id(PARTITION, 0)))
 
     clean_pass(connection, 0, 10, 1_000, now_ms=0, tombstone_ms=0)
-    compaction.apply(connection, compaction.ripe_tombstones(connection, 1_000, 10))
+    compaction.apply_rewrites(connection, compaction.expired_tombstones(connection, 1_000, 10))
 
     rows = connection.execute("SELECT id FROM batch ORDER BY id").fetchall()
     connection.close()
     assert [offset_of(identity) for (identity,) in rows] == [0, 1, 2]
+
+
+def test_a_batch_that_shrinks_by_nothing_loses_its_old_records_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    connection = log_of([[(b"z", b"first")], [(b"a", b"old"), (b"b", b"1")], [(b"a", b"new")], [(b"z", b"end")]])
+    (before,) = connection.execute("SELECT records FROM batch WHERE id = ?", (row_id(PARTITION, 1),)).fetchone()
+
+    def as_long_as_before(body: bytes, _: int) -> bytes:
+        return gzip.compress(body, mtime=0).ljust(len(before) - HEADER_BYTES, b"\0")
+
+    monkeypatch.setattr(batch_records, "_compressed", as_long_as_before)
+    clean_pass(connection, 0, 10, 100_000, now_ms=0, tombstone_ms=0)
+
+    (after,) = connection.execute("SELECT records FROM batch WHERE id = ?", (row_id(PARTITION, 1),)).fetchone()
+    kept = [(offset, key) for offset, key, _ in contents(connection)]
+    connection.close()
+    assert len(after) == len(before)
+    assert kept == [(2, b"b"), (3, b"a"), (4, b"z")]

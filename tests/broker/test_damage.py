@@ -51,8 +51,8 @@ def test_damage_anywhere_in_use_is_found_before_anything_is_served(own_log: OwnL
 
         result = start_of(engine)
 
-        found += result.returncode == 1
-        assert result.returncode == 1, (start, result)
+        found += result.returncode == 78
+        assert result.returncode == 78, (start, result)
         assert str(path) in result.stderr.decode()
         assert b"restore" in result.stderr
         path.write_bytes(sound)
@@ -66,7 +66,7 @@ def test_a_damaged_beginning_is_found(own_log: OwnLog, place: int) -> None:
 
     result = start_of(engine)
 
-    assert result.returncode == 1
+    assert result.returncode == 78
     assert b"log.sqlite3" in result.stderr
     assert b"Traceback" not in result.stderr
 
@@ -76,7 +76,7 @@ def test_a_file_that_is_cut_short_is_found(own_log: OwnLog) -> None:
     path = engine.directory / "log.sqlite3"
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
 
-    assert start_of(engine).returncode == 1
+    assert start_of(engine).returncode == 78
 
 
 def test_a_large_file_is_checked_in_part_at_the_start_and_wholly_on_demand(own_log: OwnLog) -> None:
@@ -93,7 +93,7 @@ def test_a_large_file_is_checked_in_part_at_the_start_and_wholly_on_demand(own_l
     verified = start_of(engine, "--verify")
     engine.start()
 
-    assert verified.returncode == 1
+    assert verified.returncode == 78
     assert b"offset 100" in verified.stderr
     with Wire(engine.address) as wire:
         assert wire.produce("t", batch((b"k", b"still taken"))).error_code == 0
@@ -107,7 +107,7 @@ def test_a_file_of_another_version_is_not_touched(own_log: OwnLog) -> None:
 
     result = start_of(engine)
 
-    assert result.returncode == 1
+    assert result.returncode == 78
     assert b"format 99" in result.stderr
 
 

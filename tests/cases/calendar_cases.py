@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from bopis.domain.calendar.promises import pickup_days
+from bopis.domain.calendar.pickup_window import pickup_days
 from tests.domain.calendar.shops import LONDON, calendar, ms
 
 Answers = tuple[Any, Any]  # ours, theirs

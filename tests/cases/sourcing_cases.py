@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from bopis.domain.sourcing.decision import Decision, Outcome
+from bopis.domain.sourcing.decision import Decision, RoutingOutcome
 from bopis.domain.sourcing.facts import StoreFacts
 from bopis.domain.sourcing.ladder import decide
-from bopis.domain.sourcing.request import Place, Request
+from bopis.domain.sourcing.request import GeoPoint, Request
 from bopis.domain.sourcing.rules import Ranker, Ranking, RuleSet
-from bopis.services.routing.distance import metres, place
+from bopis.services.routing.fact_gathering import geo_point, metres
 from tests.cases.upstream import MAGENTO_EU, hold, shop, told, units
 from tests.domain.sourcing.stores import NOW_MS, request, store
 
@@ -36,7 +36,7 @@ def source_selection(given: dict[str, Any], expect: Any) -> Answers:
     decision = decide(_anywhere(given["lines"]), stores, BY_COST, NOW_MS)
     theirs = {name: units(told) for name, told in expect["deduct"].items()}
 
-    assert (decision.answer.outcome is Outcome.ROUTED) == expect["shippable"]
+    assert (decision.answer.outcome is RoutingOutcome.ROUTED) == expect["shippable"]
 
     if not expect["shippable"] and "SKU-1" in given["lines"]:
         _same_for_what_there_is(given, stores, theirs)
@@ -54,8 +54,8 @@ def _same_for_what_there_is(given: dict[str, Any], stores: list[StoreFacts], the
 
 def pickup_search(given: dict[str, Any], expect: Any) -> Answers:
     latitude, longitude = given["lat_lon"]
-    here = place(latitude, longitude)
-    assert isinstance(here, Place)
+    here = geo_point(latitude, longitude)
+    assert isinstance(here, GeoPoint)
     stores = [
         _store(name, {"X": 1}, pickup=name not in given["inactive"], distance_m=_metres(here, name))
         for name in given["candidates"]
@@ -68,8 +68,8 @@ def pickup_search(given: dict[str, Any], expect: Any) -> Answers:
     return (sorted(ours), sorted(expect)) if given["sort"] is None else (ours, expect)
 
 
-def _metres(here: Place, name: str) -> int:
-    there = place(*PICKUP_PLACES[name])
+def _metres(here: GeoPoint, name: str) -> int:
+    there = geo_point(*PICKUP_PLACES[name])
     assert there is not None
     return metres(here, there)
 
@@ -116,7 +116,7 @@ def _ships_beside_a_pickup(given: dict[str, Any]) -> Answers:
     all_of_a = decide(request({"X": facts.skus[0].atp}, chosen="A"), stores, RuleSet(), NOW_MS)
     one_more = decide(request({"X": facts.skus[0].atp + 1}, chosen="A"), stores, RuleSet(), NOW_MS)
 
-    assert one_more.answer.outcome is not Outcome.ROUTED
+    assert one_more.answer.outcome is not RoutingOutcome.ROUTED
 
     return _deducted(all_of_a), {"A": units(given["stock"]["A"] - given["pickup_at_A"])}
 

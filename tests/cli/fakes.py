@@ -1,19 +1,21 @@
 """The log in memory, behind the same ports as the real one."""
 
+import time
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from bopis.adapters.errors import TopicMissing
-from bopis.ports import Headers, Offsets, OnDelivery, Placed, Record
+from bopis.ports import Headers, Offsets, OnDelivery, Record, RecordMetadata
+from bopis.wire.placement import partition_of
 
 PARTITIONS = 2
 START_MS = 1_795_000_000_000
 
 
 class FakeDelivery(NamedTuple):
-    placed: Placed
+    placed: RecordMetadata
 
-    def wait(self, timeout_seconds: float | None = None) -> Placed:
+    def wait(self, timeout_seconds: float | None = None) -> RecordMetadata:
         return self.placed
 
 
@@ -36,13 +38,13 @@ class FakeLog:
         on_delivery: OnDelivery | None = None,
     ) -> FakeDelivery:
         raw = key.encode() if isinstance(key, str) else key
-        where = (topic, sum(raw) % PARTITIONS)
+        where = (topic, partition_of(raw, PARTITIONS))
         if where not in self.records:
             raise TopicMissing(topic=topic)
         self.now_ms += 1_000
         offset = len(self.records[where])
         self.records[where].append(Record(*where, offset, self.now_ms, raw, value, tuple(headers)))
-        placed = Placed(*where, offset, self.now_ms)
+        placed = RecordMetadata(*where, offset, self.now_ms)
         if on_delivery is not None:
             on_delivery(placed)
         return FakeDelivery(placed)
@@ -70,8 +72,30 @@ class FakeLog:
         for where, offset in first.items():
             yield from self.records[where][offset : end.get(where, 0)]
 
+    def tail(self, topics: Iterable[str]) -> "FakeTail":
+        return FakeTail(self, tuple(topics))
+
     def __enter__(self) -> "FakeLog":
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+class FakeTail:
+    """Records that reach the topics from now on. With nothing new it waits a moment, as a log does."""
+
+    def __init__(self, log: FakeLog, topics: tuple[str, ...]) -> None:
+        self._log = log
+        self._next = log.end_offsets(topics)
+
+    def poll(self, seconds: float) -> list[Record]:
+        ends = {where: len(self._log.records[where]) for where in self._next}
+        found = list(self._log.read(self._next, ends))
+        self._next = ends
+        if not found:
+            time.sleep(min(seconds, 0.005))
+        return found
+
+    def has_reached(self, ends: Offsets) -> bool:
+        return all(self._next.get(where, 0) >= end for where, end in ends.items())

@@ -50,7 +50,8 @@ class Installation:
                 [sys.executable, "-m", "cli", "up", "--data-dir", str(home), "--port", "0", "--json", *words],
                 stdout=subprocess.PIPE,
                 stderr=errors,
-                env=clean_environment(),
+                # Whatever the time of day in its stores, notices leave at once.
+                env=clean_environment() | {"BOPIS_NOTICE_QUIET_HOURS": ""},
                 cwd=Path(cli.__file__).parent,
             )
         self.ready = self._await_ready()

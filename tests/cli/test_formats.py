@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 import cli
-from bopis.commands.group import hoisted
+from bopis.cli.app.groups import hoisted
+from bopis.domain.notices.vocabulary import Channel
 from tests.cli.program import clean_environment, run
 
 
@@ -35,6 +36,7 @@ def test_nothing_after_two_dashes_is_touched() -> None:
         (["db", "check"], 69, "bopis up"),
         (["worker", "inventory"], 69, "bopis up"),
         (["worker", "nobody"], 2, "inventory"),
+        (["order", "place", "319", "4011=1", "--channel", "chat"], 69, "bopis up"),
         (["stock", "receive", "319", "4011"], 2, "SKU=NUMBER"),
         (["stock", "receive", "319", "4011=0"], 2, "between 1 and"),
         (["stock", "receive", "319", "4011=-1"], 2, "between 1 and"),
@@ -59,9 +61,10 @@ def test_nothing_after_two_dashes_is_touched() -> None:
         (["dead-letters", "retry"], 2, "--all"),
         (["--broker", "http://x", "topics", "list"], 2, "kafka://HOST:PORT"),
         (["--broker", "kafka://x:1", "broker"], 2, "embedded"),
+        (["--broker", "x", "up"], 2, "kafka://HOST:PORT"),
         (["broker", "--limit", "x"], 2, "NAME=VALUE"),
         (["broker", "--limit", "nothing=1"], 2, "limits are"),
-        (["--database", "mysql://h/x", "stock", "show", "1"], 2, "SQLite or PostgreSQL"),
+        (["--database", "mysql://h/x", "stock", "show", "1"], 78, "SQLite or PostgreSQL"),
     ],
 )
 def test_what_cannot_be_done_says_what_to_do(words: list[str], code: int, says: str) -> None:
@@ -81,12 +84,12 @@ def test_a_failure_is_one_document_too() -> None:
 
 
 def test_a_fault_is_told_without_a_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
-    from bopis.commands import config
+    from bopis.cli.operate import config
 
     def broken(_: object) -> None:
         raise ZeroDivisionError("by zero")
 
-    monkeypatch.setattr(config, "settings_told", broken)
+    monkeypatch.setattr(config, "setting_rows", broken)
 
     answer = run("config", "show")
 
@@ -99,6 +102,27 @@ def test_words_that_do_not_fit_leave_with_two() -> None:
     assert run("nonsense").code == 2
     assert run("stock", "adjust", "319", "4011=1").code == 2
     assert run("stock", "adjust", "319", "4011=1", "--reason", "whim").code == 2
+
+
+def test_a_wrong_command_line_is_one_sentence_and_one_document() -> None:
+    choice = run("stock", "adjust", "319", "4011=1", "--reason", "whim", "--json")
+    option = run("--nonsense", "--json")
+
+    assert choice.err.startswith("Error: Invalid value for '--reason': 'whim' is not one of 'damage', 'theft'")
+    assert choice.err.endswith("bopis stock adjust --help.\n")
+    assert choice.err.count("\n") == 1
+    assert choice.document["error"]["exit_code"] == choice.code == 2
+    assert (option.code, option.err.startswith("Error: No such option: --nonsense")) == (2, True)
+    assert option.document["error"]["exit_code"] == 2
+
+
+def test_options_offer_what_the_core_knows_but_the_reasons_of_the_system() -> None:
+    channel = run("order", "place", "319", "4011=1", "--channel", "pigeon").err
+    reason = run("pickup", "reject", "N6PV", "--reason", "store_withdrawn").err
+
+    assert all(repr(it.value) in channel for it in Channel)
+    assert "'too_busy'" in reason
+    assert "not_accepted" not in reason
 
 
 def test_settings_name_their_source(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -120,7 +144,7 @@ def test_an_unsound_setting_names_its_source(monkeypatch: pytest.MonkeyPatch) ->
 
     answer = run("status")
 
-    assert answer.code == 2
+    assert answer.code == 78
     assert "partitions (from environment BOPIS_PARTITIONS)" in answer.err
 
 
@@ -129,8 +153,8 @@ def test_a_settings_file_that_is_no_toml_is_told(tmp_path: Path) -> None:
 
     answer = run("status")
 
-    assert answer.code == 2
-    assert "A setting is not sound" in answer.err
+    assert answer.code == 78
+    assert "A setting is not valid" in answer.err
 
 
 def test_asking_nobody_makes_nothing(tmp_path: Path) -> None:
@@ -177,7 +201,7 @@ def test_a_log_that_is_gone_is_told_apart_from_none(tmp_path: Path) -> None:
 
 
 def test_rows_that_are_not_sound_are_named_by_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bopis.commands.shell.Shell.bootstrap", "127.0.0.1:1")
+    monkeypatch.setattr("bopis.cli.app.context.CommandContext.bootstrap", "127.0.0.1:1")
     file = tmp_path / "stores.csv"
     file.write_text(
         "store_id,name,latitude,longitude,time_zone\n"
@@ -195,8 +219,8 @@ def test_rows_that_are_not_sound_are_named_by_line(tmp_path: Path, monkeypatch: 
     assert "stores.csv:4: time_zone 'Mars/Olympus' is not in the time zone database" in answer.err
     assert "stores.csv:5: store_id 'a|b' may not contain '|'" in answer.err
     assert "latitude 'x' is not a number" in answer.err
-    assert "stores.csv:6: store_id 1 stands in the file twice" in answer.err
-    assert "4 of 5 rows are not sound" in answer.err
+    assert "stores.csv:6: store_id 1 is in the file twice" in answer.err
+    assert "4 of 5 rows are not valid" in answer.err
 
 
 @pytest.mark.parametrize(
@@ -205,13 +229,13 @@ def test_rows_that_are_not_sound_are_named_by_line(tmp_path: Path, monkeypatch: 
         ("absent.csv", None, "No such file"),
         ("bytes.csv", b"\xff\xfe\x00", "UTF-8"),
         ("lines.ndjson", b'{"store_id": "1"}\n{"store_id": [1]}\n', "line 2"),
-        ("quotes.csv", b'store_id,name\n1,"x\n', "no CSV"),
+        ("quotes.csv", b'store_id,name\n1,"x\n', "not CSV"),
     ],
 )
 def test_files_that_cannot_be_read_are_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, content: bytes | None, says: str
 ) -> None:
-    monkeypatch.setattr("bopis.commands.shell.Shell.bootstrap", "127.0.0.1:1")
+    monkeypatch.setattr("bopis.cli.app.context.CommandContext.bootstrap", "127.0.0.1:1")
     file = tmp_path / name
     if content is not None:
         file.write_bytes(content)

@@ -11,10 +11,10 @@ import pytest
 from bopis.adapters.admin import LogAdmin
 from bopis.adapters.errors import LogUnavailable, RecordTooLarge, TopicMissing
 from bopis.adapters.log import LogReader
-from bopis.adapters.publisher import REQUEST_BYTES_MAX, Publisher
+from bopis.adapters.publisher import REQUEST_BYTES_MAX, LogPublisher
 from bopis.adapters.topics import TopicKeeper
-from bopis.ports import Placed
-from bopis.topics.plans import LOG_APPEND_TIME, TIMESTAMP_TYPE, TopicPlan, Wanted
+from bopis.ports import RecordMetadata
+from bopis.topics.plans import LOG_APPEND_TIME, TIMESTAMP_TYPE, PlannedSetting, TopicPlan
 from tests.cli.fakes import PARTITIONS, FakeLog
 from tests.cli.program import Installation
 
@@ -23,8 +23,8 @@ Pair = tuple[Any, Any]
 
 
 def plan_of(name: str, partitions: int) -> TopicPlan:
-    wanted = (Wanted(TIMESTAMP_TYPE, LOG_APPEND_TIME),)
-    return TopicPlan(name=name, partitions=partitions, wanted=wanted, exact_partitions=True)
+    wanted = (PlannedSetting(TIMESTAMP_TYPE, LOG_APPEND_TIME),)
+    return TopicPlan(name=name, partitions=partitions, settings=wanted, exact_partitions=True)
 
 
 @pytest.fixture(params=["memory", "embedded"])
@@ -41,7 +41,7 @@ def make(request: pytest.FixtureRequest) -> Iterator[Callable[..., Pair]]:
             admin = stack.enter_context(LogAdmin(address, prefix))
             for topic in topics:
                 TopicKeeper(admin).create([plan_of(prefix + topic, PARTITIONS)])
-            publisher = stack.enter_context(Publisher(address, prefix))
+            publisher = stack.enter_context(LogPublisher(address, prefix))
             return publisher, stack.enter_context(LogReader(address, prefix))
 
         yield opened
@@ -56,7 +56,7 @@ def test_what_is_published_is_read_in_order_per_key(make: Callable[..., Pair]) -
 
     assert {(it.key, it.value) for it in records} == {(b"a", b"1"), (b"b", b"2"), (b"a", b"3"), (b"b", None)}
     assert [it.value for it in records if it.key == b"a"] == [b"1", b"3"]
-    assert {Placed(it.topic, it.partition, it.offset, it.timestamp_ms) for it in records} == set(placed)
+    assert {RecordMetadata(it.topic, it.partition, it.offset, it.timestamp_ms) for it in records} == set(placed)
 
 
 def test_headers_and_bytes_arrive_as_they_were(make: Callable[..., Pair]) -> None:
@@ -119,16 +119,16 @@ def test_a_topic_that_is_absent_is_told(bopis: Installation) -> None:
     address = bopis.ready["bootstrap"]
     absent = pytest.raises(TopicMissing, match=r"absent\.notes")
 
-    with Publisher(address, "absent.", timeout_seconds=1) as publisher, absent:
+    with LogPublisher(address, "absent.", timeout_seconds=1) as publisher, absent:
         publisher.publish("notes", "a", b"1")
 
 
 def test_a_record_that_is_too_large_is_told(bopis: Installation) -> None:
-    with Publisher(bopis.ready["bootstrap"], "bopis.") as publisher, pytest.raises(RecordTooLarge):
+    with LogPublisher(bopis.ready["bootstrap"], "bopis.") as publisher, pytest.raises(RecordTooLarge):
         publisher.publish("stock", "a", b"x" * (REQUEST_BYTES_MAX + 1))
 
 
-@pytest.mark.parametrize("client", [Publisher, LogReader, LogAdmin])
+@pytest.mark.parametrize("client", [LogPublisher, LogReader, LogAdmin])
 def test_nobody_at_the_address_is_told_soon(client: Any) -> None:
     began = time.monotonic()
     with pytest.raises(LogUnavailable, match="bopis doctor"):
@@ -161,7 +161,7 @@ def test_a_partition_whose_leader_is_not_known_for_a_moment_is_not_left_out(bopi
     address, prefix = bopis.ready["bootstrap"], f"port{next(_numbers)}."
     with (
         LogAdmin(address, prefix) as admin,
-        Publisher(address, prefix) as publisher,
+        LogPublisher(address, prefix) as publisher,
         LogReader(address, prefix) as reader,
     ):
         TopicKeeper(admin).create([plan_of(prefix + "notes", PARTITIONS)])

@@ -48,7 +48,7 @@ def test_a_customer_is_told_of_an_order_and_once_more_when_asked(
     assert "anna@example.org" not in bopis.err.read_text()
     refused = bopis("notices", "resend", order, "expired")
     assert refused.code == 4
-    assert "the customer was never told this" in refused.err
+    assert "the customer never got this notice" in refused.err
 
 
 @pytest.mark.parametrize(

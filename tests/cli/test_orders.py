@@ -102,7 +102,7 @@ def test_the_day_of_an_associate(bopis: Installation, shop: str) -> None:
     assert {it["sku"]: it["units"] for it in walked["left"]} == {f"{shop}-BAN": 1}
     assert any(it["type"].startswith("bopis.orders.line_short") for it in rest["events"])
     assert arrived["state"] == "arrived"
-    assert (first["shown"], first["step"], first["where"], first["spot"]) == (anna, "hand over", "bay", "7")
+    assert (first["shown"], first["step"], first["where"], first["spot"]) == (anna, "hand_over", "bay", "7")
     assert (wrong.code, "4 tries left" in wrong.document["error"]["message"]) == (4, True)
     assert given["state"] == "handed_over"
     assert returned["events"][0]["data"]["units"][0]["condition"] == "damaged"

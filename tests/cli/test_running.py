@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 import cli
-from bopis.commands.interrupts import interruptible
+from bopis.cli.app.interrupts import interruptible
 from tests.cli.program import Installation, clean_environment, run
 
 
@@ -43,7 +43,7 @@ def test_it_says_one_ready_line_and_stops_at_ctrl_c(tmp_path: Path) -> None:
     assert "Traceback" not in installation.err.read_text()
     assert not [it for it in children if it.is_running() and it.status() != psutil.STATUS_ZOMBIE]
     assert shown.out.startswith("4011 in 319: 24 available")
-    assert "this is what was known when it stopped" in shown.err
+    assert "this was the state when it stopped" in shown.err
     assert installation("status").code == 69
 
 

@@ -1,24 +1,26 @@
 """The services of the desk over a log in memory."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from itertools import count
+from typing import Any
 
 import msgspec
 import pytest
 
 from bopis.adapters.errors import TopicMissing
 from bopis.adapters.opening_hours import OsmHours
-from bopis.domain.inventory.events import StockReserved, StorePolicySet
+from bopis.domain.inventory.events import StockReserved
 from bopis.domain.inventory.messages import OrderLine, SetStockRule, StockLine, StockReceived
 from bopis.domain.inventory.rows import Level
 from bopis.domain.message import Message
 from bopis.services import dead_letters
-from bopis.services.desk import Desk
-from bopis.services.directory import StoreRecord, publish_store, read_store
-from bopis.services.errors import Implausible, InTheFuture, MessageBroken, TooOld
-from bopis.services.outcomes import Outcomes
+from bopis.services.channels import STOCK_REQUESTS
+from bopis.services.errors import Implausible, InTheFuture, MessageInvalid, TooOld
+from bopis.services.exchange import Author, Exchange, Sent
 from bopis.services.progress import decided_positions, lag
-from bopis.services.verification import differing_cells, judge, read_rows, spans_of
+from bopis.services.store_directory import StoreRecord, publish_store, read_store
+from bopis.verification.verify import differing_cells, judge, read_rows, spans_of
 from bopis.wire.stock import INVENTORY_EVENTS, STOCK
 from tests.cli.fakes import START_MS, FakeLog
 
@@ -33,9 +35,23 @@ def log() -> FakeLog:
 
 
 @pytest.fixture
-def desk(log: FakeLog) -> Desk:
+def desk(log: FakeLog) -> "Desk":
     numbers = count(1)
-    return Desk(log, "cli/kim@desk", "kim", lambda: NOW, lambda: f"id-{next(numbers)}")
+    return Desk(log, lambda: f"id-{next(numbers)}")
+
+
+class Desk:
+    """Kim at the store's desk."""
+
+    def __init__(self, log: FakeLog, new_id: Callable[[], str]) -> None:
+        self.exchange = Exchange(STOCK_REQUESTS, log, log, "bopis.")
+        self._author = Author("cli/kim@desk", "kim", lambda: NOW, new_id)
+
+    def compose(self, store: str, body: Any, at: datetime | None = None, message_id: str | None = None) -> Message:
+        return self.exchange.compose(self._author, store, body, at=at, message_id=message_id)
+
+    def send(self, message: Message) -> Sent:
+        return self.exchange.send(message)
 
 
 def event(store: str, data: object, cause: str, number: int = 0) -> bytes:
@@ -79,8 +95,8 @@ def test_an_id_that_is_given_is_kept(desk: Desk) -> None:
     [
         ("31|9", NOW, Implausible),
         ("@319", NOW, Implausible),
-        ("", NOW, MessageBroken),
-        ("3" * 65, NOW, MessageBroken),
+        ("", NOW, MessageInvalid),
+        ("3" * 65, NOW, MessageInvalid),
         ("319", NOW - timedelta(days=31), TooOld),
         ("319", NOW + timedelta(minutes=2), InTheFuture),
         ("319", datetime(1999, 1, 1, tzinfo=UTC), Implausible),
@@ -92,41 +108,16 @@ def test_what_the_core_would_park_is_not_sent(desk: Desk, store: str, at: dateti
 
 
 def test_values_beyond_their_limits_and_rules_about_two_things_are_not_sent(desk: Desk) -> None:
-    with pytest.raises(MessageBroken, match="quantity"):
+    with pytest.raises(MessageInvalid, match="quantity"):
         desk.compose("319", StockReceived(document="x", lines=(StockLine(sku="4011", quantity=0),)))
     with pytest.raises(Implausible, match="not both"):
         desk.compose("319", SetStockRule(sku="a", category="b", safety_stock=1))
 
 
 def test_a_missing_topic_is_told(desk: Desk) -> None:
-    nothing = Desk(FakeLog(), "cli/kim@desk", "kim", lambda: NOW, lambda: "1")
+    nothing = Desk(FakeLog(), lambda: "1")
     with pytest.raises(TopicMissing, match="bopis up"):
         nothing.send(nothing.compose("319", RECEIPT))
-
-
-def test_the_outcome_holds_what_followed_from_this_message_and_nothing_else(desk: Desk, log: FakeLog) -> None:
-    policy = StorePolicySet(pickup=True, staleness_grace_minutes=5)
-    log.publish("inventory-events", "319", event("319", policy, "cli/kim@desk/id-1", 9))
-    outcomes = Outcomes(log)
-    sent = desk.send(desk.compose("319", RECEIPT))
-    for number, cause in enumerate([sent.message.cause, sent.message.cause, "cli/other@desk/id-1"]):
-        log.publish("inventory-events", "319", event("319", policy, cause, number))
-    log.publish("inventory-events", "319", event("319", policy, sent.message.cause, 0))
-    log.publish("inventory-events", "319", b"no event")
-
-    outcome = outcomes.of(sent)
-
-    assert [it.id for it in outcome.events] == [f"{sent.message.cause}#0", f"{sent.message.cause}#1"]
-    assert outcome.parked is None
-
-
-def test_the_outcome_tells_why_a_message_was_parked(desk: Desk, log: FakeLog) -> None:
-    outcomes = Outcomes(log)
-    sent = desk.send(desk.compose("319", RECEIPT))
-    park(log, "319", b"x", offset=sent.placed.offset, partition=sent.placed.partition, cause="clock")
-    park(log, "319", b"x", offset=sent.placed.offset + 1, partition=sent.placed.partition, cause="another")
-
-    assert outcomes.of(sent).parked == "clock"
 
 
 def park(log: FakeLog, key: str, value: bytes, *, offset: int, partition: int = 0, cause: str = "why") -> None:
@@ -278,7 +269,7 @@ def verdict_of(log: FakeLog) -> tuple[bool, str]:
     spans = spans_of(log)
     rows = read_rows(log, spans, lambda _: None)
     verdict = judge(log, spans, rows, lambda _: None)
-    return not verdict.violations, " ".join(it.said for it in verdict.violations)
+    return not verdict.violations, " ".join(it.finding for it in verdict.violations)
 
 
 def partition_of(log: FakeLog) -> int:
@@ -347,6 +338,21 @@ def test_undecodable_records_are_counted_and_move_nothing(log: FakeLog, desk: De
     verdict = judge(log, spans, read_rows(log, spans, lambda _: None), lambda _: None)
 
     assert (verdict.violations, verdict.unread, verdict.messages) == ((), 1, 2)
+
+
+def test_records_in_a_wrong_partition_are_counted_and_move_nothing(log: FakeLog, desk: Desk) -> None:
+    told(log, desk, 24)
+    here = partition_of(log)
+    [whole] = log.records["stock", here]
+    _put(log, ("stock", 1 - here), b"77777", whole.value)
+    position(log, here, 0)
+    position(log, 1 - here, 0)
+    level(log, here, "319|4011", 24)
+
+    spans = spans_of(log)
+    verdict = judge(log, spans, read_rows(log, spans, lambda _: None), lambda _: None)
+
+    assert (verdict.violations, verdict.misplaced, verdict.messages) == ((), {"cli/kim@desk": 1}, 2)
 
 
 def test_cells_that_readers_see_otherwise_are_found(log: FakeLog, desk: Desk) -> None:

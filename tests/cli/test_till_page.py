@@ -1,18 +1,22 @@
 """The page for till vendors is run as it stands."""
 
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
+from kafka import KafkaProducer
 
 from bopis.wire.stock import STOCK
 from tests.cli.program import Installation, clean_environment
 from tests.cli.test_working_day import wait_until_sold
 
+PATIENCE_S = 60.0
 PAGE = (Path(__file__).parents[2] / "docs" / "concepts" / "till-integration.md").read_text(encoding="utf-8")
 
 
@@ -58,6 +62,23 @@ def test_the_sale_by_hand_on_the_page_is_booked(bopis: Installation, store: str)
     assert {it["partition"] for it in bopis.ask("topics", "tail", "stock", "--key", store)["records"]} == {
         placed[0]["partition"]
     }
+
+
+def test_a_till_sees_which_of_its_messages_were_refused(bopis: Installation, store: str) -> None:
+    source = f"{store}/till-9"
+    refused = {"source": source, "type": "bopis.pos.sale.v1", "subject": store, "data": {"basket": "b"}}
+    producer = KafkaProducer(bootstrap_servers=bopis.ready["bootstrap"])
+    producer.send("bopis.stock", key=store.encode(), value=json.dumps(refused).encode()).get(timeout=30)
+    producer.close()
+
+    end = time.monotonic() + PATIENCE_S
+    while not (found := bopis.ask("till", "refusals", source)["refusals"]) and time.monotonic() < end:
+        time.sleep(0.2)
+
+    assert [it["state"] for it in found] == ["open"]
+    assert "bopis.pos.sale.v1" in found[0]["cause"]
+    assert bopis.ask("till", "refusals", f"{store}/till-1")["refusals"] == []
+    assert f"No message of {store}/till-1 was refused." in bopis("till", "refusals", f"{store}/till-1").err
 
 
 def test_the_looks_on_the_page_answer(bopis: Installation, store: str) -> None:

@@ -4,11 +4,22 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 import pytest
+from msgspec import structs
+from rich.console import Console
+from rich.table import Table
 
-from bopis.commands.errors import TimeUnreadable, Usage
-from bopis.commands.lines import Line, read_lines
-from bopis.commands.tables import duration, iso, size
-from bopis.commands.times import read_time
+from bopis.cli.app.context import CommandContext
+from bopis.cli.app.errors import TimeUnreadable, Usage
+from bopis.cli.app.parse_lines import TypedLine, read_lines
+from bopis.cli.app.parse_time import read_time
+from bopis.cli.app.render import counted, duration, iso, size, table
+from bopis.cli.order.lookup import note_skipped, read_book
+from bopis.cli.order.why import outcome_text
+from bopis.cli.stock.level_text import missing_text
+from bopis.domain.sourcing.decision import Answer, EliminationReason, RoutingOutcome, Rung
+from bopis.names import ORDER_STATE_TOPIC
+from bopis.readside.queries.answers import GapAnswer
+from tests.cli.fakes import FakeLog
 
 CHICAGO = ZoneInfo("America/Chicago")
 NOW = datetime(2026, 7, 10, 15, 30, tzinfo=UTC)  # 10:30 in Chicago
@@ -57,13 +68,13 @@ def test_the_hour_that_comes_twice_is_taken_the_first_time() -> None:
 @pytest.mark.parametrize(
     ("words", "lines"),
     [
-        (["a=1", "b=2"], [Line("a", 1), Line("b", 2)]),
-        (["a", "1", "b", "2"], [Line("a", 1), Line("b", 2)]),
-        (["a=b=3"], [Line("a=b", 3)]),
-        (["a=+3", "a=4"], [Line("a", 3), Line("a", 4)]),
+        (["a=1", "b=2"], [TypedLine("a", 1), TypedLine("b", 2)]),
+        (["a", "1", "b", "2"], [TypedLine("a", 1), TypedLine("b", 2)]),
+        (["a=b=3"], [TypedLine("a=b", 3)]),
+        (["a=+3", "a=4"], [TypedLine("a", 3), TypedLine("a", 4)]),
     ],
 )
-def test_lines_are_read_in_both_ways(words: list[str], lines: list[Line]) -> None:
+def test_lines_are_read_in_both_ways(words: list[str], lines: list[TypedLine]) -> None:
     assert read_lines(words, least=1) == lines
 
 
@@ -85,3 +96,71 @@ def test_durations_sizes_and_instants_read_well() -> None:
     ]  # fmt: skip
     assert [size(it) for it in (0, 2_048, 5 << 30)] == ["0 B", "2.0 KiB", "5.0 GiB"]
     assert iso(1_000) == "1970-01-01T00:00:01.000Z"
+
+
+def test_tables_break_between_words_and_within_words_only_where_they_must() -> None:
+    grid = table("order", "what", "units")
+    grid.add_row("4BSX-48RC", "ready in store 319, kept until Thursday", "24")
+
+    wide, narrow, tiny = (printed(grid, width) for width in (60, 30, 12))
+
+    assert wide[-1].split("  ")[1].strip() == "ready in store 319, kept until Thursday"
+    assert [line.split()[0] for line in narrow if "ready" in line] == ["4BSX-48RC"]
+    assert all(word in " ".join(narrow) for word in ["ready", "in", "store", "319,", "kept", "until", "Thursday"])
+    assert max(map(len, tiny)) <= 12
+
+
+def printed(grid: Table, width: int) -> list[str]:
+    console = Console(width=width)
+    with console.capture() as captured:
+        console.print(grid)
+    return [line.rstrip() for line in captured.get().splitlines()]
+
+
+def test_numbers_come_with_the_right_form_of_their_noun() -> None:
+    assert [counted(it, "order") for it in (0, 1, 2, 1_000)] == ["0 orders", "1 order", "2 orders", "1,000 orders"]
+    assert [counted(it, "copy", "copies") for it in (1, 2)] == ["1 copy", "2 copies"]
+    gap = GapAnswer(store="319", source="till-1", first=2, last=2, heard_at=NOW)
+    assert missing_text(gap) == "message 2 of till-1"
+    assert missing_text(structs.replace(gap, last=5)) == "messages 2 to 5 of till-1"
+
+
+@pytest.mark.parametrize(
+    ("outcome", "rung", "reason", "text"),
+    [
+        (RoutingOutcome.ROUTED, Rung.CHOSEN, None, "routed to the chosen store"),
+        (RoutingOutcome.OFFERED, Rung.ALTERNATIVE, None, "offered in other stores"),
+        (RoutingOutcome.WAITING, Rung.WAIT, None, "waits for stock"),
+        (RoutingOutcome.REFUSED, Rung.REFUSE, EliminationReason.NOT_ENOUGH_STOCK, "no store found (not enough stock)"),
+    ],
+)
+def test_the_outcome_of_sourcing_is_said_in_words(
+    outcome: RoutingOutcome, rung: Rung, reason: EliminationReason | None, text: str
+) -> None:
+    assert outcome_text(Answer(rung=rung, outcome=outcome, reason=reason)) == text
+
+
+def test_brackets_of_text_from_outside_are_no_markup(capsys: pytest.CaptureFixture[str]) -> None:
+    grid = table("needs")
+    grid.add_row("bopis[chat]")
+    grid.add_row("[bold]Eggs[/bold]")
+
+    Console(width=60).print(grid)  # which reads markup
+    CommandContext().out.print("Store [red]319")
+
+    shown = capsys.readouterr().out
+    assert "bopis[chat]" in shown
+    assert "[bold]Eggs[/bold]" in shown
+    assert "Store [red]319" in shown
+
+
+def test_records_that_are_no_orders_are_counted_and_named(capsys: pytest.CaptureFixture[str]) -> None:
+    log = FakeLog(ORDER_STATE_TOPIC)
+    placed = [log.publish(ORDER_STATE_TOPIC, f"7K3M000{number}", b"{").wait() for number in range(4)]
+
+    note_skipped(CommandContext(), read_book(log, None))
+
+    told = " ".join(capsys.readouterr().err.split())
+    assert told.startswith("4 records could not be read as an order and passed over: order-state/")
+    assert sum(f"{it.topic}/{it.partition}/{it.offset}" in told for it in placed) == 3
+    assert told.endswith("See: bopis doctor")

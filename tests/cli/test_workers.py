@@ -4,13 +4,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import cli
-from bopis.commands.status_workers import troubles
+from bopis.cli.operate.status_workers import problems
 from tests.cli.program import clean_environment, run
 
 QUICK = {
@@ -104,7 +105,7 @@ def test_workers_share_the_work_under_names_of_their_own_and_status_tells_who_ha
     words = run("status", "--data-dir", str(site.home)).out
 
     assert roles(found["inventory-1"], "standby") == set()
-    assert "inventory-2: not heard from for" in words
+    assert "inventory-2: no report for" in words
 
     named = site.start("worker", "inventory", "--instance", "corner", "--standby", "1")
     site.until(lambda told: "corner" in told and len(roles(told["corner"], "owner")) == 2)
@@ -123,8 +124,11 @@ def test_what_needs_a_person_is_said_in_a_line_each() -> None:
     fell = {"name": "projection", "restarts": 3, "state": "failing", "cause": "the log refused", "last_error": "no"}
     well = {"name": "inventory", "restarts": 0, "state": "ready", "cause": "", "last_error": ""}
 
-    assert troubles({"workers": [silent, low], "processors": [fell, well]}) == [
-        "inventory/one: not heard from for 90 s; is process 7 alive?",
+    log = {"name": "log", "restarts": None, "state": None, "cause": None, "last_error": None}
+    document = {"at": datetime.now(UTC), "workers": [silent, low], "processors": [fell, well], "log": log}
+
+    assert problems(document) == [
+        "inventory/one: no report for 90 s; is process 7 alive?",
         "inventory/one: watchdog.disk_low: free some space",
-        "projection ended: the log refused: no",
+        "projection failing: the log refused: no",
     ]

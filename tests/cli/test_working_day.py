@@ -4,9 +4,9 @@ import sqlite3
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
-from bopis.commands.running import PROCESSORS
 from bopis.domain.inventory.messages import PosSale, SaleLine
 from bopis.domain.message import Message
+from bopis.names import PROCESSORS
 from bopis.wire.stock import STOCK
 from tests.cli.program import Installation
 
@@ -16,7 +16,7 @@ def test_goods_that_come_in_can_be_promised_at_once(bopis: Installation, store: 
     shown = bopis("stock", "show", store, "4011")
 
     assert {it["sku"]: it["atp"] for it in received["levels"]} == {"4011": 24, "4012": 6}
-    assert shown.out.startswith(f"4011 in {store}: 24 available to promise = 24 on hand; no till has spoken yet")
+    assert shown.out.startswith(f"4011 in {store}: 24 available to promise = 24 on hand; no till message yet")
     assert shown.out.count("\n") == 1
 
 
@@ -267,9 +267,9 @@ def test_what_is_not_waited_for_is_said_so(bopis: Installation, store: str) -> N
 
 
 def publish(bopis: Installation, messages: list[Message]) -> None:
-    from bopis.adapters.publisher import Publisher
+    from bopis.adapters.publisher import LogPublisher
 
-    with Publisher(bopis.ready["bootstrap"], "bopis.", linger_ms=5) as publisher:
+    with LogPublisher(bopis.ready["bootstrap"], "bopis.", linger_ms=5) as publisher:
         for message in messages:
             publisher.publish("stock", message.subject, STOCK.encode(message))
         publisher.flush()

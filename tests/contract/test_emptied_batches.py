@@ -7,7 +7,8 @@ from collections.abc import Callable
 from aiokafka import AIOKafkaConsumer
 from aiokafka.structs import TopicPartition
 
-from streams.batches import Chunk, fetched_chunks
+from streams.engine.aiokafka_internals import fetch_chunks
+from streams.engine.batches import Chunk
 from tests.contract.reading import read_all, until
 from tests.contract.test_keeping import CLOSING, EAGER
 from tests.engines import Engine
@@ -28,7 +29,7 @@ async def chunks_from(engine: Engine, tp: TopicPartition, start: int, end: int) 
         give_up = time.monotonic() + READ_SECONDS_MAX
         while (chunks[-1].next if chunks else start) < end:
             assert time.monotonic() < give_up, f"stopped behind {[(it.start, it.next) for it in chunks]}"
-            chunks += (await fetched_chunks(consumer._fetcher, None, 1.0)).values()
+            chunks += (await fetch_chunks(consumer, None, 1.0)).values()
         return chunks
     finally:
         await consumer.stop()

@@ -49,7 +49,8 @@ def create(wire: Wire, name: str, partitions: int = 1, replication: int = 1, **s
 
 def test_a_topic_has_the_partitions_it_was_declared_with(admin: KafkaAdminClient) -> None:
     name = f"declared-{uuid.uuid4().hex}"
-    admin.create_topics({name: {"num_partitions": 7, "replication_factor": 1}})
+    # Apache Kafka describes a topic a moment after it was created.
+    admin.create_topics({name: {"num_partitions": 7, "replication_factor": 1}}, wait_for_metadata=True)
 
     described = admin.describe_topics([name])[0]
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.replay.programs import run
+from tests.services.replay.programs import run
 
 
 def test_a_small_day_with_kills_pickup_orders_and_an_offline_shop_ends_right(tmp_path: Path) -> None:
@@ -12,7 +12,10 @@ def test_a_small_day_with_kills_pickup_orders_and_an_offline_shop_ends_right(tmp
     assert told["ok"]
     assert told["oversold"] == told["gaps"] == told["dead_letters"] == told["mismatches"] == 0
     assert told["verify"] == "clean"
-    assert told["holds"]["granted"] > 0 < told["holds"]["refused"]["not_enough_stock"]
+    holds = told["holds"]
+    assert holds["granted"] > 0 < holds["refused"]["not_enough_stock"]
+    assert holds["asked"] == holds["granted"] + sum(holds["refused"].values())
+    assert holds["granted"] == holds["active"] + sum(holds["ended"].values())
     assert told["offline"]["late_baskets"] > 0
     for kill in (told["kill"], told["kill_of_orders"]):
         assert kill["successor_pid"] not in (0, kill["pid"])

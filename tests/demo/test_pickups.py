@@ -7,16 +7,15 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from bopis.demo.day import sales
+from bopis.demo.pickups import Deed, Pickup, Story, body, goods_for, pickups
+from bopis.demo.tally import NoticeKey, PickupAccount, PickupOutcome, Tally, compared, failed_pickup_checks
+from bopis.demo.world import Scale, World, closing, cut_off, last_trading_day, make_world, opening_time
 from bopis.domain.message import Message
-from bopis.domain.orders.events import OrderPromised
+from bopis.domain.orders.events import OrderExpired, OrderPromised
+from bopis.domain.orders.lines import Stamp
 from bopis.domain.orders.numbers import parse
-from bopis.domain.orders.outcomes import OrderExpired
-from bopis.domain.orders.units import Stamp
 from bopis.domain.values import epoch_ms
-from bopis.services.demo.day import sales
-from bopis.services.demo.pickups import Deed, Pickup, Story, body, goods_for, pickups
-from bopis.services.demo.tally import Fate, Tally, Told, compared, pickup_wrongs
-from bopis.services.demo.world import Scale, World, closing, cut_off, last_trading_day, make_world, opening_time
 from bopis.wire.orders import ORDERS
 
 NOW = datetime(2026, 3, 13, 4, 30, tzinfo=UTC)
@@ -121,15 +120,15 @@ def hear(tally: Tally, order: str, kind: Any, **facts: Any) -> None:
         facts |= {"promised_before_ms": None, "hold_until_ms": 0}
     event = kind(stamp=STAMP, **facts)
     at = datetime.fromtimestamp(0, UTC)
-    tally.hear(Message(id=f"{order}/{kind.__name__}", source="orders", time=at, subject=order, data=event))
+    tally.take_order_event(Message(id=f"{order}/{kind.__name__}", source="orders", time=at, subject=order, data=event))
 
 
 def test_two_who_tell_the_same_agree(found: list[Pickup]) -> None:
     tally = tally_of(found)
 
-    figures = compared(tally, tally.told(0), tally.told(0))
+    figures = compared(tally, tally.account(0), tally.account(0))
 
-    assert pickup_wrongs(figures, len(found)) == ()
+    assert failed_pickup_checks(figures, len(found)) == ()
     stories = Counter(it.story for it in found)
     assert (figures.late, figures.no_shows, figures.cancelled) == (
         stories[Story.LATE],
@@ -150,19 +149,21 @@ def test_two_who_tell_the_same_agree(found: list[Pickup]) -> None:
 )
 def test_one_order_that_is_read_otherwise_is_seen(found: list[Pickup], change: dict[str, Any]) -> None:
     tally = tally_of(found)
-    mine = tally.told(0)
+    mine = tally.account(0)
     collected = next(it.order for it in found if it.story is Story.COLLECTED)
-    read = replace(mine, fates={**mine.fates, collected: replace(mine.fates[collected], **change)})
+    read = replace(mine, outcomes={**mine.outcomes, collected: replace(mine.outcomes[collected], **change)})
 
     assert compared(tally, mine, read).mismatches == 1
 
 
 def test_an_order_a_notice_or_a_mail_that_is_missing_is_seen(found: list[Pickup]) -> None:
     tally = tally_of(found)
-    mine = Told(fates={"A": Fate("ready", 1)}, notices=frozenset({("A", "ready", 1)}), mails=1)
+    mine = PickupAccount(
+        outcomes={"A": PickupOutcome("ready", 1)}, notices=frozenset({NoticeKey("A", "ready", 1)}), mails=1
+    )
 
     assert compared(tally, mine, mine).mismatches == 0
-    assert compared(tally, mine, replace(mine, fates={})).mismatches == 1
+    assert compared(tally, mine, replace(mine, outcomes={})).mismatches == 1
     assert compared(tally, mine, replace(mine, notices=frozenset())).mismatches == 1
     assert compared(tally, mine, replace(mine, mails=3)).mismatches == 2
 
@@ -170,12 +171,12 @@ def test_an_order_a_notice_or_a_mail_that_is_missing_is_seen(found: list[Pickup]
 def test_whatever_is_wrong_with_pickups_is_told(found: list[Pickup]) -> None:
     tally = tally_of(found)
     tally.refused.append("A: AcceptPick was refused (too_late)")
-    figures = compared(tally, tally.told(0), tally.told(0))
+    figures = compared(tally, tally.account(0), tally.account(0))
 
-    told = pickup_wrongs(replace(figures, no_shows=0, unsent=2), len(found) + 1)
+    told = failed_pickup_checks(replace(figures, no_shows=0, unsent=2), len(found) + 1)
 
     assert "1 commands about pickup orders were refused" in told
-    assert "2 mails were neither sent nor taken back" in told
+    assert "2 mails were neither sent nor withdrawn" in told
     assert "1 pickup orders were not placed" in told
     assert any("have no end" in it for it in told)
     assert "of pickup orders, none was counted as no_shows" in told

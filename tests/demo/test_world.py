@@ -5,11 +5,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from bopis.demo.buyers import Fate, after_grant, reservation, wishes
+from bopis.demo.clock import DayClock
+from bopis.demo.day import deliveries, sales
+from bopis.demo.world import CLOSES, OPENS, Scale, World, last_trading_day, make_world
 from bopis.domain.values import epoch_ms
-from bopis.services.demo.buyers import Fate, after_grant, reservation, wishes
-from bopis.services.demo.clock import DayClock
-from bopis.services.demo.day import deliveries, sales
-from bopis.services.demo.world import CLOSES, OPENS, Scale, World, last_trading_day, make_world
 from bopis.wire.stock import STOCK
 
 NOW = datetime(2026, 3, 12, 4, 30, tzinfo=UTC)  # three days after the clocks changed in the United States

@@ -3,13 +3,13 @@
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
-from zlib import crc32
 
 from bopis.domain.inventory.events import Event, ThresholdCrossed
 from bopis.domain.inventory.rows import Level, Row, level_key
 from bopis.domain.inventory.step import step
 from bopis.domain.inventory.trace import Trace
 from bopis.domain.message import Message
+from bopis.wire.placement import ANYWHERE
 from bopis.wire.stock import STOCK
 
 NOON_MS = 1_800_000_000_000
@@ -27,6 +27,7 @@ class MemoryRows:
     def __init__(self) -> None:
         self.rows: dict[str, Row] = {}
         self.deadlines: dict[str, int] = {}
+        self.placement = ANYWHERE
 
     def get(self, key: str) -> Row | None:
         return self.rows.get(key)
@@ -72,7 +73,7 @@ class Shop:
 
     def hear(self, message: Message, trace: Trace | None = None) -> list[Event]:
         value = STOCK.encode(message)
-        events = [event for _, event in step(self.rows, message, self.now_ms, crc32(value), trace)]
+        events = [event for _, event in step(self.rows, message, self.now_ms, value, trace)]
         self.crossed += [event for event in events if isinstance(event, ThresholdCrossed)]
         return [event for event in events if not isinstance(event, ThresholdCrossed)]
 

@@ -1,17 +1,20 @@
 """Each message once, whatever arrives twice, late or never."""
 
+import json
+from zlib import crc32
+
 import pytest
 
-from bopis.domain.inventory.admission import Rejected, open_holes
+from bopis.domain.inventory.admission import DIGESTS_KEPT, Rejected, open_holes
 from bopis.domain.inventory.events import GapClosed, GapFilled, GapFound
 from bopis.domain.inventory.messages import (
+    AdjustmentReason,
     AgentHeartbeat,
     ChangeLine,
     Condition,
     CountLine,
     PosReturn,
     PosSale,
-    Reason,
     ReturnLine,
     SaleLine,
     SetStockRule,
@@ -19,10 +22,14 @@ from bopis.domain.inventory.messages import (
     StockCounted,
     StockLine,
     StockReceived,
-    Tick,
+    StockTick,
 )
-from bopis.domain.inventory.rows import Device, device_key
+from bopis.domain.inventory.rows import Device, Seen, device_key, seen_key
+from bopis.domain.inventory.step import step
+from bopis.domain.message import Message
+from bopis.domain.orders.messages import ConfirmPutBack
 from bopis.domain.values import CLOCK_AHEAD_MS_MAX, DAY_MS, HOUR_MS
+from bopis.wire.stock import STOCK
 from tests.domain.books import NOON_MS, SKU, STORE, Shop, at, kinds
 
 TILL = "till-1"
@@ -164,7 +171,7 @@ def test_a_message_without_a_sequence_may_not_be_older_than_the_memory_of_ids() 
 @pytest.mark.parametrize(
     "moved",
     [
-        StockAdjusted(reason=Reason.CORRECTION, lines=(ChangeLine(sku=SKU, change=2),)),
+        StockAdjusted(reason=AdjustmentReason.CORRECTION, lines=(ChangeLine(sku=SKU, change=2),)),
         PosReturn(basket="4K7P92QX", lines=(ReturnLine(sku=SKU, quantity=2, condition=Condition.SELLABLE),)),
     ],
 )
@@ -175,7 +182,7 @@ def test_what_an_order_moved_counts_once_although_its_worker_was_away_for_months
     shop.now_ms = left_ms + 90 * DAY_MS
     shop.say(moved, id="o1", source="orders", at_ms=left_ms)
     shop.now_ms = left_ms + 180 * DAY_MS
-    shop.say(Tick(at=at(shop.now_ms)), id="t1", source="inventory")
+    shop.say(StockTick(at=at(shop.now_ms)), id="t1", source="inventory")
     shop.say(moved, id="o1", source="orders", at_ms=left_ms)
 
     assert shop.on_hand() == 2
@@ -183,7 +190,7 @@ def test_what_an_order_moved_counts_once_although_its_worker_was_away_for_months
 
 def test_nobody_but_an_order_may_say_months_later_what_moved() -> None:
     shop = Shop()
-    moved = StockAdjusted(reason=Reason.CORRECTION, lines=(ChangeLine(sku=SKU, change=2),))
+    moved = StockAdjusted(reason=AdjustmentReason.CORRECTION, lines=(ChangeLine(sku=SKU, change=2),))
 
     with pytest.raises(Rejected, match="at most 30 days old"):
         shop.say(moved, at_ms=shop.now_ms - 31 * DAY_MS)
@@ -221,6 +228,16 @@ def test_a_rule_about_two_things_is_rejected_before_anything_is_remembered() -> 
     assert shop.rows.rows == {}
 
 
+@pytest.mark.parametrize("header", [{"source": "till-1", "seq": 1}, {"id": "x1"}], ids=["sequence", "id"])
+def test_a_type_that_is_no_message_on_stock_is_rejected_before_it_is_remembered(header: dict[str, object]) -> None:
+    shop = Shop()
+
+    with pytest.raises(Rejected, match="ConfirmPutBack is not a message on stock"):
+        step(shop.rows, shop.message(ConfirmPutBack(task="t1"), **header), NOON_MS, value=b"1")
+
+    assert shop.rows.rows == {}
+
+
 def test_a_heartbeat_moves_nothing_but_is_heard() -> None:
     shop = Shop()
 
@@ -228,3 +245,100 @@ def test_a_heartbeat_moves_nothing_but_is_heard() -> None:
 
     assert kinds(events) == []
     assert device(shop).heard_ms == NOON_MS
+
+
+def resend(shop: Shop, seq: int, again: int) -> list[object]:
+    """Ring sale `again` under another sequence: the same id, time and lines."""
+    return list(shop.say(sale(again), source=TILL, seq=seq, id=f"{TILL}/{again}"))
+
+
+def test_o2_58_an_event_under_a_new_sequence_is_the_repeat_it_is() -> None:
+    shop = Shop()
+    ring(shop, 1)
+
+    events = resend(shop, seq=2, again=1)
+
+    assert events == []
+    assert shop.on_hand() == -1
+    assert device(shop).mark == 2
+    assert ring(shop, 3) == []
+    assert shop.on_hand() == -2
+
+
+def test_o2_58_an_event_under_a_later_sequence_still_opens_the_hole_before_it() -> None:
+    shop = Shop()
+    ring(shop, 1)
+
+    events = resend(shop, seq=4, again=1)
+
+    assert events == [GapFound(device=TILL, first=2, last=3)]
+    assert shop.on_hand() == -1
+
+
+def test_o2_58_an_id_under_a_new_sequence_with_other_content_is_refused_by_name() -> None:
+    shop = Shop()
+    ring(shop, 1)
+
+    with pytest.raises(Rejected, match="id 'till-1/1' of 'till-1' was used before with other content"):
+        shop.say(sale(99), source=TILL, seq=2, id=f"{TILL}/1")
+
+    assert shop.on_hand() == -1
+    assert device(shop).mark == 1
+
+
+def test_o2_58_the_newest_ids_of_a_device_are_remembered_and_no_more() -> None:
+    shop = Shop()
+    for seq in range(1, DIGESTS_KEPT + 2):
+        ring(shop, seq)
+
+    resend(shop, seq=DIGESTS_KEPT + 2, again=2)
+
+    assert shop.on_hand() == -(DIGESTS_KEPT + 1)
+
+
+def reordered(message: Message) -> tuple[Message, bytes]:
+    """The message as another JSON writer writes it: keys in reverse order, blanks between them, and read again."""
+
+    def turned(node: object) -> object:
+        if isinstance(node, dict):
+            return {name: turned(node[name]) for name in reversed(node)}
+        return [turned(it) for it in node] if isinstance(node, list) else node
+
+    value = json.dumps(turned(json.loads(STOCK.encode(message))), indent=1).encode()
+    return STOCK.decode(value), value
+
+
+@pytest.mark.parametrize("header", [{"source": TILL, "seq": 1, "id": "s1"}, {"id": "s1"}], ids=["sequence", "id"])
+def test_o2_58_the_same_content_in_another_order_of_keys_is_a_repeat(header: dict[str, str | int]) -> None:
+    shop = Shop()
+    first = shop.message(PosSale(basket="b", lines=(SaleLine(SKU, 2), SaleLine("B", 1))), **header)
+    shop.hear(first)
+    again, value = reordered(first)
+
+    assert step(shop.rows, again, NOON_MS, value) == ()
+    assert shop.on_hand() == -2
+
+
+def test_o2_58_a_repeat_of_a_message_that_an_earlier_version_took_is_recognised_by_its_bytes() -> None:
+    shop = Shop()
+    numbered = shop.message(sale(1), source=TILL, seq=1, id="s1")
+    by_id = shop.message(StockReceived(document="d", lines=(StockLine(sku=SKU, quantity=4),)), id="r1")
+    for message in (numbered, by_id):
+        shop.hear(message)
+    row = device(shop)
+    row.ids[:] = bytes(len(row.ids))
+    row.digests[4:8] = crc32(STOCK.encode(numbered)).to_bytes(4, "big")
+    shop.rows.put(seen_key(STORE, "desk", "r1"), Seen(digest=crc32(STOCK.encode(by_id))))
+
+    assert [shop.hear(message) for message in (numbered, by_id)] == [[], []]
+    assert shop.on_hand() == 3
+
+
+def test_o2_58_a_person_repeats_a_message_under_its_id_at_another_time() -> None:
+    shop = Shop()
+    received = StockReceived(document="DEL-77", lines=(StockLine(sku=SKU, quantity=4),))
+
+    shop.say(received, id="DEL-77")
+    shop.say(received, id="DEL-77", at_ms=NOON_MS - HOUR_MS)
+
+    assert shop.on_hand() == 4

@@ -10,7 +10,7 @@ from bopis.domain.inventory.events import (
     ReceiptDifference,
     ReceiptDiscrepancyFound,
     ReceiptOverdue,
-    Refusal,
+    StockRefusal,
 )
 from bopis.domain.inventory.messages import (
     ExpectationWithdrawn,
@@ -19,7 +19,7 @@ from bopis.domain.inventory.messages import (
     StockExpected,
     StockLine,
     StockReceived,
-    Tick,
+    StockTick,
     TransferAnnounced,
     TransferReceived,
 )
@@ -121,7 +121,7 @@ def test_a_withdrawal_of_what_is_not_expected_is_refused_by_name(before: tuple[o
 
     events = shop.say(ExpectationWithdrawn(document="PO-7"))
 
-    assert events == [ExpectationRefused(document="PO-7", reason=Refusal.UNKNOWN_DOCUMENT)]
+    assert events == [ExpectationRefused(document="PO-7", reason=StockRefusal.UNKNOWN_DOCUMENT)]
 
 
 def test_what_has_not_come_in_time_is_said_to_be_overdue_once() -> None:
@@ -129,7 +129,7 @@ def test_what_has_not_come_in_time_is_said_to_be_overdue_once() -> None:
     shop.say(expected(hours=1, A=4))
     shop.now_ms += HOUR_MS
 
-    first, again = (shop.say(Tick(at=at(shop.now_ms)), source="inventory") for _ in range(2))
+    first, again = (shop.say(StockTick(at=at(shop.now_ms)), source="inventory") for _ in range(2))
 
     overdue = ReceiptOverdue(document="PO-7", expected_ms=NOON_MS + HOUR_MS, lines=lines(A=4))
     assert (first, again) == ([overdue], [])
@@ -140,10 +140,10 @@ def test_what_stays_overdue_is_forgotten_in_the_end_without_a_word() -> None:
     shop = Shop()
     shop.say(expected(hours=1, A=4))
     shop.now_ms += HOUR_MS
-    shop.say(Tick(at=at(shop.now_ms)), source="inventory")
+    shop.say(StockTick(at=at(shop.now_ms)), source="inventory")
     shop.now_ms += 200 * DAY_MS
 
-    events = shop.say(Tick(at=at(shop.now_ms)), source="inventory")
+    events = shop.say(StockTick(at=at(shop.now_ms)), source="inventory")
 
     assert events == []
     assert shop.rows.get(expected_key(STORE, "PO-7")) is None
@@ -153,11 +153,11 @@ def test_a_new_date_makes_overdue_goods_expected_again() -> None:
     shop = Shop()
     shop.say(expected(hours=1, A=4))
     shop.now_ms += HOUR_MS
-    shop.say(Tick(at=at(shop.now_ms)), source="inventory")
+    shop.say(StockTick(at=at(shop.now_ms)), source="inventory")
 
     shop.say(expected(hours=2, A=4))
     shop.now_ms += HOUR_MS
-    events = shop.say(Tick(at=at(shop.now_ms)), source="inventory")
+    events = shop.say(StockTick(at=at(shop.now_ms)), source="inventory")
 
     assert kinds(events) == ["ReceiptOverdue"]
 
@@ -169,7 +169,7 @@ def test_what_was_received_or_withdrawn_is_never_overdue_and_is_forgotten_in_the
     shop.say(ending)
     shop.now_ms += 200 * DAY_MS
 
-    events = shop.say(Tick(at=at(shop.now_ms)), source="inventory")
+    events = shop.say(StockTick(at=at(shop.now_ms)), source="inventory")
 
     assert events == []
     assert shop.rows.get(expected_key(STORE, "PO-7")) is None

@@ -10,10 +10,10 @@ from bopis.domain.inventory.events import (
     HoldCommandRefused,
     HoldEnd,
     HoldExtended,
-    Refusal,
     ReservationRefused,
     ShortfallFound,
     ShortfallHit,
+    StockRefusal,
 )
 from bopis.domain.inventory.messages import (
     CategoriseSkus,
@@ -33,7 +33,7 @@ from bopis.domain.inventory.messages import (
     StockLine,
     StockPicked,
     StockReceived,
-    Tick,
+    StockTick,
 )
 from bopis.domain.inventory.rows import hold_key
 from bopis.domain.inventory.step import conclusion_id, step
@@ -64,7 +64,7 @@ def sale(quantity: int) -> PosSale:
 
 
 def tick(shop: Shop) -> list[Any]:
-    return shop.say(Tick(at=at(shop.now_ms)), source="inventory", subject="-")
+    return shop.say(StockTick(at=at(shop.now_ms)), source="inventory", subject="-")
 
 
 def test_the_last_unit_is_promised_once() -> None:
@@ -75,7 +75,7 @@ def test_the_last_unit_is_promised_once() -> None:
 
     assert kinds(first) == ["StockReserved"]
     assert isinstance(second[0], ReservationRefused)
-    assert second[0].reason is Refusal.NOT_ENOUGH_STOCK
+    assert second[0].reason is StockRefusal.NOT_ENOUGH_STOCK
     assert (second[0].shortages[0].terms.on_hand, second[0].shortages[0].terms.held) == (1, 1)
     assert shop.level().held == 1
 
@@ -169,7 +169,7 @@ def test_a_store_without_pickup_takes_no_holds() -> None:
     refused = shop.say(reserve("h1"))
 
     assert isinstance(refused[0], ReservationRefused)
-    assert refused[0].reason is Refusal.PICKUP_OFF
+    assert refused[0].reason is StockRefusal.PICKUP_OFF
 
 
 def test_a_deadline_in_the_past_is_refused() -> None:
@@ -178,7 +178,7 @@ def test_a_deadline_in_the_past_is_refused() -> None:
     refused = shop.say(reserve("h1", until_ms=NOON_MS))
 
     assert isinstance(refused[0], ReservationRefused)
-    assert refused[0].reason is Refusal.DEADLINE_PASSED
+    assert refused[0].reason is StockRefusal.DEADLINE_PASSED
 
 
 @pytest.mark.parametrize(("silent_minutes", "withheld"), [(0, 0), (5, 0), (6, 1), (5 + 24 * 60, 10), (5 + 48 * 60, 20)])
@@ -218,7 +218,7 @@ def test_release_after_collection_is_refused_and_gives_nothing_back() -> None:
     events = shop.say(ReleaseStock(hold="h1"))
 
     assert events == [
-        HoldCommandRefused(hold="h1", order="order-h1", command="ReleaseStock", reason=Refusal.HOLD_ENDED)
+        HoldCommandRefused(hold="h1", order="order-h1", command="ReleaseStock", reason=StockRefusal.HOLD_ENDED)
     ]
     assert (shop.on_hand(), shop.level().held) == (7, 0)
 
@@ -237,18 +237,18 @@ def test_lines_of_a_hold_end_apart() -> None:
 @pytest.mark.parametrize(
     ("command", "reason"),
     [
-        (CollectStock(hold="h9"), Refusal.UNKNOWN_HOLD),
-        (CollectStock(hold="h1", lines=(7,)), Refusal.UNKNOWN_LINE),
-        (ExtendHold(hold="h9", hold_until=at(NOON_MS + DAY_MS)), Refusal.UNKNOWN_HOLD),
-        (StockPicked(hold="h9", lines=(PickLine(line=1, picked=1),)), Refusal.UNKNOWN_HOLD),
-        (StockPicked(hold="h1", lines=(PickLine(line=1, picked=4),)), Refusal.UNKNOWN_LINE),
+        (CollectStock(hold="h9"), StockRefusal.UNKNOWN_HOLD),
+        (CollectStock(hold="h1", lines=(7,)), StockRefusal.UNKNOWN_LINE),
+        (ExtendHold(hold="h9", hold_until=at(NOON_MS + DAY_MS)), StockRefusal.UNKNOWN_HOLD),
+        (StockPicked(hold="h9", lines=(PickLine(line=1, picked=1),)), StockRefusal.UNKNOWN_HOLD),
+        (StockPicked(hold="h1", lines=(PickLine(line=1, picked=4),)), StockRefusal.UNKNOWN_LINE),
         (
             StockPicked(hold="h1", lines=(PickLine(line=1, picked=2), PickLine(line=1, picked=2))),
-            Refusal.UNKNOWN_LINE,
+            StockRefusal.UNKNOWN_LINE,
         ),
     ],
 )
-def test_commands_that_do_not_fit_are_refused_by_name(command: Any, reason: Refusal) -> None:
+def test_commands_that_do_not_fit_are_refused_by_name(command: Any, reason: StockRefusal) -> None:
     shop = stocked(10)
     shop.say(reserve("h1", (SKU, 3)))
 
@@ -422,7 +422,7 @@ def test_a_line_of_which_nothing_was_found_ends_lost() -> None:
 
     assert (shop.level().held, shop.level().holds) == (0, ())
     assert shop.say(CollectStock(hold="h1")) == [
-        HoldCommandRefused(hold="h1", order="order-h1", command="CollectStock", reason=Refusal.HOLD_ENDED)
+        HoldCommandRefused(hold="h1", order="order-h1", command="CollectStock", reason=StockRefusal.HOLD_ENDED)
     ]
 
 

@@ -1,6 +1,6 @@
 """A tick that was moved with its store to other partitions is about that store alone."""
 
-from bopis.domain.inventory.messages import OrderLine, ReserveStock, StockLine, StockReceived, Tick
+from bopis.domain.inventory.messages import OrderLine, ReserveStock, StockLine, StockReceived, StockTick
 from bopis.domain.inventory.step import conclusion_id, step
 from tests.domain.books import NOON_MS, MemoryRows, Shop, at
 
@@ -18,7 +18,7 @@ def two_shops_with_a_hold_each() -> tuple[MemoryRows, Shop, Shop]:
 
 def test_a_moved_tick_ends_the_holds_of_its_own_store_alone() -> None:
     rows, here, there = two_shops_with_a_hold_each()
-    tick = here.message(Tick(at=at(NOON_MS + 2), numbers=(4,)), source="inventory")
+    tick = here.message(StockTick(at=at(NOON_MS + 2), numbers=(4,)), source="inventory")
 
     concluded = step(rows, tick, NOON_MS + 2, 0)
 
@@ -28,7 +28,7 @@ def test_a_moved_tick_ends_the_holds_of_its_own_store_alone() -> None:
 
 def test_a_tick_that_was_never_moved_is_about_every_store_of_its_partition() -> None:
     rows, here, there = two_shops_with_a_hold_each()
-    tick = here.message(Tick(at=at(NOON_MS + 2)), source="inventory", subject="-")
+    tick = here.message(StockTick(at=at(NOON_MS + 2)), source="inventory", subject="-")
 
     concluded = step(rows, tick, NOON_MS + 2, 0)
 
@@ -38,7 +38,7 @@ def test_a_tick_that_was_never_moved_is_about_every_store_of_its_partition() -> 
 
 def test_the_conclusions_of_a_moved_tick_keep_the_numbers_they_were_told_under() -> None:
     _, here, _ = two_shops_with_a_hold_each()
-    tick = here.message(Tick(at=at(NOON_MS + 2), numbers=(1, 4)), source="inventory")
+    tick = here.message(StockTick(at=at(NOON_MS + 2), numbers=(1, 4)), source="inventory")
 
     ids = [conclusion_id(tick, index) for index in range(2)]
 
@@ -47,6 +47,6 @@ def test_the_conclusions_of_a_moved_tick_keep_the_numbers_they_were_told_under()
 
 def test_a_conclusion_beyond_the_told_numbers_still_has_an_id() -> None:
     _, here, _ = two_shops_with_a_hold_each()
-    tick = here.message(Tick(at=at(NOON_MS + 2), numbers=()), source="inventory")
+    tick = here.message(StockTick(at=at(NOON_MS + 2), numbers=()), source="inventory")
 
     assert conclusion_id(tick, 0) == f"inventory/{tick.id}#0"

@@ -5,12 +5,12 @@ import itertools
 import pytest
 
 from bopis.domain.inventory.messages import (
+    AdjustmentReason,
     ChangeLine,
     Condition,
     CountLine,
     PosReturn,
     PosSale,
-    Reason,
     ReturnLine,
     SaleLine,
     StockAdjusted,
@@ -77,13 +77,15 @@ def test_only_sellable_returns_join_the_books(
 @pytest.mark.parametrize(
     ("reason", "change", "on_hand", "quarantined"),
     [
-        (Reason.DAMAGE, -1, -1, 5),
-        (Reason.FOUND, 4, 4, 5),
-        (Reason.QUARANTINE_RELEASED, 2, 2, 3),
-        (Reason.QUARANTINE_SCRAPPED, -2, 0, 3),
+        (AdjustmentReason.DAMAGE, -1, -1, 5),
+        (AdjustmentReason.FOUND, 4, 4, 5),
+        (AdjustmentReason.QUARANTINE_RELEASED, 2, 2, 3),
+        (AdjustmentReason.QUARANTINE_SCRAPPED, -2, 0, 3),
     ],
 )
-def test_an_adjustment_books_by_its_reason(reason: Reason, change: int, on_hand: int, quarantined: int) -> None:
+def test_an_adjustment_books_by_its_reason(
+    reason: AdjustmentReason, change: int, on_hand: int, quarantined: int
+) -> None:
     shop = Shop()
     line = ReturnLine(sku=SKU, quantity=5, condition=Condition.QUARANTINE)
     shop.say(PosReturn(basket="b", lines=(line,)))

@@ -16,7 +16,7 @@ from bopis.domain.inventory.messages import (
     StockLine,
     StockPicked,
     StockReceived,
-    Tick,
+    StockTick,
 )
 from bopis.domain.values import HOUR_MS
 from tests.domain.books import NOON_MS, Shop, at
@@ -90,12 +90,12 @@ def test_a_return_in_a_basket_may_bring_a_sku_back() -> None:
 
 
 def test_a_hold_on_the_last_units_is_a_crossing_and_so_is_its_end() -> None:
-    for ending in (ReleaseStock(hold="h"), Tick(at=at(NOON_MS + HOUR_MS))):
+    for ending in (ReleaseStock(hold="h"), StockTick(at=at(NOON_MS + HOUR_MS))):
         shop = stocked(2)
         shop.say(reserve(2))
         shop.now_ms += HOUR_MS
 
-        shop.say(ending, source="inventory" if isinstance(ending, Tick) else "desk")
+        shop.say(ending, source="inventory" if isinstance(ending, StockTick) else "desk")
 
         assert shop.crossed == [OUT, back(2)]
 

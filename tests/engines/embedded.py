@@ -24,6 +24,10 @@ class EmbeddedEngine:
     name = "embedded"
     processes = 1
     small_steps: Mapping[str, str] = {}
+    # Where the program is imported from.
+    root = ROOT
+    # The module that serves the log, and its first arguments.
+    program: tuple[str, ...] = ("bopis.broker",)
 
     def __init__(self, directory: Path, limits: tuple[str, ...] = QUICK, listen: int = 0) -> None:
         self.directory = directory
@@ -52,7 +56,7 @@ class EmbeddedEngine:
         return [
             sys.executable,
             "-m",
-            "bopis.broker",
+            *self.program,
             str(self.directory),
             "--json",
             "--port",
@@ -64,8 +68,8 @@ class EmbeddedEngine:
         """Start it, on the port it had before if it had one, and wait until it listens."""
         if self._process is not None and self._process.poll() is None:
             return {}
-        environment = {**os.environ, **self.environment, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
-        self._process = subprocess.Popen(self.command(), stdout=subprocess.PIPE, env=environment)
+        environment = {**os.environ, **self.environment, "PYTHONPATH": str(self.root), "PYTHONUNBUFFERED": "1"}
+        self._process = subprocess.Popen(self.command(), stdout=subprocess.PIPE, env=environment, cwd=self.root)
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         assert line, f"the log did not start (exit code {self._process.wait()})"

@@ -26,12 +26,14 @@ SETTLE_SECONDS = 0.5
 class Hand:
     """One worker process. What it says goes to a file of its own."""
 
-    def __init__(self, name: str, processor: str, home: Path, settings: dict[str, str]) -> None:
+    def __init__(
+        self, name: str, processor: str, home: Path, settings: dict[str, str], program: tuple[str, ...]
+    ) -> None:
         self.name = name
         self.processor = processor
         self.log = home / f"{name}-{uuid.uuid4().hex[:6]}.log"
         environment = {**os.environ, **settings, "BOPIS_INSTANCE": name, "BOPIS_LOG_LEVEL": "info"}
-        command = [sys.executable, "-m", "streams", "worker", processor, "--json"]
+        command = [sys.executable, "-m", *program, "worker", processor, "--json"]
         with self.log.open("wb") as sink:
             self.process = subprocess.Popen(command, env=environment, stdout=sink, stderr=sink)
 
@@ -86,6 +88,8 @@ class Crew(Judge):
             **settings,
         }
         self._settings = {f"BOPIS_{name.upper()}": str(value) for name, value in told.items()}
+        # The module that runs a worker, and its first arguments.
+        self.program: tuple[str, ...] = ("streams",)
         self.hands: dict[str, Hand] = {}
 
     def __enter__(self) -> Self:
@@ -106,7 +110,7 @@ class Crew(Judge):
 
     def start(self, name: str, processor: str = "inventory", wait: bool = True) -> Hand:
         """A worker of this name, in place of the one that had it."""
-        hand = self.hands[name] = Hand(name, processor, self.home, self._settings)
+        hand = self.hands[name] = Hand(name, processor, self.home, self._settings, self.program)
         if wait:
             self.wait(lambda: hand.is_ready or not hand.lives, f"{name} is ready", START_SECONDS_MAX)
             assert hand.is_ready, f"{name} ended with {hand.process.returncode}: {hand.text[-3000:]}"

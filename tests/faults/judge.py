@@ -5,16 +5,17 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
-from zlib import crc32
 
 import msgspec
-from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka import KafkaProducer
 
-from bopis.domain.inventory.audit import Audit, Violation
+from bopis.adapters.log import LogReader
 from bopis.domain.inventory.events import ReservationRefused, StockReserved
 from bopis.domain.inventory.messages import PosSale, StockReceived
 from bopis.domain.inventory.rows import Row, row_type
 from bopis.domain.message import Message
+from bopis.ports import Record
+from bopis.verification.audit import Audit, Violation
 from bopis.wire.errors import WireError
 from bopis.wire.stock import INVENTORY_EVENTS, STOCK
 
@@ -63,22 +64,10 @@ class Judge:
     def send(self, key: bytes, value: bytes | None) -> Any:
         return self.producer.send(f"{self.prefix}stock", key=key, value=value)
 
-    def read(self, topic: str) -> Iterator[Any]:
+    def read(self, topic: str) -> Iterator[Record]:
         """Every record that the topic holds now."""
-        consumer = KafkaConsumer(
-            bootstrap_servers=self.bootstrap, enable_auto_commit=False, auto_offset_reset="earliest"
-        )
-        try:
-            numbers = consumer.partitions_for_topic(self.prefix + topic) or set()
-            partitions = [TopicPartition(self.prefix + topic, number) for number in sorted(numbers)]
-            consumer.assign(partitions)
-            ends = consumer.end_offsets(partitions)
-            consumer.seek_to_beginning(*partitions)
-            while any(consumer.position(it) < ends[it] for it in partitions):
-                for records in consumer.poll(500).values():
-                    yield from records
-        finally:
-            consumer.close()
+        with LogReader(self.bootstrap, self.prefix) as log:
+            yield from log.read(log.start_offsets([topic]), log.end_offsets([topic]))
 
     def rows(self) -> tuple[dict[str, Row], dict[int, int]]:
         """The changelog folded by hand: rows by key, decided positions by partition."""
@@ -129,7 +118,7 @@ class Judge:
                 message = STOCK.decode(record.value or b"")
             except WireError:
                 continue
-            audit.message(message, record.timestamp, crc32(record.value))
+            audit.message(message, record.timestamp, record.partition)
         for record in self.read("inventory-events"):
             event = INVENTORY_EVENTS.decode(record.value)
             # After a crash a conclusion may stand twice in the log; its id is the same, and so are its bytes.

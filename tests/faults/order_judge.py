@@ -12,13 +12,13 @@ from sqlalchemy import Engine, select
 from bopis.domain.inventory.rows import Level, split_key
 from bopis.domain.message import Message
 from bopis.domain.notices.state import OrderNotices
-from bopis.domain.notices.terms import DeliveryState
+from bopis.domain.notices.vocabulary import DeliveryState
 from bopis.domain.orders.state import LineState, Order
 from bopis.readside.orders.tables import order_notices
 from bopis.readside.orders.tables import orders as order_rows
 from tests.faults.crew import Crew
 from tests.faults.order_people import SKUS, STORES, SUBSTITUTE, UNITS, People, heard
-from tests.notices.post import Mailbox
+from tests.services.notices.post import Mailbox
 from tests.simulation.audit_orders import OrderAuditor
 
 CONCURRENCY = 4  # notices that one notifier sends at a time

@@ -17,12 +17,11 @@ from bopis.domain.inventory.messages import StockLine, StockReceived
 from bopis.domain.message import Message
 from bopis.domain.orders import events as e
 from bopis.domain.orders import messages as m
-from bopis.domain.orders import outcomes as o
+from bopis.domain.orders.lines import PickedLine, WantedLine
 from bopis.domain.orders.numbers import number_from
 from bopis.domain.orders.state import LineState
-from bopis.domain.orders.terms import Allows, By, Consent, CustomerRef, Proof, RejectReason, ShortPolicy
-from bopis.domain.orders.units import PickedLine, WantedLine
-from bopis.services.directory import StoreRecord
+from bopis.domain.orders.vocabulary import Allows, Consent, CustomerRef, Initiator, Proof, RejectReason, ShortPolicy
+from bopis.services.store_directory import StoreRecord
 from bopis.wire.orders import ORDER_EVENTS, ORDERS
 from bopis.wire.stock import STOCK
 from tests.faults.crew import Crew
@@ -33,7 +32,7 @@ SKUS = ("A", "B", "C")
 SUBSTITUTE, NOWHERE = "D", "NOWHERE"
 UNITS = 5_000
 LINE_UNITS = 2
-ENDS = (o.OrderHandedOver, o.OrderCancelled, o.OrderExpired)
+ENDS = (e.OrderHandedOver, e.OrderCancelled, e.OrderExpired)
 
 
 class Fate(StrEnum):
@@ -77,7 +76,8 @@ class People:
     def open_stores(self) -> None:
         """Two stores with enough of everything but what nobody has."""
         for store in STORES:
-            record = StoreRecord(store_id=store, name=f"Store {store}", time_zone="America/Chicago")
+            place = {"latitude": 41.9, "longitude": -87.6}
+            record = StoreRecord(store_id=store, name=f"Store {store}", time_zone="America/Chicago", **place)
             self._crew.producer.send(
                 f"{self._crew.prefix}stores", key=store.encode(), value=msgspec.json.encode(record)
             )
@@ -122,18 +122,18 @@ class People:
             self._end(event.subject, data)
         if isinstance(data, e.PickAccepted):
             self._accepted.add((event.subject, data.store))
-        if isinstance(data, o.OrderReady):
+        if isinstance(data, e.OrderReady):
             self.windows[event.subject] = data.window_end_ms
         for number, body in enumerate(self._answers(event.subject, data)):
             self._say(event.subject, body, f"{sha256(event.id.encode()).hexdigest()[:24]}/{number}")
 
     def _end(self, order: str, data: Any) -> None:
         """An order has ended once every unit that was ordered has."""
-        if isinstance(data, o.OrderHandedOver):
+        if isinstance(data, e.OrderHandedOver):
             self._open[order] -= sum(it.quantity for it in data.lines)
             if not self._open[order]:
                 self.ended.add(order)
-        elif data.reason.value != "short" if isinstance(data, o.OrderCancelled) else True:
+        elif data.reason.value != "short" if isinstance(data, e.OrderCancelled) else True:
             self.ended.add(order)
         else:
             self._open[order] -= 1  # one unit is missing in a short pick
@@ -142,7 +142,7 @@ class People:
         fate = self.fates[order]
         match data:
             case e.OrderPromised() if fate is Fate.CANCELLED_EARLY:
-                return [m.CancelOrder(by=By.CUSTOMER)]
+                return [m.CancelOrder(by=Initiator.CUSTOMER)]
             case e.OrderPromised() if fate is Fate.REJECTED and data.store == S1:
                 return [m.RejectPick(store=S1, reason=RejectReason.TOO_BUSY)]
             case e.OrderPromised():
@@ -151,9 +151,9 @@ class People:
                 return [m.OfferSubstitute(line=it, sku=SUBSTITUTE) for it in data.lines]
             case e.SubstituteOffered():
                 return [m.AcceptSubstitute(line=data.line)]
-            case o.OrderReady() if fate is Fate.CANCELLED_LATE:
-                return [m.CancelOrder(by=By.CUSTOMER)]
-            case o.OrderReady() if fate is not Fate.NOT_COLLECTED:
+            case e.OrderReady() if fate is Fate.CANCELLED_LATE:
+                return [m.CancelOrder(by=Initiator.CUSTOMER)]
+            case e.OrderReady() if fate is not Fate.NOT_COLLECTED:
                 presented, _ = self._vault.codes.hashes(order, 1)
                 return [m.CustomerArrived(store=data.store)] * (fate is not Fate.EARLY) + [
                     m.HandOver(store=data.store, proof=Proof.CODE, presented=presented)

@@ -17,8 +17,10 @@ from pydantic import SecretStr
 from sqlalchemy import Engine, create_engine
 
 from bopis.adapters.secrets.vault import Vault, open_vault
-from bopis.clock import Hands
+from bopis.demo.clock import OffsetClock
+from bopis.demo.process import program
 from bopis.domain.orders.state import LineState
+from bopis.names import PROCESSORS
 from bopis.readside.migrate import upgrade
 from bopis.settings import Settings
 from tests.engines.wire import Wire
@@ -36,9 +38,8 @@ from tests.faults.order_judge import (
 )
 from tests.faults.order_people import ENDS_AS, Fate, People, heard
 from tests.faults.verdict import Result
-from tests.notices.post import Mailbox, mail_server
+from tests.services.notices.post import Mailbox, mail_server
 
-PROCESSORS = ("inventory", "orders", "routing", "notices", "notifier", "projection")
 TOPIC_RESOURCE = 2
 SET = 0
 
@@ -68,11 +69,11 @@ def vault(crew: Crew, box: Mailbox) -> Iterator[Vault]:
 
 
 @pytest.fixture
-def hands(crew: Crew) -> Hands:
+def log_clock(crew: Crew) -> OffsetClock:
     """The clock that the crew's workers go by."""
     file = crew.home / "clock"
-    crew.change(demo_clock=file)
-    return Hands.made(file)
+    crew.program = program(file)
+    return OffsetClock.create(file)
 
 
 @pytest.fixture
@@ -87,7 +88,7 @@ def readside(crew: Crew) -> Iterator[Engine]:
     ("count", "kills"), [(60, 7), pytest.param(500, 60, marks=pytest.mark.soak)], ids=["some", "five hundred"]
 )
 def test_every_order_ends_right_whatever_is_killed(
-    crew: Crew, hands: Hands, vault: Vault, readside: Engine, box: Mailbox, count: int, kills: int
+    crew: Crew, log_clock: OffsetClock, vault: Vault, readside: Engine, box: Mailbox, count: int, kills: int
 ) -> None:
     seed = random.randrange(2**32)
     print("seed", seed)
@@ -103,7 +104,7 @@ def test_every_order_ends_right_whatever_is_killed(
     nobody_came = {order for order, fate in people.fates.items() if fate is Fate.NOT_COLLECTED}
     with conclusions(crew) as listen:
         crew.wait(lambda: listen(people) or people.windows.keys() >= nobody_came, "goods wait for them")
-        days_pass(crew, hands, max(people.windows[order] for order in nobody_came) + 1_000)
+        days_pass(crew, log_clock, max(people.windows[order] for order in nobody_came) + 1_000)
         crew.wait(lambda: listen(people) or len(people.ended) == count, "all windows pass", FLOW_SECONDS_MAX)
 
     rows = at_rest(crew)
@@ -169,7 +170,7 @@ def conclusions(crew: Crew) -> Iterator[Any]:
         consumer.close()
 
 
-def days_pass(crew: Crew, hands: Hands, until_ms: int) -> None:
+def days_pass(crew: Crew, log_clock: OffsetClock, until_ms: int) -> None:
     """The log's clock goes on to this instant. Its topics take the time of who writes from now on, and these all go by
     one clock: that works on every log."""
     settings = {"message.timestamp.type": "CreateTime"}
@@ -185,4 +186,4 @@ def days_pass(crew: Crew, hands: Hands, until_ms: int) -> None:
     with Wire(crew.engine.address) as wire:
         answer = wire.call(request, IncrementalAlterConfigsResponse)
     assert [it.error_code for it in answer.responses] == [0] * len(asked), answer
-    hands.turn_to(until_ms)
+    log_clock.set_to(until_ms)

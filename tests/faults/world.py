@@ -11,6 +11,7 @@ from typing import Any, Self
 from tests.faults.judge import Judge
 
 PREFIX = "bopis."
+PARTITIONS = 4
 
 
 class World(Judge):
@@ -22,7 +23,7 @@ class World(Judge):
         self._settings = {
             "BOPIS_DATA_DIR": str(data_dir),
             "BOPIS_BROKER_PORT": "0",
-            "BOPIS_PARTITIONS": "4",
+            "BOPIS_PARTITIONS": str(PARTITIONS),
             **{f"BOPIS_{name.upper()}": value for name, value in settings.items()},
         }
         self._up: subprocess.Popen[str] | None = None

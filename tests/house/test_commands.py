@@ -1,33 +1,40 @@
-"""Every command has help and stands in the docs, and the program answers at once."""
+"""Every command has help with examples and is in the docs, help is quick, and commands repeat nothing of the core."""
 
 import ast
-import inspect
 import re
+import shlex
 import subprocess
 import sys
 
 import pytest
+import typer
 
-from bopis.commands.reference import Command, commands, page
-from tests.house.reading import ROOT, Module, verdict
+from bopis.cli.app.groups import LazyGroup
+from bopis.reference.commands import NamedCommand, commands, page
+from cli import app
+from tests.house.plan import LATE_IMPORTS
+from tests.house.reading import ROOT, Function, Module, modules, verdict
 
+EXAMPLES_LEAST = 2
+COLUMNS_MAX = 78
 HEAVY = ("sqlalchemy", "kafka", "pydantic", "alembic", "faust", "aiokafka", "rich.progress")
+COMMANDS = tuple(commands())
 LINKS = re.compile(r"\]\((?!https?:|#|mailto:)([^)#\s]+)")
 
 
 def test_every_command_and_every_option_has_help() -> None:
-    found = [f"{it.name}: no help" for it in commands() if len(it.help) < 20]
-    found += [f"{it.name}: {parameter.name} has no help" for it in commands() for parameter in unhelpful(it)]
+    found = [f"{it.name}: no help" for it in COMMANDS if len(it.help) < 20]
+    found += [f"{it.name}: {parameter.name} has no help" for it in COMMANDS for parameter in unhelpful(it)]
 
     assert not found, verdict(found, "Commands that do not say what they do:")
 
 
-def unhelpful(command: Command) -> list[object]:
+def unhelpful(command: NamedCommand) -> list[object]:
     return [it for it in command.parameters if not (it.help or "").strip()]
 
 
 def test_every_command_can_answer_in_json() -> None:
-    found = [it.name for it in commands() if not any("--json" in parameter.opts for parameter in it.parameters)]
+    found = [it.name for it in COMMANDS if not any("--json" in parameter.opts for parameter in it.parameters)]
 
     assert not found, verdict(found, "Commands without --json:")
 
@@ -35,7 +42,7 @@ def test_every_command_can_answer_in_json() -> None:
 def test_the_page_of_commands_is_current() -> None:
     written = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
 
-    assert written == page(), "docs/cli.md is old: python -m bopis.commands.reference > docs/cli.md"
+    assert written == page(), "docs/cli.md is old: python -m bopis.reference.commands > docs/cli.md"
 
 
 def test_every_command_that_was_promised_is_there() -> None:
@@ -47,14 +54,14 @@ def test_every_command_that_was_promised_is_there() -> None:
         pickup_pick pickup_short pickup_substitute pickup_stage pickup_ready pickup_arrive pickup_hand-over
         pickup_extend pickup_return pickup_scan pickup_walk"""
 
-    there = {it.name for it in commands()}
+    there = {it.name for it in COMMANDS}
     missing = {f"bopis {word.replace('_', ' ')}" for word in promised.split()} - there
 
     assert not missing
 
 
 def test_docs_name_only_commands_that_exist() -> None:
-    there = {tuple(it.name.split()[1:]) for it in commands()}
+    there = {tuple(it.name.split()[1:]) for it in COMMANDS}
     groups = {words[:1] for words in there if len(words) > 1}
     nested = {words[:2] for words in there if len(words) == 3}
     found = []
@@ -102,26 +109,92 @@ def test_help_loads_nothing_heavy() -> None:
     assert loaded.strip() == "[]"
 
 
-def test_the_processors_of_the_program_are_those_of_streams() -> None:
-    assert constant("bopis/commands/running.py", "PROCESSORS") == constant("streams/compose.py", "SHORT_NAMES")
+def test_the_help_of_groups_loads_no_command_and_nothing_heavy() -> None:
+    root = typer.main.get_command(app)
+    helps = [[], *([name] for name, entry in root.commands.items() if isinstance(entry, LazyGroup))]  # type: ignore[attr-defined]  # a group
+    code = f"""
+import cli, sys
+for words in {helps!r}:
+    cli.app([*words, "--help"], standalone_mode=False)
+ours = [it for it in sys.modules if it.startswith("bopis.") and not hasattr(sys.modules[it], "__path__")]
+print([*ours, *(it for it in {HEAVY!r} if it in sys.modules)], file=sys.stderr)
+"""
+
+    answered = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+
+    light = {"bopis.errors", "bopis.wire.characters"}
+    light |= {f"bopis.cli.app.{name}" for name in ("context", "errors", "groups")}
+    # Typer itself builds the options of the root with pydantic.
+    assert set(ast.literal_eval(answered.stderr)) == light | {"pydantic"}
+    assert "Record units missing on the shelf" in answered.stdout
 
 
-def constant(place: str, name: str) -> object:
-    for node in ast.walk(Module(ROOT / place).tree):
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == name:
-            return ast.literal_eval(node.value)
-    raise AssertionError(f"{place} has no {name}")
+def test_commands_import_at_the_top() -> None:
+    found = [
+        f"{module.place}:{line}"
+        for module in modules()
+        if module.name.startswith("bopis.cli.") and module.place not in LATE_IMPORTS
+        for line in late_imports(module)
+    ]
+
+    assert not found, verdict(found, "Imports inside functions of commands:")
 
 
-def test_reasons_of_the_desk_are_those_of_the_core() -> None:
-    from bopis.commands.stock_write import ReasonName
-    from bopis.domain.inventory.messages import Reason
+def late_imports(module: Module) -> list[int]:
+    inner = [
+        node for function in ast.walk(module.tree) if isinstance(function, Function) for node in ast.walk(function)
+    ]
+    checked = [
+        node
+        for block in ast.walk(module.tree)
+        if isinstance(block, ast.If) and ast.unparse(block.test) == "TYPE_CHECKING"
+        for node in ast.walk(block)
+    ]
+    return sorted(node.lineno for node in inner + checked if isinstance(node, ast.Import | ast.ImportFrom))
 
-    assert {it.value for it in ReasonName} == {it.value for it in Reason}
+
+def test_commands_repeat_no_enum_of_other_parts() -> None:
+    others = [it for module in modules() if not module.name.startswith("bopis.cli.") for it in enums(module)]
+    found = [
+        f"{module.place} {name} repeats {other}"
+        for module in modules()
+        if module.name.startswith("bopis.cli.")
+        for name, values in enums(module)
+        for other, known in others
+        if values <= known
+    ]
+
+    assert not found, verdict(found, "Use the enum itself, or some of its members:")
 
 
-@pytest.mark.parametrize("command", [it.name for it in commands()])
-def test_every_first_line_of_help_is_a_sentence(command: str) -> None:
-    told = next(it.help for it in commands() if it.name == command)
+def enums(module: Module) -> list[tuple[str, set[str]]]:
+    """The enums of a module, each with its values."""
+    found = []
+    for it in module.classes():
+        if any("Enum" in ast.unparse(base) for base in it.bases):
+            members = [node.value for node in it.body if isinstance(node, ast.Assign)]
+            found.append((it.name, {str(value.value) for value in members if isinstance(value, ast.Constant)}))
+    return found
 
-    assert inspect.cleandoc(told).split("\n\n")[0].rstrip().endswith((".", "…"))
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda it: it.name)
+def test_every_first_line_of_help_is_a_sentence(command: NamedCommand) -> None:
+    assert command.help.split("\n\n")[0].endswith((".", "…"))
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda it: it.name)
+def test_every_command_has_two_examples_that_are_command_lines(command: NamedCommand) -> None:
+    assert len(command.examples) >= EXAMPLES_LEAST
+    for example in command.examples:
+        assert example.startswith(f"{command.name}")
+        assert len(example) <= COLUMNS_MAX
+        parse(shlex.split(example.partition(" < ")[0])[1:])
+
+
+def parse(words: list[str]) -> None:
+    """Read a command line as the program does, without running it. Raises a usage error for one that is wrong."""
+    command = typer.main.get_command(app)
+    context = command.make_context("bopis", words)
+    while isinstance(command, LazyGroup):
+        name, command, rest = command.resolve_command(context, [*context._protected_args, *context.args])
+        context = command.make_context(name, rest, parent=context)

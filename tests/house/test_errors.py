@@ -3,12 +3,16 @@
 import ast
 import builtins
 import re
+from itertools import pairwise
 
-from bopis.commands.errors import EXIT_CODES
+from bopis import errors
+from bopis.errors import EXIT_CODES
 from tests.house.plan import SIGNALS
-from tests.house.reading import modules, verdict
+from tests.house.reading import Module, modules, verdict
 
 GOLDEN_EXIT_CODES = {0, 1, 2, 3, 4, 5, 69, 70, 75, 78, 80, 81, 130}
+DRAWN = re.compile(r"(?P<indent>[| ]*)\+-- (?P<name>\w+)")
+INDENT = 4
 IGNORE = re.compile(r"#\s*type:\s*ignore(?P<code>\[[a-z-, ]+\])?(?P<reason>.*)$")
 
 
@@ -48,6 +52,50 @@ def test_every_error_says_what_it_means() -> None:
     assert not found, verdict(found, "Exceptions without a docstring:")
 
 
+def test_drawn_trees_of_errors_show_the_classes() -> None:
+    found = []
+    for module in modules():
+        drawn = drawn_tree(ast.get_docstring(module.tree) or "")
+        if drawn:
+            defined = defined_tree(module, next(iter(drawn)))
+            found += [
+                f"{module.place} {name}: drawn under {drawn.get(name)}, defined under {defined.get(name)}"
+                for name in drawn.keys() | defined.keys()
+                if drawn.get(name) != defined.get(name)
+            ]
+
+    assert not found, verdict(found, "Draw each class under its base, and no other:")
+
+
+def drawn_tree(docstring: str) -> dict[str, str]:
+    """Parents by name from a drawing in a docstring: the root under itself, then one ``+-- Name`` a line."""
+    parents: dict[str, str] = {}
+    path: list[str] = []
+    lines = docstring.splitlines()
+    for above, line in pairwise(lines):
+        drawn = DRAWN.match(line)
+        if drawn is None:
+            continue
+        if not path:
+            path = [above.strip()]
+            parents[above.strip()] = above.strip()
+        depth = len(drawn["indent"]) // INDENT + 1
+        del path[depth:]
+        parents[drawn["name"]] = path[-1]
+        path.append(drawn["name"])
+    return parents
+
+
+def defined_tree(module: Module, root: str) -> dict[str, str]:
+    """Parents by name of the classes of a module that descend from a root, and the root under itself."""
+    parents = {root: root}
+    for node in module.classes():
+        base = next((name for it in node.bases if (name := ast.unparse(it)) in parents), None)
+        if base is not None:
+            parents[node.name] = base
+    return parents
+
+
 def test_exit_codes_are_the_promised_ones() -> None:
     assert set(EXIT_CODES) == GOLDEN_EXIT_CODES
 
@@ -58,10 +106,12 @@ def test_every_error_leaves_with_a_promised_exit_code() -> None:
         for statement in node.body:
             target = getattr(statement, "targets", [getattr(statement, "target", None)])[0]
             value = getattr(statement, "value", None)
-            if not (isinstance(target, ast.Name) and target.id == "exit_code" and isinstance(value, ast.Constant)):
+            if not (isinstance(target, ast.Name) and target.id == "exit_code" and value is not None):
                 continue
-            if value.value not in GOLDEN_EXIT_CODES:
-                found.append(f"{name} leaves with {value.value}")
+            told = ast.unparse(value)
+            code = int(told) if told.isdigit() else getattr(errors, told, None)
+            if code not in GOLDEN_EXIT_CODES:
+                found.append(f"{name} leaves with {told}")
 
     assert not found, verdict(found, f"Exit codes beside {sorted(GOLDEN_EXIT_CODES)}:")
 

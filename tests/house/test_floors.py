@@ -34,6 +34,19 @@ def test_imports_go_down_and_never_sideways() -> None:
     assert not found, verdict(found, "Imports that do not go down:")
 
 
+def test_the_embedded_log_imports_nothing_of_ours() -> None:
+    ours = {name.split(".")[0] for name in names()}
+    found = [
+        f"{module.place}:{it.line} imports {it.target}"
+        for module in modules()
+        if room_of(module.name) == "bopis.broker"
+        for it in module.imports
+        if it.target.split(".")[0] in ours and room_of(it.target) != "bopis.broker"
+    ]
+
+    assert not found, verdict(found, "The embedded log could be a package of its own:")
+
+
 def test_each_room_takes_from_outside_only_what_it_may() -> None:
     found = []
     for module in modules():

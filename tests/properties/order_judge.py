@@ -9,7 +9,6 @@ from typing import Any
 
 from bopis.domain.inventory import events as stock
 from bopis.domain.orders import events as e
-from bopis.domain.orders import outcomes as o
 
 Cell = tuple[str, str]
 Line = tuple[str, int]
@@ -29,6 +28,9 @@ class OrderJudge:
         self.left: Counter[Cell] = Counter()
         self.told: dict[tuple[str, str, int], Any] = {}
         self.returned: Counter[Line] = Counter()
+        # Lines split off a line, in order, and how many of these splits each part of a hold has followed.
+        self.splits: dict[Line, list[int]] = {}
+        self.splits_taken: Counter[Part] = Counter()
 
     def order_event(self, order: str, event: Any) -> None:
         """Hear what the saga concluded."""
@@ -45,26 +47,31 @@ class OrderJudge:
                 for part in event.parts:
                     assert (order, part.line) not in self.ended, f"{event.hold} is asked for a line that ended"
                     self.parts[event.hold, part.number] = (order, part.line)
+                    self.splits_taken[event.hold, part.number] = len(self.splits.get((order, part.line), []))
+            case e.LineSplit():
+                assert (order, event.line) not in self.ended, f"{event.line} of {order} is split after it ended"
+                self._part_ways((order, event.line), event.into, event.quantity)
+                self.splits.setdefault((order, event.line), []).append(event.into)
             case e.LineShort():
                 self._part_ways((order, event.line), event.into, event.missing)
             case e.SubstituteOffered():
                 self.told[order, "substitute", event.line] = event.sku
             case e.SubstituteAnswered(accepted=True):
                 self.units[order, event.line] = [(self.told[order, "substitute", event.line], 1)]
-            case o.OrderReady():
+            case e.OrderReady():
                 for line in event.lines:
                     assert (order, line) not in self.ended, f"{order} line {line} is ready after it ended"
-            case o.OrderCancelled() | o.OrderExpired():
+            case e.OrderCancelled() | e.OrderExpired():
                 for line in event.lines:
                     self._end((order, line), type(event).__name__)
-            case o.OrderHandedOver():
+            case e.OrderHandedOver():
                 for given in event.lines:
                     key = (order, given.line)
                     self._end(key, "OrderHandedOver")
                     assert self.quantity[key] == given.quantity, f"{key} was handed over in part"
                     for sku, per_unit in self.units[key]:
                         self.left[event.store, sku] += per_unit * given.quantity
-            case o.OrderReturned():
+            case e.OrderReturned():
                 for back in event.units:
                     key = (order, back.line)
                     self.returned[key] += back.quantity
@@ -73,7 +80,7 @@ class OrderJudge:
                     if back.condition.value == "sellable":
                         for sku, per_unit in self.units[key]:
                             self.left[event.store, sku] -= per_unit * back.quantity
-            case o.NoticeDue():
+            case e.NoticeDue():
                 name = (order, event.milestone.value, event.version)
                 assert name not in self.told, f"{name} is said twice"
                 self.told[name] = event
@@ -92,6 +99,17 @@ class OrderJudge:
                 for line in event.lines:
                     units = self.active.pop((event.hold, line.line))
                     assert units == line.quantity, f"{event.hold} ends with other units than it had"
+            case stock.HoldSplit():
+                for part in event.lines:
+                    assert (event.hold, part.into) not in self.parts, f"{part} is split off twice"
+                    line = self.parts.get((event.hold, part.line))
+                    if line is not None:
+                        nth = self.splits_taken[event.hold, part.line]
+                        self.splits_taken[event.hold, part.line] += 1
+                        self.parts[event.hold, part.into] = (line[0], self.splits[line][nth])
+                    if part.quantity:
+                        self._lose((event.hold, part.line), part.quantity)
+                        self.active[event.hold, part.into] = part.quantity
             case stock.ShortfallFound():
                 for hit in event.hits:
                     self._lose((hit.hold, hit.line), hit.lost)

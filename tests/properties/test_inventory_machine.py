@@ -5,14 +5,13 @@ The machine generates and the `Audit` judges: they share no code with the engine
 
 from datetime import timedelta
 from typing import Any
-from zlib import crc32
 
 import msgspec
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from bopis.domain.inventory.audit import Audit
+from bopis.domain.inventory.articles import CatalogueChanged, CataloguedArticle, KitComponent
 from bopis.domain.inventory.events import (
     ReceiptDiscrepancyFound,
     ReservationRefused,
@@ -20,6 +19,7 @@ from bopis.domain.inventory.events import (
     ThresholdCrossed,
 )
 from bopis.domain.inventory.messages import (
+    AdjustmentReason,
     ChangeLine,
     CollectStock,
     CountLine,
@@ -28,7 +28,6 @@ from bopis.domain.inventory.messages import (
     OrderLine,
     PickLine,
     PosSale,
-    Reason,
     ReleaseStock,
     ReserveStock,
     SaleLine,
@@ -39,18 +38,25 @@ from bopis.domain.inventory.messages import (
     StockLine,
     StockPicked,
     StockReceived,
-    Tick,
+    StockTick,
 )
 from bopis.domain.inventory.rows import Expected, Hold, Level, expected_key, row_type, split_key
 from bopis.domain.inventory.step import step
 from bopis.domain.message import Message
 from bopis.domain.values import DAY_MS, HOUR_MS, MINUTE_MS
+from bopis.verification.audit import Audit
 from bopis.wire.stock import INVENTORY_EVENTS, STOCK
-from streams.inventory import conclusions
+from streams.processors.inventory import conclusions
 from tests.domain.books import NOON_MS, MemoryRows, at
 
 STORES = ("S1", "S2")
 SKUS = ("A", "B", "C")
+ARTICLES = (
+    CataloguedArticle(sku="A", gtins=("05012345678900",)),
+    CataloguedArticle(sku="B"),
+    CataloguedArticle(sku="C", gtins=("05012345678900",)),
+    CataloguedArticle(sku="K", components=(KitComponent(sku="A", quantity=2), KitComponent(sku="B", quantity=1))),
+)
 stores = st.sampled_from(STORES)
 skus = st.sampled_from(SKUS)
 few = st.integers(1, 5)
@@ -88,9 +94,9 @@ class Inventory(RuleBasedStateMachine):
     def _deliver(self, message: Message, value: bytes) -> list[Any]:
         """The log appends the record and the engine takes it; nothing is expected of a repeat."""
         stood = self._in_pickup_stock()
-        counts = self.audit.message(message, self.now_ms, crc32(value))
-        concluded = step(self.rows, message, self.now_ms, crc32(value))
-        if message.data.__class__ not in (Tick, ReserveStock, ReleaseStock, CollectStock, ExtendHold):
+        counts = self.audit.message(message, self.now_ms)
+        concluded = step(self.rows, message, self.now_ms, value)
+        if message.data.__class__ not in (StockTick, ReserveStock, ReleaseStock, CollectStock, ExtendHold):
             assert counts or not concluded
         for output in conclusions(message, self.now_ms, concluded):
             if output.topic == "inventory-events":
@@ -145,6 +151,26 @@ class Inventory(RuleBasedStateMachine):
         else:
             self._publish(message)
 
+    @rule(
+        articles=st.lists(st.sampled_from(ARTICLES), max_size=3, unique_by=lambda it: it.sku),
+        removed=st.lists(st.sampled_from((*SKUS, "K")), max_size=1),
+    )
+    def the_catalogue_changes(self, articles: list[CataloguedArticle], removed: list[str]) -> None:
+        body = CatalogueChanged(
+            partition=0, following=self.number + 1, articles=tuple(articles), removed=tuple(removed)
+        )
+        message = msgspec.structs.replace(self._say("-", body), source="inventory")
+        self._publish(message)
+
+    @rule(store=stores, code=st.sampled_from(("5012345678900", " a", "b", "K", "k", "nobody's")), units=few)
+    def a_code_is_sold(self, store: str, code: str, units: int) -> None:
+        self._publish(self._say(store, PosSale(basket="b", lines=(SaleLine(code, units),)), 0, 1))
+
+    @rule(store=stores, code=st.sampled_from(("5012345678900", "K", "c ")), units=st.integers(0, 4), before=earlier)
+    def a_code_is_counted(self, store: str, code: str, units: int, before: int) -> None:
+        lines = (CountLine(sku=code, counted=units), CountLine(sku="B", counted=1))
+        self._publish(self._say(store, StockCounted(lines=lines), before))
+
     @precondition(lambda self: self.waiting)
     @rule(index=st.integers(0, 10_000))
     def an_offline_message_arrives(self, index: int) -> None:
@@ -187,7 +213,7 @@ class Inventory(RuleBasedStateMachine):
     @rule(store=stores, sku=skus, change=st.integers(-3, 3))
     def the_books_are_adjusted(self, store: str, sku: str, change: int) -> None:
         line = ChangeLine(sku=sku, change=change)
-        self._publish(self._say(store, StockAdjusted(reason=Reason.CORRECTION, lines=(line,))))
+        self._publish(self._say(store, StockAdjusted(reason=AdjustmentReason.CORRECTION, lines=(line,))))
 
     @rule(store=stores, sku=skus, units=st.integers(0, 8), before=earlier, staged=st.booleans(), closes=st.booleans())
     def the_shelf_is_counted(self, store: str, sku: str, units: int, before: int, staged: bool, closes: bool) -> None:
@@ -258,7 +284,7 @@ class Inventory(RuleBasedStateMachine):
     @rule()
     def the_timer_ticks(self) -> None:
         if self.rows.due(self.now_ms):
-            self._publish(self._say("-", Tick(at=at(self.now_ms))))
+            self._publish(self._say("-", StockTick(at=at(self.now_ms))))
 
     # What may go wrong
 
@@ -267,7 +293,7 @@ class Inventory(RuleBasedStateMachine):
     def the_log_says_it_again(self, index: int) -> None:
         message, value = self.said[index % len(self.said)]
         before = msgspec.json.encode(self.rows.rows)
-        if isinstance(message.data, Tick):
+        if isinstance(message.data, StockTick):
             return
         concluded = self._deliver(message, value)
 

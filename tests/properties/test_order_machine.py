@@ -5,27 +5,26 @@ The machine generates, `OrderJudge` and the inventory's `Audit` judge; they shar
 
 from datetime import timedelta
 from typing import Any
-from zlib import crc32
 
 import msgspec
 from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from bopis.domain.inventory.audit import Audit
 from bopis.domain.inventory.messages import Condition, PosSale, ReleaseStock, SaleLine
 from bopis.domain.inventory.rows import Level, row_type, split_key
 from bopis.domain.orders import messages as m
+from bopis.domain.orders.lines import LinePart, PickedLine, ReturnedLine, WantedLine
 from bopis.domain.orders.state import ENDED, Order
-from bopis.domain.orders.terms import Allows, By, Consent, Document, Proof, RejectReason, ShortPolicy
 from bopis.domain.orders.timers import next_due_ms
-from bopis.domain.orders.units import PickedLine, ReturnedLine, WantedLine
-from bopis.domain.sourcing.decision import Answer, AssignedLine, Outcome, Rung
+from bopis.domain.orders.vocabulary import Allows, Consent, Document, Initiator, Proof, RejectReason, ShortPolicy
+from bopis.domain.sourcing.decision import Answer, AssignedLine, RoutingOutcome, Rung
 from bopis.domain.sourcing.request import Component, Request
 from bopis.domain.values import DAY_MS, HOUR_MS, MINUTE_MS, epoch_ms
+from bopis.verification.audit import Audit
 from bopis.wire.orders import ORDERS
 from bopis.wire.stock import INVENTORY_EVENTS, STOCK
-from streams.inventory import conclusions as stock_conclusions
+from streams.processors.inventory import conclusions as stock_conclusions
 from tests.domain.books import MemoryRows
 from tests.domain.orders.world import S1, S2, OrderRows, World, assignment, number, placement, to_first_free
 from tests.properties.order_judge import OrderJudge
@@ -141,9 +140,20 @@ class Orders(RuleBasedStateMachine):
         ]
         self.world.tell(said[which], number(n))
 
-    @rule(n=orders, lines=st.sampled_from([(), (1,), (2,), (3,)]), by=st.sampled_from(By))
-    def somebody_cancels(self, n: int, lines: tuple[int, ...], by: By) -> None:
+    @rule(n=orders, lines=st.sampled_from([(), (1,), (2,), (3,)]), by=st.sampled_from(Initiator))
+    def somebody_cancels(self, n: int, lines: tuple[int, ...], by: Initiator) -> None:
         self.world.tell(m.CancelOrder(by=by, lines=lines), number(n))
+
+    @rule(n=orders, line=st.integers(1, 4), units=st.integers(1, 2), which=st.integers(0, 3), store=stores)
+    def a_part_of_a_line_goes_its_own_way(self, n: int, line: int, units: int, which: int, store: str) -> None:
+        parts = (LinePart(line=line, quantity=units),)
+        said: list[Any] = [
+            m.CancelOrder(by=Initiator.CUSTOMER, parts=parts),
+            m.HandOver(store=store, proof=Proof.IDENTITY, document=Document.PASSPORT, parts=parts),
+            m.RejectPick(store=store, reason=RejectReason.NOT_FOUND, parts=parts),
+            m.WithdrawReady(store=store, parts=parts),
+        ]
+        self.world.tell(said[which], number(n))
 
     @rule(n=orders, which=st.integers(0, 2))
     def the_payment_answers(self, n: int, which: int) -> None:
@@ -196,7 +206,7 @@ class Orders(RuleBasedStateMachine):
         data = ORDERS.decode(value).data
         before = dict(self.world.orders.rows)
         again = self.world.deliver_order(value)
-        if isinstance(data, m.Tick | m.PlaceOrder):
+        if isinstance(data, m.OrderTick | m.PlaceOrder):
             self._hear()
             return
 
@@ -283,7 +293,7 @@ class Orders(RuleBasedStateMachine):
     def _take_stock(self) -> None:
         value = self.world.to_stock.popleft()
         message = STOCK.decode(value)
-        self.audit.message(message, self.world.now_ms, crc32(value))
+        self.audit.message(message, self.world.now_ms)
         before = len(self.world.stock_events)
         self.world.deliver_stock(value)
         if isinstance(message.data, PosSale) and self.world.now_ms - epoch_ms(message.time) <= SALE_AGE_MS_MAX:
@@ -314,16 +324,16 @@ def in_halves(request: Request, now_ms: int) -> Answer:
     assigned = [assignment(request, S1, now_ms, lines=here)]
     if there:
         assigned.append(assignment(request, S2, now_ms, lines=there))
-    return Answer(rung=Rung.SPLIT, outcome=Outcome.ROUTED, assignments=tuple(assigned))
+    return Answer(rung=Rung.SPLIT, outcome=RoutingOutcome.ROUTED, assignments=tuple(assigned))
 
 
 def an_offer(request: Request, now_ms: int) -> Answer:
     offers = tuple(assignment(request, store, now_ms) for store in (S2, S1))
-    return Answer(rung=Rung.ALTERNATIVE, outcome=Outcome.OFFERED, offers=offers)
+    return Answer(rung=Rung.ALTERNATIVE, outcome=RoutingOutcome.OFFERED, offers=offers)
 
 
 def no_store(request: Request, now_ms: int) -> Answer:
-    return Answer(rung=Rung.REFUSE, outcome=Outcome.REFUSED)
+    return Answer(rung=Rung.REFUSE, outcome=RoutingOutcome.REFUSED)
 
 
 ROUTINGS = {"first": to_first_free, "offer": an_offer, "split": in_halves, "nowhere": no_store}

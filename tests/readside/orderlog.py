@@ -5,11 +5,11 @@ from typing import Any
 
 from sqlalchemy import Engine
 
-from bopis.domain.orders.step import Concluded
+from bopis.domain.orders.step import StepResult
 from bopis.readside.writer import Batch, Projection
+from bopis.wire.changelog import Claim, Position, encode_note
 from bopis.wire.orders import ORDERS
-from streams.changelog import Claim, Position, encode_note
-from streams.orders import OrdersProcessor, conclusions
+from streams.processors.orders import OrdersProcessor, conclusions
 from tests.domain.orders.world import World
 from tests.readside.world import Record
 
@@ -29,7 +29,7 @@ class OrderLog(World):
         records = self.topics[topic]
         records.append(Record(len(records), at_ms, key, value))
 
-    def deliver_order(self, value: bytes) -> Concluded | None:
+    def deliver_order(self, value: bytes) -> StepResult | None:
         self._put("orders", b"k", value, self.now_ms)
         concluded = super().deliver_order(value)
         if concluded is None:

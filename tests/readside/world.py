@@ -9,9 +9,9 @@ from msgspec import UNSET
 from bopis.domain.inventory.messages import CountLine, PosSale, SaleLine, StockCounted, StockLine, StockReceived
 from bopis.domain.message import Message
 from bopis.wire.stock import STOCK
-from streams.inventory import InventoryProcessor
-from streams.rules import step
-from streams.table import Table
+from streams.engine.exact_step import step
+from streams.engine.table import PartitionTable
+from streams.processors.inventory import InventoryProcessor
 
 T0_MS = 1_790_000_000_000
 RECORD_BYTES_MAX = 1 << 20
@@ -93,7 +93,7 @@ class World:
 def changelog(stock: Sequence[Record], every: int = 3, position: int | None = None) -> list[Record]:
     """What the inventory worker writes for these records, with a commit after every so many."""
     processor = InventoryProcessor()
-    table = Table(processor)
+    table = PartitionTable(processor)
     written: list[Record] = []
 
     def put(entries: Iterable[tuple[bytes, bytes | None]], learned_ms: int) -> None:

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from bopis.topics.access import PARTS, Operation, Right, Rule, rules
-from streams.compose import SHORT_NAMES
+from bopis.names import PROCESSORS
+from bopis.topics.acls import PARTS, AccessRight, AccessRule, Operation, rules
 
 PEOPLE = ("till", "desk", "operator", "auditor")
 
@@ -17,7 +17,7 @@ class Case(NamedTuple):
 
     number: int
     part: str
-    right: Right
+    right: AccessRight
     operation: Operation
 
     @property
@@ -33,8 +33,8 @@ class Case(NamedTuple):
         """The full name of what the missing right is about."""
         return self.prefix + self.right.name
 
-    def rights(self) -> list[Rule]:
-        """What is left to this user."""
+    def rights(self) -> list[AccessRule]:
+        """The remaining rights of this user."""
         left = []
         for it in all_rights(self.part, self.user, self.prefix):
             is_it = (it.resource, it.name) == (self.right.resource, self.name)
@@ -47,14 +47,14 @@ class Case(NamedTuple):
         return f"{self.part} without {self.operation} on {self.right.resource} {self.right.name or 'any'}"
 
 
-def all_rights(part: str, user: str, prefix: str) -> list[Rule]:
+def all_rights(part: str, user: str, prefix: str) -> list[AccessRule]:
     """The rights of a part for a user."""
     mine = [it for it in rules(prefix, "User:") if it.part == part]
     return [msgspec.structs.replace(it, principal=f"User:{user}") for it in mine]
 
 
 def _every() -> tuple[Case, ...]:
-    there = [it for it in PARTS if it.name in SHORT_NAMES or it.name in PEOPLE]
+    there = [it for it in PARTS if it.name in PROCESSORS or it.name in PEOPLE]
     found = [(part.name, right, it) for part in there for right in part.rights for it in right.operations]
     return tuple(Case(number, *it) for number, it in enumerate(found, 1))
 

@@ -16,7 +16,7 @@ LEFT_OPEN = "ignore:unclosed <ssl.SSLSocket:ResourceWarning"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What the library leaves open is forgiven here alone, where clients are refused all the time."""
+    """Sockets that the library leaves open are ignored here alone, where clients are refused all the time."""
     for item in items:
         if item.path.parent == Path(__file__).parent:
             item.add_marker(pytest.mark.filterwarnings(LEFT_OPEN))
@@ -31,7 +31,7 @@ def _swept() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No setting of whoever runs the tests, and no file of theirs."""
+    """No settings or files of the user who runs the tests."""
     for name in list(os.environ):
         if name.startswith("BOPIS_") and name != "BOPIS_TEST_ENGINES":
             monkeypatch.delenv(name)

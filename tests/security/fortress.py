@@ -1,4 +1,4 @@
-"""Apache Kafka that lets nobody in without TLS, a login and rights; and the product's parts that speak to it."""
+"""Apache Kafka with TLS, logins and access rules, and the parts of the product that connect to it."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from kafka import KafkaAdminClient, KafkaProducer
 
 from bopis.domain.inventory.messages import StockLine, StockReceived, TransferShipped
 from bopis.domain.message import Message
+from bopis.names import PROCESSORS
 from bopis.readside.engine import connect
 from bopis.readside.migrate import upgrade
 from bopis.settings import load
-from bopis.topics.access import PARTS, Operation, Resource, Rule
-from bopis.topics.known import BY_NAME, COMMIT_BYTES_MAX, Kept, Moved, Topic, plan, plans
+from bopis.topics.acls import PARTS, AccessRule, Operation, Resource
+from bopis.topics.definitions import BY_NAME, COMMIT_BYTES_MAX, MigrationRule, Retention, TopicDefinition, plan, plans
 from bopis.wire.stock import STOCK
 from deploy.kafka.acls import grant, revoke
 from deploy.kafka.cluster import Cluster
 from deploy.kafka.properties import Layout
 from deploy.kafka.security import ADMIN, Security
-from streams.compose import SHORT_NAMES
 from tests.cli.program import Answer, clean_environment, run
 from tests.security.cases import CASES, Case, all_rights
 from tests.security.nursery import Forked
@@ -47,11 +47,11 @@ ROOT = Path(__file__).parents[2]
 
 # Topics that a processor names itself and the product's list does not.
 LATER = tuple(
-    Topic(
+    TopicDefinition(
         name=name,
         key="order",
-        kept=Kept.NEWEST if name.endswith("-state") else Kept.FOR_EVER,
-        moved=Moved.NOTHING,
+        retention=Retention.NEWEST if name.endswith("-state") else Retention.FOR_EVER,
+        migration=MigrationRule.NOTHING,
         written_by="",
         read_by="",
         bytes_max=COMMIT_BYTES_MAX,
@@ -88,7 +88,7 @@ class Fortress:
         self.producer = KafkaProducer(bootstrap_servers=self.cluster.bootstrap, **self.cluster.client())
         self._create_topics()
         rights = [it for part in PARTS for it in all_rights(part.name, part.name, PREFIX)]
-        rights += [it for name in SHORT_NAMES for it in all_rights(name, EVERYTHING, PREFIX)]
+        rights += [it for name in PROCESSORS for it in all_rights(name, EVERYTHING, PREFIX)]
         rights += all_rights("inventory", REVOKED_USER, REVOKED)
         grant(self.admin, [*rights, *(it for case in CASES for it in case.rights())])
 
@@ -112,11 +112,11 @@ class Fortress:
             chosen = names[first : first + TOPICS_AT_ONCE]
             self.admin.create_topics({name: wanted[name] for name in chosen}, timeout_ms=PATIENCE_MS)
 
-    def revoke(self, rule: Rule, operation: Operation) -> None:
+    def revoke(self, rule: AccessRule, operation: Operation) -> None:
         """Take one right away."""
         revoke(self.admin, rule, operation)
 
-    def grant_again(self, rule: Rule) -> None:
+    def grant_again(self, rule: AccessRule) -> None:
         grant(self.admin, [rule])
 
     def environment(self, user: str, prefix: str = PREFIX, **more: str) -> dict[str, str]:
@@ -131,7 +131,7 @@ class Fortress:
             "BOPIS_PARTITIONS": str(PARTITIONS),
             "BOPIS_DATA_DIR": str(self.data_dir(prefix)),
             "BOPIS_PUBLISH_TIMEOUT_SECONDS": "20",
-            # A notifier opens customers' data; these are nobody's.
+            # A notifier opens customers' data; here there is none.
             "BOPIS_MASTER_KEY": b64encode(bytes(32)).decode(),
             "NO_COLOR": "1",
         }

@@ -12,9 +12,9 @@ import pytest
 from kafka import KafkaAdminClient
 
 from bopis.adapters import errors
-from bopis.adapters.handshake import shut_out
+from bopis.adapters.handshake import find_rejection
 from bopis.adapters.log import LogReader
-from bopis.adapters.publisher import Publisher
+from bopis.adapters.publisher import LogPublisher
 from bopis.adapters.security import Security
 from deploy.kafka.acls import grant
 from deploy.kafka.cluster import Cluster
@@ -80,7 +80,7 @@ class Gate:
         return Security(**(usual | {"cert_file": certificate, "key_file": key} | other))
 
     def environment(self, user: str) -> dict[str, str]:
-        """The settings of somebody who shows this user's certificate."""
+        """The settings of a client with this user's certificate."""
         certificate, key = self.pair(user)
         told: dict[str, object] = {
             "broker": f"kafka://{self.bootstrap}",
@@ -121,7 +121,7 @@ def gate(tmp_path_factory: pytest.TempPathFactory, can_run_kafka: None) -> Itera
 
 @pytest.fixture(scope="module")
 def stranger(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """The till's name, certified by somebody whom nobody knows."""
+    """The till's name, certified by an unknown authority."""
     certificate = tmp_path_factory.mktemp("stranger") / "till.crt"
     key = certificate.with_suffix(".key")
     words = f"openssl req -x509 -newkey rsa:2048 -nodes -keyout {key} -out {certificate} -days 9 -subj /CN=till"
@@ -140,7 +140,7 @@ def test_workers_tills_and_commands_do_their_work_by_their_certificates(gate: Ga
 
 def _work(gate: Gate) -> None:
     till = {**gate.security("till").client_options(), "bootstrap": gate.bootstrap, "prefix": PREFIX}
-    with Publisher(**till) as publisher:
+    with LogPublisher(**till) as publisher:
         for value in stimuli("till"):
             publisher.publish("stock", "S1", value).wait()
     said = gate.ask("desk", "stock", "receive", "S1", "852159=4", "--json")
@@ -155,7 +155,7 @@ def _work(gate: Gate) -> None:
 
 def test_a_certificate_gives_the_rights_of_its_name_and_no_others(gate: Gate) -> None:
     till = {**gate.security("till").client_options(), "bootstrap": gate.bootstrap, "prefix": PREFIX}
-    with LogReader(**till) as reader, pytest.raises(errors.RightMissing, match=r"READ on topic bopis\.stock"):
+    with LogReader(**till) as reader, pytest.raises(errors.AccessDenied, match=r"READ on topic bopis\.stock"):
         list(reader.read({("stock", 0): 0}, {("stock", 0): 1}))
 
     worker = gate.worker("inventory", "nobody")
@@ -167,7 +167,7 @@ def test_a_certificate_gives_the_rights_of_its_name_and_no_others(gate: Gate) ->
 def test_who_shows_no_certificate_is_refused_and_hears_which_settings_to_set(gate: Gate) -> None:
     bare = gate.security("till", cert_file=None, key_file=None)
 
-    refusal = shut_out(gate.bootstrap, bare.client_options())
+    refusal = find_rejection(gate.bootstrap, bare.client_options())
     answer = gate.ask("desk", "topics", "list", BOPIS_BROKER_CERT_FILE="", BOPIS_BROKER_KEY_FILE="")
 
     assert isinstance(refusal, errors.CertificateRefused)
@@ -182,7 +182,7 @@ def test_a_certificate_of_an_unknown_authority_is_refused_and_told_as_such(
     certificate, key = stranger
     pretender = gate.security("till", cert_file=certificate, key_file=key)
 
-    refusal = shut_out(gate.bootstrap, pretender.client_options())
+    refusal = find_rejection(gate.bootstrap, pretender.client_options())
 
     assert isinstance(refusal, errors.CertificateRefused)
 
@@ -200,7 +200,7 @@ def test_a_worker_without_a_certificate_leaves_with_the_cause(gate: Gate) -> Non
 def test_a_key_of_another_certificate_is_named_before_anything_is_tried(gate: Gate) -> None:
     mixed = gate.security("till", key_file=gate.pair("desk")[1])
 
-    with pytest.raises(errors.SecurityFileBroken, match="broker_cert_file"):
+    with pytest.raises(errors.SecurityFileInvalid, match="broker_cert_file"):
         mixed.client_options()
 
 

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from bopis.topics.access import PARTS, Operation, Resource, rules
-from bopis.topics.known import BY_NAME
-from streams.compose import SHORT_NAMES
-from streams.inventory import InventoryProcessor
-from streams.notices import NoticesProcessor
-from streams.orders import OrdersProcessor
-from streams.processor import Processor
+from bopis.names import PROCESSORS
+from bopis.topics.acls import PARTS, Operation, Resource, rules
+from bopis.topics.definitions import BY_NAME
+from streams.engine.processor import Processor
+from streams.process import compose
+from streams.processors.inventory import InventoryProcessor
+from streams.processors.notices import NoticesProcessor
+from streams.processors.orders import OrdersProcessor
 from tests.cli.program import run
 
 PAGE = (Path(__file__).parents[2] / "docs" / "security.md").read_text(encoding="utf-8")
@@ -20,7 +21,7 @@ BESIDE = {"dead-letters", "workers"}
 
 
 def test_every_processor_that_can_be_started_has_its_rights_in_the_table() -> None:
-    assert set(SHORT_NAMES) <= {it.name for it in PARTS}, "add the processor to bopis/topics/access.py"
+    assert set(PROCESSORS) <= {it.name for it in PARTS}, "add the processor to bopis/topics/acls.py"
 
 
 @pytest.mark.parametrize(
@@ -35,7 +36,9 @@ def test_a_processor_has_rights_on_its_topics_and_no_others(processor: Processor
     written = {processor.source, processor.changelog, *processor.outputs, *BESIDE}
     assert {name for name, operations in allowed.items() if Operation.WRITE in operations} == written
     readable = {name for name, operations in allowed.items() if Operation.READ in operations}
-    assert readable == {processor.source, processor.changelog}
+    feed = compose.feed(processor.name)
+    fed = set(feed.topics) if feed is not None else set()
+    assert readable == {processor.source, processor.changelog} | fed
 
 
 def test_every_topic_of_the_table_that_is_read_is_written_by_somebody() -> None:
@@ -76,4 +79,4 @@ def test_the_page_has_the_table() -> None:
     table = {
         (it.part, it.resource.value, it.name, it.prefixed, ", ".join(it.operations)) for it in rules("bopis.", "User:")
     }
-    assert written == table, "docs/security.md differs from bopis/topics/access.py"
+    assert written == table, "docs/security.md differs from bopis/topics/acls.py"

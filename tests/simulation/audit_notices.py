@@ -9,28 +9,28 @@ from typing import Any, NamedTuple
 
 from bopis.domain.notices import events as n
 from bopis.domain.notices.messages import DeliveryRef
-from bopis.domain.notices.terms import Channel
+from bopis.domain.notices.vocabulary import Channel
 from bopis.domain.orders import events as e
-from bopis.domain.orders import outcomes as o
 from tests.simulation.findings import must
 from tests.simulation.notifier import Took
 from tests.simulation.reading import Reading
 
 ON_ITS_WAY_MS = 60_000  # a letter that was asked for longer ago than this is asked for anew
-ENDS = {"cancelled", "expired", "refunded"}
-WHENEVER = {"placed", "arrival", "code_reissued", "not_ready"}
+ENDS = {"cancelled", "expired", "collected", "refunded"}
+WHENEVER = {"placed", "arrival", "collected", "code_reissued", "not_ready"}
 RINGING = {Channel.EMAIL, Channel.SMS, Channel.CHAT}
 SEEN_AS = {"sent", "unknown", "failed", "withdrawn", "erased", "no_address"}
 WITH_CAUSE = {"unknown", "failed", "withdrawn", "erased", "no_address"}
 # The one notice that an event of an order demands in the same breath.
 DEMANDED: dict[type[Any], str] = {
-    o.OrderReady: "ready",
-    o.ReadyWithdrawn: "not_ready",
-    o.OrderCancelled: "cancelled",
-    o.OrderExpired: "expired",
-    o.CodeReissued: "code_reissued",
+    e.OrderReady: "ready",
+    e.ReadyWithdrawn: "not_ready",
+    e.OrderCancelled: "cancelled",
+    e.OrderExpired: "expired",
+    e.OrderHandedOver: "collected",
+    e.CodeReissued: "code_reissued",
     e.AlternativeOffered: "alternative_offered",
-    o.RefundRequested: "refunded",
+    e.RefundRequested: "refunded",
 }
 
 
@@ -59,12 +59,12 @@ class NoticeAuditor:
         self._demanded(reading)
 
     def _hear(self, order: str, data: Any, at_ms: int) -> None:
-        if isinstance(data, o.NoticeDue):
+        if isinstance(data, e.NoticeDue):
             milestone = data.milestone.value
             self._due[order, milestone, data.version] = Due(order, data, at_ms)
             if milestone in ("cancelled", "expired"):
                 self._gone.setdefault(order, []).append((at_ms, {it.line for it in data.lines}))
-        elif isinstance(data, o.OrderHandedOver):
+        elif isinstance(data, e.OrderHandedOver):
             self._gone.setdefault(order, []).append((at_ms, {it.line for it in data.lines}))
         elif getattr(data, "outcome", None) == "sent":
             self._answered.setdefault(data.delivery.key(order), at_ms)
@@ -93,11 +93,11 @@ class NoticeAuditor:
         heard: set[str] = set()
         there: set[tuple[str, str]] = set()
         for (order, _), events in breaths.items():
-            told = [it for it in events if isinstance(it, o.NoticeDue)]
+            told = [it for it in events if isinstance(it, e.NoticeDue)]
             heard |= {order} if told else set()
             for event in events:
                 wanted = DEMANDED.get(type(event), "")
-                if isinstance(event, o.ArrivalRecorded) and (order, event.store) not in there:
+                if isinstance(event, e.ArrivalRecorded) and (order, event.store) not in there:
                     there.add((order, event.store))
                     wanted = "arrival"
                 elif isinstance(event, e.SubstituteOffered):
@@ -175,7 +175,9 @@ class NoticeAuditor:
 def _speaks_of(notice: Any, wanted: str, event: Any) -> bool:
     if notice.milestone.value != wanted:
         return False
-    if wanted in ("ready", "not_ready", "expired", "arrival") and notice.store != event.store:
+    if wanted in ("ready", "not_ready", "expired", "collected", "arrival") and notice.store != event.store:
         return False
     lines = {it.line for it in notice.lines}
+    if wanted == "collected":
+        return {it.line for it in event.lines} == lines
     return wanted not in ("ready", "not_ready", "cancelled", "expired") or set(event.lines) <= lines

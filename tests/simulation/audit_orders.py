@@ -5,13 +5,12 @@ from collections import Counter
 from typing import Any
 
 from bopis.domain.orders import events as e
-from bopis.domain.orders import outcomes as o
 from tests.simulation.findings import must
 
 Cell = tuple[str, str]
 Line = tuple[str, int]
 Part = tuple[str, int]
-TOLD_TO_NOTICES: tuple[type[Any], ...] = (o.NoticeDue, o.OrderHandedOver)
+TOLD_TO_NOTICES: tuple[type[Any], ...] = (e.NoticeDue, e.OrderHandedOver)
 PAID_IN_STORE, AUTHORISED = "pay_in_store", "authorised"
 
 
@@ -44,7 +43,7 @@ class OrderAuditor:
         self._end(order, event)
         if type(event) in TOLD_TO_NOTICES:
             self.notices.add(name)
-        if isinstance(event, o.NoticeDue):
+        if isinstance(event, e.NoticeDue):
             told = (order, event.milestone.value, event.version)
             must(told not in self._told, "a notice is said once", f"{told}")
             self._told.add(told)
@@ -87,7 +86,7 @@ class OrderAuditor:
                 self._substitutes[order, event.line] = event.sku
             case e.SubstituteAnswered(accepted=True):
                 self.units[order, event.line] = [(self._substitutes[order, event.line], 1)]
-            case o.PaymentAnswered():
+            case e.PaymentAnswered():
                 self._paid[order] = event.state.value
             case _:
                 pass
@@ -105,13 +104,13 @@ class OrderAuditor:
                 must(paid, "a promise is paid for", f"{order} {self._paid[order]}")
                 for line in event.lines:
                     must((order, line) in self._held, "a promise is held", f"{order} {line}")
-            case o.OrderReady():
+            case e.OrderReady():
                 self._window_end[order, event.store] = event.window_end_ms
                 for line in event.lines:
                     must((order, line) not in self.ended, "never ready after an end", f"{order} {line}")
-            case o.ArrivalRecorded() | o.WindowExtended() if event.window_end_ms:
+            case e.ArrivalRecorded() | e.WindowExtended() if event.window_end_ms:
                 self._window_end[order, event.store] = event.window_end_ms
-            case o.OrderExpired():
+            case e.OrderExpired():
                 early = event.stamp.recorded_at_ms < self._window_end[order, event.store]
                 must(not early, "no window ends early", f"{order} in {event.store}")
             case _:
@@ -119,17 +118,17 @@ class OrderAuditor:
 
     def _end(self, order: str, event: Any) -> None:
         match event:
-            case o.OrderCancelled() | o.OrderExpired():
+            case e.OrderCancelled() | e.OrderExpired():
                 for line in event.lines:
                     self._ends((order, line), type(event).__name__)
-            case o.OrderHandedOver():
+            case e.OrderHandedOver():
                 for given in event.lines:
                     line = (order, given.line)
                     self._ends(line, "OrderHandedOver")
                     must(self.quantity[line] == given.quantity, "a line is handed over whole", f"{line}")
                     for sku, per_unit in self.units[line]:
                         self.left[event.store, sku] += per_unit * given.quantity
-            case o.OrderReturned():
+            case e.OrderReturned():
                 for back in event.units:
                     line = (order, back.line)
                     self._returned[line] += back.quantity
@@ -137,7 +136,7 @@ class OrderAuditor:
                     must(self._returned[line] <= self.quantity[line], "no more comes back than left", f"{line}")
                     for sku, per_unit in self.units[line] if back.condition.value == "sellable" else ():
                         self.left[event.store, sku] -= per_unit * back.quantity
-            case o.CaptureRequested():
+            case e.CaptureRequested():
                 self._captured[order] += event.amount.cents
             case _:
                 pass

@@ -6,12 +6,11 @@ it, so that no crash and no lag of another topic can hide what overlapped.
 
 from collections import Counter
 from typing import Any
-from zlib import crc32
 
 from bopis.domain.inventory import events as e
 from bopis.domain.inventory import messages as m
-from bopis.domain.inventory.audit import Audit, physical_changes
 from bopis.domain.inventory.rows import Hold, Level, split_key
+from bopis.verification.audit import Audit, physical_changes
 from tests.simulation.findings import must
 from tests.simulation.reading import Reading, Said
 
@@ -47,7 +46,7 @@ class StockAuditor:
     def _take(self, it: Said, concluded: list[Said]) -> None:
         message = it.message
         # Every message counts when it is first said: what was refused as impossible is among the dead letters.
-        self._audit.message(message, it.record.timestamp, crc32(it.record.value or b""))
+        self._audit.message(message, it.record.timestamp)
         data, store = message.data, message.subject
         if isinstance(data, m.StockCounted):
             self.counted |= {(store, line.sku) for line in data.lines}

@@ -7,9 +7,9 @@ from aiokafka.structs import TopicPartition
 
 from bopis.domain.inventory.events import HoldExtended
 from bopis.domain.orders import messages as m
-from streams.dead_letters import dead_letter
-from streams.rules import step
-from streams.table import Table
+from streams.engine.dead_letters import dead_letter
+from streams.engine.exact_step import step
+from streams.engine.table import PartitionTable
 from tests.simulation.audit_notices import NoticeAuditor
 from tests.simulation.audit_orders import OrderAuditor
 from tests.simulation.audit_stock import StockAuditor
@@ -40,7 +40,7 @@ def audit(log: Log, took: list[Took]) -> None:
 def _recovered(log: Log, name: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for records in log.topics[PROCESSORS[name].changelog]:
-        table = Table(PROCESSORS[name])
+        table = PartitionTable(PROCESSORS[name])
         table.load(records)
         found |= dict(table.rows.items())
     return found
@@ -71,7 +71,7 @@ def _decided_once(log: Log, name: str) -> None:
     """What stands in the log is what one worker without any fault would have made of the same messages."""
     processor = PROCESSORS[name]
     for number, records in enumerate(log.topics[processor.source]):
-        table = Table(processor)
+        table = PartitionTable(processor)
         done = step(processor, table.rows, table.position, records, LIMITS.record_bytes_max)
         rows = {key.decode(): value for key, value in table.rows.changes() if value is not None}
         kept: dict[str, bytes] = {}

@@ -11,15 +11,15 @@ from typing import Any, NamedTuple
 
 from bopis.adapters.opening_hours import OsmHours
 from bopis.domain.message import Message
+from bopis.domain.notices.delivery import OutgoingMessage, RenderedText, SendResult
 from bopis.domain.notices.events import DeliveryDue
-from bopis.domain.notices.letter import Letter, Verdict, Words
 from bopis.domain.notices.messages import DeliveryAnswered, DeliveryRef
-from bopis.domain.notices.terms import Channel, Milestone, Outcome
-from bopis.services.notifier.memory import Memory
-from bopis.services.notifier.notifier import Notifier, Tools
-from bopis.services.notifier.quiet import QuietHours
+from bopis.domain.notices.vocabulary import Channel, Milestone, SendOutcome
+from bopis.services.notifier.attempts import AttemptMemory
+from bopis.services.notifier.notifier import Notifier, NotifierDependencies
+from bopis.services.notifier.quiet_hours import QuietHours
 from bopis.wire.notices import NOTICE_EVENTS, NOTICES
-from streams.notifier_past import withdrawn_in
+from streams.workers.notifier_history import withdrawn_in
 from tests.simulation.log import Log
 
 EVENTS_TOPIC, ANSWERS_TOPIC = "notice-events", "notices"
@@ -45,7 +45,7 @@ class Taken(NamedTuple):
 
     order: str
     due: DeliveryDue
-    verdict: Verdict | None
+    verdict: SendResult | None
 
 
 class Post:
@@ -56,15 +56,15 @@ class Post:
         self.dice: Random | None = None
         self._log = log
 
-    async def send(self, letter: Letter) -> Verdict:
+    async def send(self, letter: OutgoingMessage) -> SendResult:
         """Try once; without dice everything arrives."""
         chance = 0.0 if self.dice is None else self.dice.random()
         if chance < 0.72 or 0.86 <= chance < 0.93:
             self.took.append(Took(letter.order, letter.delivery, self._log.now_ms))
         if chance < 0.72:
-            return Verdict(outcome=Outcome.SENT, provider_id="p")
-        outcome = Outcome.FAILED if chance < 0.82 else Outcome.REFUSED if chance < 0.86 else Outcome.UNKNOWN
-        return Verdict(outcome=outcome, cause="as the dice fell")
+            return SendResult(outcome=SendOutcome.SENT, provider_id="p")
+        outcome = SendOutcome.FAILED if chance < 0.82 else SendOutcome.REFUSED if chance < 0.86 else SendOutcome.UNKNOWN
+        return SendResult(outcome=outcome, cause="as the dice fell")
 
     async def close(self) -> None:
         """Nothing is open."""
@@ -85,9 +85,9 @@ class _Secrets:
         return CONTACTS[customer]
 
 
-class _Wording:
-    def words(self, milestone: Milestone, language: str, facts: Mapping[str, Any]) -> Words:
-        return Words(subject=milestone.value, text="", html="", short="")
+class _Renderer:
+    def render(self, milestone: Milestone, language: str, facts: Mapping[str, Any]) -> RenderedText:
+        return RenderedText(subject=milestone.value, text="", html="", short="")
 
 
 class SimulatedNotifier:
@@ -96,9 +96,9 @@ class SimulatedNotifier:
     def __init__(self, log: Log, post: Post, hands: list[Taken]) -> None:
         self._log, self._post, self.hands = log, post, hands
         secrets: Any = _Secrets()
-        tools = Tools(
+        tools = NotifierDependencies(
             secrets=secrets,
-            wording=_Wording(),
+            renderer=_Renderer(),
             opening_hours=OsmHours(),
             senders=dict.fromkeys(Channel, post),
             quiet=QUIET,
@@ -107,8 +107,8 @@ class SimulatedNotifier:
         self._heard = {it: log.offsets.get((EVENTS_TOPIC, it), 0) for it in range(log.partitions)}
         self._memories = {it: self._remembered(it) for it in self._heard}
 
-    def _remembered(self, number: int) -> Memory:
-        memory = Memory()
+    def _remembered(self, number: int) -> AttemptMemory:
+        memory = AttemptMemory()
         for record in self._log.topics[EVENTS_TOPIC][number][: self._heard[number]]:
             message = NOTICE_EVENTS.decode(record.value or b"")
             if isinstance(message.data, DeliveryDue):
@@ -136,7 +136,7 @@ class SimulatedNotifier:
             if (message.subject, due.delivery, due.attempt) in withdrawn:
                 continue
             known = memory.covers(due.at_ms)
-            doubt = None if known else Verdict(outcome=Outcome.UNKNOWN, cause="may have been tried before")
+            doubt = None if known else SendResult(outcome=SendOutcome.UNKNOWN, cause="may have been tried before")
             self.hands.append(Taken(message.subject, due, doubt))
 
     def attempt(self, dice: Random | None) -> None:
@@ -151,19 +151,19 @@ class SimulatedNotifier:
         if dice is None or dice.random() >= 0.03:
             self._answer(taken, verdict)
 
-    def _verdict(self, taken: Taken) -> Verdict:
+    def _verdict(self, taken: Taken) -> SendResult:
         made = self._notifier.prepare(taken.order, taken.due, self._log.now_ms)
-        if not isinstance(made, Letter):
+        if not isinstance(made, OutgoingMessage):
             return made
         sending = self._notifier.send(made)
         try:
             sending.send(None)
         except StopIteration as done:
-            verdict: Verdict = done.value
+            verdict: SendResult = done.value
             return verdict
         raise AssertionError("the post answers at once")
 
-    def _answer(self, taken: Taken, verdict: Verdict) -> None:
+    def _answer(self, taken: Taken, verdict: SendResult) -> None:
         due = taken.due
         answer = DeliveryAnswered(
             delivery=due.delivery,

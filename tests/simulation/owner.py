@@ -10,14 +10,14 @@ from typing import Any
 
 from aiokafka.structs import TopicPartition
 
-from streams.changelog import CLAIM_KEY, Claim, encode_note
-from streams.commit import GroupCommit
-from streams.dead_letters import dead_letter
+from bopis.wire.changelog import CLAIM_KEY, Claim, encode_note
+from streams.engine.commit import GroupCommit
+from streams.engine.dead_letters import dead_letter
+from streams.engine.exact_step import step
+from streams.engine.processor import Output, Processor
+from streams.engine.table import PartitionTable
 from streams.errors import Fenced
 from streams.limits import StreamLimits
-from streams.processor import Output, Processor
-from streams.rules import step
-from streams.table import Table
 from tests.simulation.log import Log
 
 LIMITS = StreamLimits()
@@ -73,7 +73,7 @@ class Owner:
         self._log, self._dice = log, dice
         self._source = log.topics[processor.source][number]
         self._changelog = TopicPartition(processor.changelog, number)
-        self.table = Table(processor)
+        self.table = PartitionTable(processor)
         self._writer = Writer(log, f"{processor.name}-{number}", dice)
         kept = log.topics[processor.changelog][number]
         claim = log.append(

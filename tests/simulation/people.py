@@ -9,23 +9,23 @@ from bopis.domain.inventory import messages as stock
 from bopis.domain.message import Message
 from bopis.domain.notices.messages import ResendNotice
 from bopis.domain.orders import messages as m
+from bopis.domain.orders.lines import PickedLine, ReturnedLine, WantedLine
 from bopis.domain.orders.numbers import number_from
 from bopis.domain.orders.state import LineState, Order
-from bopis.domain.orders.terms import (
+from bopis.domain.orders.vocabulary import (
     Allows,
     Arrival,
-    By,
     Channel,
     Consent,
     CustomerRef,
     Document,
     EndReason,
+    Initiator,
     Milestone,
     Proof,
     RejectReason,
     ShortPolicy,
 )
-from bopis.domain.orders.units import PickedLine, ReturnedLine, WantedLine
 from bopis.domain.sourcing.request import Component
 from bopis.domain.values import HOUR_MS
 from bopis.wire.notices import NOTICES
@@ -194,11 +194,11 @@ class People:
         """The customer, the staff or the system ends an order or a line of it, perhaps before it is placed."""
         if self.numbers and dice.random() < 0.1:
             number = dice.choice(self.numbers)
-            self.tell(number, m.CancelOrder(by=By.CUSTOMER, reason=EndReason.CUSTOMER_WISH), None, dice)
+            self.tell(number, m.CancelOrder(by=Initiator.CUSTOMER, reason=EndReason.CUSTOMER_WISH), None, dice)
             return
         if order := self._any_order(dice):
             lines = (dice.choice(order.lines).line,) if dice.random() < 0.4 else ()
-            wish = m.CancelOrder(by=dice.choice(list(By)), reason=EndReason.CUSTOMER_WISH, lines=lines)
+            wish = m.CancelOrder(by=dice.choice(list(Initiator)), reason=EndReason.CUSTOMER_WISH, lines=lines)
             self.tell(order.order, wish, None, dice)
 
     def offer_is_answered(self, dice: Random) -> None:

@@ -2,8 +2,9 @@
 
 from bopis.adapters.opening_hours import OsmHours
 from bopis.domain.sourcing.rules import RuleSet
-from bopis.services.routing.live import REQUESTS_TOPIC, TABLE_TOPICS, LiveRouting
-from bopis.services.routing.router import Said
+from bopis.names import ORDER_EVENTS_TOPIC
+from bopis.services.routing.live import TABLE_TOPICS, LiveRouting
+from bopis.services.routing.router import RoutingMessage
 from tests.simulation.log import Log
 
 HOURS = OsmHours()
@@ -19,8 +20,8 @@ class SimulatedRouting:
         self._read = {(name, number): 0 for name in TABLE_TOPICS for number in range(log.partitions)}
         for place in self._read:
             self.follow(place, len(log.topics[place[0]][place[1]]))
-        self._live.own(range(log.partitions))
-        self._heard = {number: log.offsets.get((REQUESTS_TOPIC, number), 0) for number in range(log.partitions)}
+        self._live.assign(range(log.partitions))
+        self._heard = {number: log.offsets.get((ORDER_EVENTS_TOPIC, number), 0) for number in range(log.partitions)}
         self.speak()
 
     @property
@@ -31,7 +32,7 @@ class SimulatedRouting:
     @property
     def questions(self) -> list[int]:
         """Partitions with events that were not looked at."""
-        return [it for it, heard in self._heard.items() if heard < len(self._log.topics[REQUESTS_TOPIC][it])]
+        return [it for it, heard in self._heard.items() if heard < len(self._log.topics[ORDER_EVENTS_TOPIC][it])]
 
     def follow(self, place: tuple[str, int], count: int) -> None:
         """Fold the next records of one table."""
@@ -48,15 +49,15 @@ class SimulatedRouting:
     def answer(self, number: int, count: int) -> None:
         """Answer the next questions of one partition."""
         begin = self._heard[number]
-        for record in self._log.topics[REQUESTS_TOPIC][number][begin : begin + count]:
-            self._put(self._live.hear(record.value or b"", self._log.now_ms))
+        for record in self._log.topics[ORDER_EVENTS_TOPIC][number][begin : begin + count]:
+            self._put(self._live.answer(record.value or b"", self._log.now_ms))
             self._heard[number] += 1
 
     def commit(self) -> None:
         """Tell the group how far everything is answered."""
         for number, heard in self._heard.items():
-            self._log.offsets[REQUESTS_TOPIC, number] = heard
+            self._log.offsets[ORDER_EVENTS_TOPIC, number] = heard
 
-    def _put(self, said: list[Said]) -> None:
+    def _put(self, said: list[RoutingMessage]) -> None:
         for topic, key, value in said:
             self._log.put(topic, key.encode(), value)

@@ -5,14 +5,14 @@ from typing import Any
 
 import pytest
 
-from streams.rows import Rows
+from streams.engine.rows import PartitionRows
 from tests.simulation.findings import Finding
 from tests.simulation.plan import plan
 from tests.simulation.run import run
 from tests.simulation.search import failing, first_failure, one, report
 from tests.simulation.world import World
 
-SEEDS = 2_000
+SEEDS = 1_200
 SOAK_SEEDS = int(os.environ.get("BOPIS_SIMULATION_SEEDS", "1000000"))
 SOAK_FIRST = int(os.environ.get("BOPIS_SIMULATION_FIRST", "10000"))
 
@@ -38,7 +38,7 @@ def test_a_seed_is_the_same_every_time() -> None:
 
 def test_a_failure_names_its_seed_and_the_steps_that_are_enough(monkeypatch: Any) -> None:
     """Rows that forget every deadline: nothing that time decides ever happens."""
-    monkeypatch.setattr(Rows, "next_deadline", lambda _: None)
+    monkeypatch.setattr(PartitionRows, "next_deadline", lambda _: None)
     seed = failing(range(100))
     assert seed is not None
 
@@ -71,7 +71,7 @@ def test_seeds_reach_what_can_become_of_a_notice(worlds: list[World]) -> None:
 
     states = ("sent", "unknown", "failed", "withdrawn", "waiting", "erased", "no_address")
     assert [it for it in states if b'"state":"%s"' % it.encode() not in events] == []
-    wanted = {"placed", "ready", "reminder", "expired", "cancelled", "not_ready", "refunded", "arrival"}
+    wanted = {"placed", "ready", "reminder", "expired", "cancelled", "not_ready", "refunded", "arrival", "collected"}
     assert wanted <= {it.milestone.value for it in took}
     assert {it.copy for it in took} > {1}
 

@@ -8,11 +8,11 @@ from typing import Any
 import msgspec
 
 from bopis.domain.orders.state import Order
-from bopis.services.directory import StoreRecord
+from bopis.services.store_directory import StoreRecord
 from streams.errors import Fenced
-from streams.inventory import InventoryProcessor
-from streams.notices import NoticesProcessor
-from streams.orders import OrdersProcessor
+from streams.processors.inventory import InventoryProcessor
+from streams.processors.notices import NoticesProcessor
+from streams.processors.orders import OrdersProcessor
 from tests.simulation.findings import must
 from tests.simulation.log import Log
 from tests.simulation.notifier import Post, SimulatedNotifier

@@ -5,10 +5,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from stream_world import World
 
 from tests.engines import Engine
 from tests.engines.wire import Wire
+from tests.streams.stream_world import World
 
 
 @contextmanager

@@ -19,11 +19,12 @@ import msgspec
 import psutil
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.record.memory_records import MemoryRecords
-from toy_totals import Totals
 
-from streams.batches import NO_HEADERS, Batches
-from streams.rules import step
-from streams.table import Table
+from streams.clock import system_ms
+from streams.engine.batches import NO_HEADERS, Batches
+from streams.engine.exact_step import step
+from streams.engine.table import PartitionTable
+from tests.streams.toy_totals import Totals
 
 TOY = Path(__file__).parent / "toy_totals.py"
 BATCH = 1_000
@@ -38,9 +39,9 @@ def cpu() -> None:
     entries = [payload(n) for n in range(200_000)]
     blobs = []
     for first in range(0, len(entries), BATCH):
-        [(builder, _)] = Batches(1 << 24).encode(entries[first : first + BATCH])
+        [(builder, _)] = Batches(1 << 24, system_ms).encode(entries[first : first + BATCH])
         blobs.append(bytes(builder.build()))
-    table = Table(Totals(every=10))
+    table = PartitionTable(Totals(every=10))
     spent = {"parse": 0.0, "step": 0.0, "commit": 0.0}
     position = -1
     for blob in blobs:
@@ -55,7 +56,7 @@ def cpu() -> None:
         mark = time.perf_counter()
         position += len(records)
         changes = table.commit(position)
-        Batches(1 << 24).encode((key, value, NO_HEADERS) for key, value in changes)[0][0].build()
+        Batches(1 << 24, system_ms).encode((key, value, NO_HEADERS) for key, value in changes)[0][0].build()
         spent["commit"] += time.perf_counter() - mark
         assert done.handled == len(records)
     for name, seconds in spent.items():

@@ -3,20 +3,21 @@
 import sys
 from pathlib import Path
 
-from streams import worker
-from streams.connection import Connection
-from streams.inventory import InventoryProcessor
+from streams.engine.connection import LogConnection
 from streams.limits import StreamLimits
-from streams.orders import OrdersProcessor
+from streams.processors.inventory import InventoryProcessor
+from streams.processors.orders import OrdersProcessor
+from streams.workers.exact_worker import ExactWorker
 
 PROCESSORS = {"orders": OrdersProcessor, "inventory": InventoryProcessor}
 
 
 def main(name: str, bootstrap: str, prefix: str, partitions: str, data_dir: str) -> int:
-    connection = Connection(
+    connection = LogConnection(
         bootstrap=bootstrap, prefix=prefix, partitions=int(partitions), data_dir=Path(data_dir), instance=f"{name}-1"
     )
-    return worker.run(PROCESSORS[name](), connection, StreamLimits(), lambda ready: print("ready", flush=True))
+    worker = ExactWorker(PROCESSORS[name](), connection, StreamLimits(), lambda ready: print("ready", flush=True))
+    return worker.run_until_stopped()
 
 
 if __name__ == "__main__":

@@ -29,8 +29,8 @@ class WorkerProcess:
 
     def __init__(self, world: "World", name: str, options: dict[str, Any]) -> None:
         self.log = world.home / f"{name}-{uuid.uuid4().hex[:6]}.log"
-        told = msgspec.json.encode(options).decode()
-        place = [world.engine.bootstrap, world.prefix, str(PARTITIONS), str(world.home / name), told]
+        encoded = msgspec.json.encode(options).decode()
+        place = [world.engine.bootstrap, world.prefix, str(PARTITIONS), str(world.home / name), encoded]
         with self.log.open("wb") as sink:
             self.process = subprocess.Popen([sys.executable, str(TOY), *place], stdout=sink, stderr=sink, cwd=ROOT)
         self.began = time.monotonic()
@@ -70,7 +70,7 @@ class WorkerProcess:
 
 
 class World:
-    """Topics of one test, and whoever works on them."""
+    """Topics of one test, and the workers on them."""
 
     def __init__(self, engine: Engine, home: Path) -> None:
         self.engine = engine
@@ -112,7 +112,7 @@ class World:
                 await asyncio.sleep(0.2)
 
     async def read(self, name: str) -> dict[int, list[Any]]:
-        """All records of a topic as they stand now, by partition."""
+        """All records that a topic has now, by partition."""
         consumer = AIOKafkaConsumer(
             bootstrap_servers=self.engine.bootstrap, auto_offset_reset="earliest", max_partition_fetch_bytes=8 << 20
         )
@@ -133,7 +133,7 @@ class World:
             await consumer.stop()
 
     async def rows(self) -> dict[str, list[int]]:
-        """The rows as the changelog tells them: the last value of every key."""
+        """The rows of the changelog: the last value of every key."""
         rows: dict[str, list[int]] = {}
         for records in (await self.read("totals")).values():
             for record in records:
@@ -154,7 +154,7 @@ class World:
         return found
 
     async def outputs(self) -> dict[str, Any]:
-        """Outputs by id; the same id must never stand for two different values."""
+        """Outputs by id; the same id never has two different values."""
         found: dict[str, Any] = {}
         for records in (await self.read("sums")).values():
             for record in records:
@@ -163,7 +163,7 @@ class World:
         return found
 
     async def until_decided(self, seconds: float = WAIT_S_MAX) -> None:
-        """Wait until the position of every partition stands at the end of the source."""
+        """Wait until the position of every partition is the end of the source."""
         end = time.monotonic() + seconds
         while True:
             ends = {number: records[-1].offset for number, records in (await self.read("numbers")).items() if records}

@@ -1,7 +1,7 @@
 """A toy processor with every habit of a real one: rows per key, outputs, timed rows, poison and bugs on demand.
 
 Messages are JSON: {"add": n}, {"hold": n, "until": ms}, {"tick": ms}, {"bug": true}, {"sleep": seconds}.
-A row is a running total; a hold adds to `held` until its deadline, when it expires and an output says so.
+A row is a running total; a hold adds to `held` until its deadline, when it expires with an output.
 """
 
 import asyncio
@@ -14,10 +14,10 @@ from typing import Any
 import msgspec
 import structlog
 
-from streams.connection import Connection
+from streams.engine.connection import LogConnection
+from streams.engine.processor import LogRecord, Output, Poison
+from streams.engine.rows import PartitionRows
 from streams.limits import StreamLimits
-from streams.processor import Output, Poison, Record
-from streams.rows import Rows
 
 
 class Message(msgspec.Struct):
@@ -54,7 +54,7 @@ class Totals:
     def __init__(self, every: int = 1) -> None:
         self._every = every
 
-    def handle(self, rows: Rows, record: Record) -> Sequence[Output]:
+    def handle(self, rows: PartitionRows, record: LogRecord) -> Sequence[Output]:
         try:
             message = _decode(record.value or b"")
         except msgspec.MsgspecError as error:
@@ -79,7 +79,7 @@ class Totals:
             return ()
         return [Output("sums", key.encode(), b'{"id":"%s-%d","total":%d}' % (key.encode(), row.count, row.total))]
 
-    def _expire(self, rows: Rows, at_ms: int, record: Record) -> Sequence[Output]:
+    def _expire(self, rows: PartitionRows, at_ms: int, record: LogRecord) -> Sequence[Output]:
         outputs = []
         for key in rows.due(at_ms):
             row: Total = rows.get(key)
@@ -98,13 +98,13 @@ class Totals:
     def deadline(self, key: str, value: bytes) -> int | None:
         return None if value.endswith(b",0,0,0]") else (_decode_row(value).until or None)
 
-    def tick(self, rows: Rows, at_ms: int) -> Sequence[tuple[bytes, bytes]]:
+    def tick(self, rows: PartitionRows, at_ms: int) -> Sequence[tuple[bytes, bytes]]:
         return [(b"", b'{"tick":%d}' % at_ms)]
 
 
 def _become_deaf() -> None:
     """A library that fetches and hands nothing over, with its heartbeats as ever."""
-    from streams.transport import ConsumerThread
+    from streams.engine.faust_transport import ConsumerThread
 
     async def nothing(*_: Any, **__: Any) -> dict[Any, Any]:
         await asyncio.sleep(0.2)
@@ -120,8 +120,8 @@ def _lose_the_clock() -> None:
 
 
 def _tear_last_words() -> None:
-    """A library whose own call is cancelled while the group is being told: a cancellation, and none of ours."""
-    from streams.transport import Consumer
+    """A library whose own call is cancelled while offsets are committed: a cancellation, and none of ours."""
+    from streams.engine.faust_transport import Consumer
 
     whole = Consumer.commit
 
@@ -132,8 +132,27 @@ def _tear_last_words() -> None:
     Consumer.commit = torn  # type: ignore[method-assign,assignment]  # a fault, planted
 
 
+def _break_membership(fault: str) -> None:
+    """A join that never ends, a coordination or a metadata routine that dies."""
+    from aiokafka.client import AIOKafkaClient
+    from aiokafka.consumer.group_coordinator import GroupCoordinator
+
+    async def forever(*_: Any) -> None:
+        await asyncio.sleep(3600)
+
+    async def bug(*_: Any) -> None:
+        raise ValueError("planted")
+
+    if fault == "outcast":
+        GroupCoordinator._do_rejoin_group = forever
+    elif fault == "heartless":
+        GroupCoordinator._do_rejoin_group = bug
+    elif fault == "lost":
+        AIOKafkaClient._metadata_update = bug
+
+
 def main(bootstrap: str, prefix: str, partitions: str, data_dir: str, options: str) -> int:
-    from streams import worker
+    from streams.workers.exact_worker import ExactWorker
 
     structlog.configure(
         processors=[
@@ -144,23 +163,25 @@ def main(bootstrap: str, prefix: str, partitions: str, data_dir: str, options: s
         ],
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
-    told = msgspec.json.decode(options)
-    connection = Connection(
+    given = msgspec.json.decode(options)
+    connection = LogConnection(
         bootstrap=bootstrap,
         prefix=prefix,
         partitions=int(partitions),
         data_dir=Path(data_dir),
-        instance=told.pop("instance", ""),
+        instance=given.pop("instance", ""),
     )
-    processor = Totals(told.pop("every", 1))
-    if told.pop("deaf", False):
+    processor = Totals(given.pop("every", 1))
+    if given.pop("deaf", False):
         _become_deaf()
-    if told.pop("torn", False):
+    if given.pop("torn", False):
         _tear_last_words()
-    if told.pop("timeless", False):
+    if given.pop("timeless", False):
         _lose_the_clock()
-    limits = msgspec.structs.replace(StreamLimits(), **told)
-    return worker.run(processor, connection, limits, lambda ready: print("ready", ready.rows, flush=True))
+    _break_membership(given.pop("fault", ""))
+    limits = msgspec.structs.replace(StreamLimits(), **given)
+    worker = ExactWorker(processor, connection, limits, lambda ready: print("ready", ready.rows, flush=True))
+    return worker.run_until_stopped()
 
 
 if __name__ == "__main__":

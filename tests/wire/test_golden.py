@@ -89,6 +89,17 @@ def test_a_tick_that_was_never_moved_is_read_and_written_without_numbers() -> No
     assert json.loads(STOCK.encode(message)) == golden
 
 
+def test_a_notice_that_was_written_before_notices_had_amounts_is_read() -> None:
+    golden = json.loads((GOLDEN / "bopis.orders.notice_due.v1.json").read_bytes())
+    for name in ("wanted_store", "currency", "pay_in_store", "offered_cents", "is_last"):
+        del golden["data"][name]
+    del golden["data"]["lines"][0]["unit_cents"]
+
+    due = ORDER_EVENTS.decode(json.dumps(golden).encode()).data
+
+    assert (due.currency, due.lines[0].unit_cents, due.pay_in_store, due.is_last) == ("", 0, False, False)
+
+
 def test_the_published_schemas_are_those_of_the_code() -> None:
     made = schemas()
 

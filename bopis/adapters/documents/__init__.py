@@ -1,1 +1,1 @@
-"""Paper of a store: pick list, packing slip, hand-over receipt; as a page to print, and for a receipt printer."""
+"""Papers of a store: pick list, packing slip, pickup receipt; as an HTML page and for a receipt printer."""

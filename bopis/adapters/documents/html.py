@@ -1,4 +1,4 @@
-"""Papers as one page to print: nothing is fetched, so that it prints the same without a network."""
+"""Papers as one HTML page. The page loads nothing, so it prints the same without a network."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -8,7 +8,7 @@ import segno
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-from bopis.adapters.documents.papers import Kind, Paper
+from bopis.adapters.documents.papers import Paper, PaperKind
 
 FOLDER = Path(__file__).parent
 TEMPLATE = "paper.html"
@@ -17,8 +17,15 @@ QR_SCALE = 4
 
 
 def as_html(papers: Sequence[Paper]) -> str:
-    """One document with each paper on a sheet of its own."""
-    sheets = [{"paper": it, "qr": qr_code(it.code), "boxes": it.kind is Kind.PICK_LIST} for it in papers]
+    """One document with each paper on its own sheet."""
+    sheets = [
+        {
+            "paper": paper,
+            "qr": qr_code(paper.code),
+            "boxes": paper.kind is PaperKind.PICK_LIST,
+        }
+        for paper in papers
+    ]
     title = f"{papers[0].title} {papers[0].number}" if papers else ""
     style = (FOLDER / STYLE).read_text(encoding="utf-8")
     return _template().render(sheets=sheets, title=title, style=Markup(style))
@@ -26,8 +33,9 @@ def as_html(papers: Sequence[Paper]) -> str:
 
 def qr_code(text: str) -> Markup:
     """A QR code as an SVG element."""
-    made = segno.make(text, error="m", micro=False)
-    return Markup(made.svg_inline(scale=QR_SCALE, border=2, omitsize=True))
+    # Error correction M survives creased paper; many scanners cannot read micro QR codes.
+    code = segno.make(text, error="m", micro=False)
+    return Markup(code.svg_inline(scale=QR_SCALE, border=2, omitsize=True))
 
 
 @cache

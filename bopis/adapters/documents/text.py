@@ -1,10 +1,12 @@
-"""A paper for a receipt printer: 42 columns of plain text, as narrow printers set them."""
+"""Papers for a receipt printer: plain text of 42 columns, the width of 80 mm paper."""
 
 import textwrap
 import unicodedata
 from collections.abc import Iterator
 
-from bopis.adapters.documents.papers import EACH, Kind, Paper, PaperLine
+from bopis.adapters.documents.papers import Paper, PaperKind, PaperLine
+from bopis.domain.quantities import EACH
+from bopis.wire.characters import printable
 
 COLUMNS = 42
 UNITS_WIDTH = 8
@@ -12,8 +14,8 @@ BOX = "[ ] "
 
 
 def as_text(paper: Paper) -> str:
-    """The paper as lines of at most 42 columns, with a line feed after each."""
-    return "\n".join(it.rstrip() for it in _lines(paper)) + "\n"
+    """The paper as lines of at most 42 columns, each with a line feed."""
+    return "\n".join(printable(line.rstrip(), lines=True) for line in _lines(paper)) + "\n"
 
 
 def _lines(paper: Paper) -> Iterator[str]:
@@ -26,10 +28,11 @@ def _lines(paper: Paper) -> Iterator[str]:
         yield from _fact(label, value)
     yield "-" * COLUMNS
     for line in paper.lines:
-        yield from _line(line, paper.kind is Kind.PICK_LIST)
+        yield from _line(line, paper.kind is PaperKind.PICK_LIST)
     yield "-" * COLUMNS
-    told = f"{_counted(len(paper.lines), 'line')}, {_counted(paper.units, 'unit')}"
-    yield told.rjust(COLUMNS)
+    yield from (it.rjust(COLUMNS) for it in _wrapped(paper.totals, COLUMNS))
+    if paper.total:
+        yield _spread("Total", paper.total)
     if paper.note:
         yield ""
         yield from textwrap.wrap(f"Note: {paper.note}", COLUMNS)
@@ -39,29 +42,34 @@ def _lines(paper: Paper) -> Iterator[str]:
 
 def _line(line: PaperLine, box: bool) -> Iterator[str]:
     mark = BOX if box else ""
-    units = f"{line.units} {'x' if line.unit == EACH else line.unit}"
+    units = f"{line.units} x" if line.unit == EACH else line.quantity
     room = COLUMNS - UNITS_WIDTH - len(mark) - 1
     first, *more = _wrapped(line.name or line.sku, room)
     yield f"{mark}{units:<{UNITS_WIDTH}} {first}"
     indent = " " * (len(mark) + UNITS_WIDTH + 1)
-    for it in more:
-        yield indent + it
     if line.name and line.name != line.sku:
-        yield from (indent + it for it in _wrapped(line.sku, room))
+        more += _wrapped(line.sku, room)
     if line.gtin and box:
-        yield indent + line.gtin
+        more.append(line.gtin)
     if line.part_of:
-        yield from (indent + it for it in _wrapped(f"for {line.part_of}", room))
+        more += _wrapped(f"for {line.part_of}", room)
     if line.instead_of:
-        yield from (indent + it for it in _wrapped(f"instead of {line.instead_of}", room))
+        more += _wrapped(f"instead of {line.instead_of}", room)
+    yield from (indent + text for text in more)
+    if line.amount:
+        yield line.amount.rjust(COLUMNS)
 
 
 def _fact(label: str, value: str) -> Iterator[str]:
     if len(label) + len(value) + 1 <= COLUMNS:
-        yield f"{label}{value.rjust(COLUMNS - len(label))}"
+        yield _spread(label, value)
         return
     yield label
     yield from (f"  {it}" for it in _wrapped(value, COLUMNS - 2))
+
+
+def _spread(label: str, value: str) -> str:
+    return f"{label}{value.rjust(COLUMNS - len(label))}"
 
 
 def _centred(text: str) -> str:
@@ -69,10 +77,6 @@ def _centred(text: str) -> str:
 
 
 def _wrapped(text: str, room: int) -> list[str]:
-    # A control character in a name would reach the printer as a command.
-    plain = "".join(" " if unicodedata.category(it)[0] == "C" else it for it in text)
+    # The printer would execute a control character in a name as a command.
+    plain = "".join(" " if unicodedata.category(character)[0] == "C" else character for character in text)
     return textwrap.wrap(plain, room) or [""]
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"

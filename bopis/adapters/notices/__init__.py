@@ -1,1 +1,1 @@
-"""Ways to tell a customer something: mail, text message, chat, webhook, and a folder for who has none of them."""
+"""Channels to customers: mail, text message, chat, webhook, and a folder where none is configured."""

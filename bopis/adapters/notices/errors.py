@@ -1,41 +1,36 @@
-"""What can go wrong with the ways to customers. Each docstring is the message and says what to do next.
+"""Errors of the channels to customers. Each docstring is the message.
 
 NoticeError
-+-- ExtraMissing       text messages and chat need a package that is not installed
-+-- ChannelUnsound     a channel's settings cannot be used
-+-- NoSuchTemplate     there are no words for a milestone in a language
-+-- MailAway           the mail server does not let us in
++-- PackageMissing          text messages and chat need a package that is not installed
++-- ChannelMisconfigured    a channel's settings cannot be used
++-- TemplateMissing         a milestone has no template in a language
++-- MailServerUnavailable   the mail server cannot be used
 """
 
-from typing import ClassVar
+from bopis.errors import CONFIGURATION, UNAVAILABLE, BopisError
 
 
-class NoticeError(Exception):
-    """Something about notices did not fit together."""
+class NoticeError(BopisError):
+    """Notices cannot be sent as configured."""
 
-    exit_code: ClassVar[int] = 78
-
-    def __init__(self, **facts: object) -> None:
-        self.facts = facts
-        super().__init__(" ".join((type(self).__doc__ or "").split()).format(**facts))
+    exit_code = CONFIGURATION
 
 
-class ExtraMissing(NoticeError):
-    """{setting} is set, but the package apprise is not installed. Install it with `pip install bopis[chat]`, or take
-    the setting out."""
+class PackageMissing(NoticeError):
+    """{setting} is set, but the package apprise is not installed. Install it with `pip install bopis[chat]`, or remove
+    the setting."""
 
 
-class ChannelUnsound(NoticeError):
-    """{setting} cannot be used: {cause}."""
+class ChannelMisconfigured(NoticeError):
+    """{setting} cannot be used: {cause}. Correct the setting."""
 
 
-class NoSuchTemplate(NoticeError):
-    """There are no words for {milestone} in {language}. Put {language}/{milestone}.j2 into the folder that
-    notice_templates names."""
+class TemplateMissing(NoticeError):
+    """No template for {milestone} in language {language}. Put {language}/{milestone}.j2 into the folder in
+    notice_templates."""
 
 
-class MailAway(NoticeError):
-    """The mail server {server} does not let us in ({cause}). Check smtp_host, smtp_port, smtp_security and the
-    login."""
+class MailServerUnavailable(NoticeError):
+    """The mail server {server} cannot be used ({cause}). Check smtp_host, smtp_port, smtp_security and the login."""
 
-    exit_code = 69
+    exit_code = UNAVAILABLE

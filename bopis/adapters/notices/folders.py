@@ -1,4 +1,4 @@
-"""Where the outbox keeps what would have been sent: one folder per customer, so that one can be forgotten."""
+"""Folders of the outbox: one per customer, so that erasing a customer deletes one folder."""
 
 import shutil
 from pathlib import Path
@@ -8,10 +8,10 @@ FOLDER = "outbox"
 
 
 def customer_folder(outbox: Path, customer: str) -> Path:
-    """A customer's folder, whatever stands in the id."""
+    """A customer's folder. The id is escaped, so it cannot name a path outside of the outbox."""
     return outbox / f"c-{quote(customer, safe='')}"
 
 
 def forget(data_dir: Path, customer: str) -> None:
-    """Take away everything in the outbox that was meant for a customer."""
+    """Delete every file of the outbox that was meant for a customer."""
     shutil.rmtree(customer_folder(data_dir / FOLDER, customer), ignore_errors=True)

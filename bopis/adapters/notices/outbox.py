@@ -1,7 +1,7 @@
-"""A folder of what would have been sent: mails as ``.eml``, everything else as ``.json``.
+"""A folder of messages that were not sent: mails as ``.eml``, others as ``.json``.
 
-The way of an installation that has no mail server yet, and of demonstrations. Files lie in a folder per customer and
-are readable by their owner only: they hold names and codes.
+For installations without a mail server, and for demonstrations. Each customer has a folder; files are readable by
+their owner only, because they contain names and codes.
 """
 
 import asyncio
@@ -9,39 +9,39 @@ import os
 from pathlib import Path
 
 from bopis.adapters.notices.folders import customer_folder
-from bopis.adapters.notices.mail import composed
+from bopis.adapters.notices.mail import MailIdentity, composed
 from bopis.adapters.notices.webhook import body
-from bopis.domain.notices.letter import Letter, Verdict
-from bopis.domain.notices.terms import Channel, Outcome
-
-SENDER = "bopis <bopis@localhost.localdomain>"
+from bopis.domain.notices.delivery import OutgoingMessage, SendResult
+from bopis.domain.notices.vocabulary import Channel, SendOutcome
 
 
 class Outbox:
-    """Writes each letter once, under its key."""
+    """Writes each message to a file named after its key, so a repeat replaces the file."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, identity: MailIdentity) -> None:
         self._folder = folder
+        self._identity = identity
 
-    async def send(self, letter: Letter) -> Verdict:
-        """Put a letter into the folder."""
+    async def send(self, message: OutgoingMessage) -> SendResult:
+        """Write the message into the customer's folder."""
         try:
-            path = await asyncio.to_thread(self._write, letter)
+            path = await asyncio.to_thread(self._write, message)
         except ValueError:
-            return Verdict(outcome=Outcome.REFUSED, cause="the mail address cannot be used")
+            return SendResult(outcome=SendOutcome.REFUSED, cause="the mail address cannot be used")
         except OSError as error:
-            return Verdict(outcome=Outcome.FAILED, cause=f"the outbox: {error.strerror}")
-        return Verdict(outcome=Outcome.SENT, provider_id=f"outbox/{path.name}")
+            return SendResult(outcome=SendOutcome.FAILED, cause=f"the outbox: {error.strerror}")
+        return SendResult(outcome=SendOutcome.SENT, provider_id=f"outbox/{path.name}")
 
     async def close(self) -> None:
-        """Nothing is kept open."""
+        """Do nothing: no file stays open."""
 
-    def _write(self, letter: Letter) -> Path:
-        is_mail = letter.delivery.channel is Channel.EMAIL
-        content = composed(letter, SENDER).as_bytes() if is_mail else body(letter) + b"\n"
-        folder = customer_folder(self._folder, letter.customer)
+    def _write(self, message: OutgoingMessage) -> Path:
+        is_mail = message.delivery.channel is Channel.EMAIL
+        content = composed(message, self._identity).as_bytes() if is_mail else body(message) + b"\n"
+        folder = customer_folder(self._folder, message.customer)
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        path = folder / (letter.key.replace("/", "-") + (".eml" if is_mail else ".json"))
+        path = folder / (message.key.replace("/", "-") + (".eml" if is_mail else ".json"))
+        # Written beside and renamed: a reader of the folder never sees half a mail.
         part = path.with_name(f".{path.name}.{os.getpid()}")
         handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(handle, "wb") as sink:

@@ -1,6 +1,7 @@
-"""Webhooks with the headers of Standard Webhooks (https://www.standardwebhooks.com): id, timestamp, signature.
+"""Webhooks with the headers of Standard Webhooks: id, timestamp, signature.
 
-The id is the key of the delivery and the same with every attempt, so a receiver tells a repeat and takes it once.
+The id is the key of the delivery and equal for every attempt, so a receiver recognises repeats. Source:
+https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
 """
 
 import hmac
@@ -12,88 +13,97 @@ from hashlib import sha256
 import httpx
 import msgspec
 
-from bopis.adapters.notices.errors import ChannelUnsound
-from bopis.domain.notices.letter import Letter, Verdict
-from bopis.domain.notices.terms import Outcome
+from bopis.adapters.notices.errors import ChannelMisconfigured
+from bopis.domain.notices.delivery import OutgoingMessage, SendResult
+from bopis.domain.notices.vocabulary import SendOutcome
 
+# Prefix and size of secrets, and the status with which a receiver ends its subscription, by the standard.
 SECRET_MARK = "whsec_"
-GONE = 410
-PASSING = frozenset({408, 425, 429})
 SECRET_BYTES_MIN = 24
+GONE = 410
+# Request Timeout, Too Early, Too Many Requests: the receiver asks for a retry.
+TRANSIENT = frozenset({408, 425, 429})
 
 
 class Webhook:
-    """Posts notices to one address. A redirect is not followed: it would take names and codes to somebody else."""
+    """Posts notices to one URL. Redirects are not followed, because they could send names and codes to another host."""
 
     def __init__(self, url: str, secret: str, timeout_s: float = 15.0) -> None:
         self._url = url
         self._secret = secret_bytes(secret)
         self._client = httpx.AsyncClient(timeout=timeout_s, follow_redirects=False)
 
-    async def send(self, letter: Letter) -> Verdict:
-        """Post a notice; never raises for what a receiver or a network does."""
-        content = body(letter)
+    async def send(self, message: OutgoingMessage) -> SendResult:
+        """Try once. Errors of the receiver or the network are results, not exceptions."""
+        content = body(message)
         at = int(time.time())
         headers = {
             "content-type": "application/json",
-            "webhook-id": letter.key,
+            "webhook-id": message.key,
             "webhook-timestamp": str(at),
-            "webhook-signature": signature(self._secret, letter.key, at, content),
+            "webhook-signature": signature(self._secret, message.key, at, content),
         }
         try:
-            answer = await self._client.post(self._url, content=content, headers=headers)
+            response = await self._client.post(self._url, content=content, headers=headers)
+        # Without a connection nothing was sent; after any other error the receiver may have accepted the notice.
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
-            return Verdict(outcome=Outcome.FAILED, cause=f"the receiver: {type(error).__name__}")
+            return SendResult(outcome=SendOutcome.FAILED, cause=f"the receiver: {type(error).__name__}")
         except httpx.HTTPError as error:
-            return Verdict(outcome=Outcome.UNKNOWN, cause=f"the receiver: {type(error).__name__}")
-        return _verdict(answer.status_code)
+            return SendResult(outcome=SendOutcome.UNKNOWN, cause=f"the receiver: {type(error).__name__}")
+        return _result(response.status_code)
 
     async def close(self) -> None:
         await self._client.aclose()
 
 
 def secret_bytes(secret: str) -> bytes:
-    """The key in a ``whsec_…`` secret. Raises `ChannelUnsound`."""
+    """The key in a ``whsec_…`` secret. Raises `ChannelMisconfigured`."""
     try:
         key = b64decode(secret.removeprefix(SECRET_MARK), validate=True)
     except (Base64Error, ValueError):
         key = b""
     if not secret.startswith(SECRET_MARK) or len(key) < SECRET_BYTES_MIN:
         cause = f"write {SECRET_MARK} and at least {SECRET_BYTES_MIN} random bytes in base64"
-        raise ChannelUnsound(setting="notice_webhook_secret", cause=cause)
+        raise ChannelMisconfigured(setting="notice_webhook_secret", cause=cause)
     return key
 
 
 def signature(secret: bytes, key: str, at: int, content: bytes) -> str:
-    """The signature of a body sent under an id at a second."""
+    """The signature of a body that is sent under an id (`key`) at a time (`at`, seconds since 1970).
+
+    HMAC-SHA-256 of ``id.timestamp.body``, in base64, with the version in front.
+    """
+    # The package standardwebhooks would replace these two lines and decode the body to sign it. Tests verify with it.
     signed = hmac.digest(secret, f"{key}.{at}.".encode() + content, sha256)
     return f"v1,{b64encode(signed).decode()}"
 
 
-def body(letter: Letter) -> bytes:
-    """What a receiver gets: the facts, and the words in the customer's language."""
-    ref = letter.delivery
-    told = {
+def body(message: OutgoingMessage) -> bytes:
+    """The JSON document that a receiver gets: facts for programs, and the text in the customer's language."""
+    ref = message.delivery
+    document = {
         "type": f"notice.{ref.milestone.value}",
-        "order": letter.order,
+        "order": message.order,
         "milestone": ref.milestone.value,
         "version": ref.version,
         "copy": ref.copy,
-        "attempt": letter.attempt,
-        "name": letter.name,
-        "token": letter.token,
-        "subject": letter.words.subject,
-        "text": letter.words.text,
-        "short": letter.words.short,
-        **letter.facts,
+        "attempt": message.attempt,
+        "name": message.name,
+        "token": message.token,
+        "subject": message.words.subject,
+        "text": message.words.text,
+        "short": message.words.short,
+        **message.facts,
     }
-    return msgspec.json.encode(told)
+    return msgspec.json.encode(document)
 
 
-def _verdict(status: int) -> Verdict:
+def _result(status: int) -> SendResult:
     if 200 <= status < 300:
-        return Verdict(outcome=Outcome.SENT, provider_id=str(status))
+        return SendResult(outcome=SendOutcome.SENT, provider_id=str(status))
     if status == GONE:
-        return Verdict(outcome=Outcome.REFUSED, cause="the receiver wants no more (410)")
-    passing = status in PASSING or status >= 500
-    return Verdict(outcome=Outcome.FAILED if passing else Outcome.REFUSED, cause=f"the receiver answered {status}")
+        return SendResult(outcome=SendOutcome.REFUSED, cause="the receiver no longer accepts webhooks (410)")
+    is_transient = status in TRANSIENT or status >= 500
+    return SendResult(
+        outcome=SendOutcome.FAILED if is_transient else SendOutcome.REFUSED, cause=f"the receiver answered {status}"
+    )

@@ -1,1 +1,1 @@
-"""What must not be readable by whoever reads the log: customers' data, pickup codes, and the keys to them."""
+"""Secrets: customers' data, pickup codes, and the keys that make them readable."""

@@ -1,59 +1,62 @@
-"""What can go wrong with secrets. Each docstring is the message and says what to do next.
+"""Errors about secrets. Each docstring is the message.
 
 SecretError
-+-- MasterKeyAbsent     no master key is set, and none may be made here
-+-- MasterKeyBroken     what is set is no key
-+-- MasterKeyDiffers    the customers' keys were wrapped by another one
-+-- SealBroken          a sealed value was changed, or belongs to somebody else
-+-- KeysAway            the table of keys cannot be used
-+-- KeyBackupBroken     a back-up of keys cannot be read
++-- MasterKeyMissing      no master key is set, and this installation must not make one
++-- MasterKeyLost         there are customers' keys, but not the master key that wrapped them
++-- MasterKeyInvalid      the master key is not 32 bytes in base64
++-- MasterKeyDiffers      the customers' keys were wrapped with another master key
++-- SealInvalid           a sealed value was changed, or was sealed for another customer
++-- KeyTableUnavailable   the table of keys cannot be used
++-- KeyBackupInvalid      a back-up of keys cannot be read
 """
 
-from typing import ClassVar
+from bopis.errors import CONFIGURATION, INVALID_INPUT, UNAVAILABLE, BopisError
 
 
-class SecretError(Exception):
-    """Something about secrets did not fit together."""
-
-    exit_code: ClassVar[int] = 1
-
-    def __init__(self, **facts: object) -> None:
-        self.facts = facts
-        super().__init__(" ".join((type(self).__doc__ or "").split()).format(**facts))
+class SecretError(BopisError):
+    """Secrets cannot be used as configured."""
 
 
-class MasterKeyAbsent(SecretError):
-    """No master key is at {path}. Copy the installation's key there, or name it by BOPIS_MASTER_KEY_FILE or
-    BOPIS_MASTER_KEY; without it customers' data stay sealed."""
+class MasterKeyMissing(SecretError):
+    """No master key at {path}. Copy the installation's key there, or set BOPIS_MASTER_KEY_FILE or BOPIS_MASTER_KEY;
+    without it customers' data stay sealed."""
 
-    exit_code = 78
+    exit_code = CONFIGURATION
 
 
-class MasterKeyBroken(SecretError):
-    """The master key from {place} is not 32 bytes in base64. Make one with `openssl rand -base64 32`."""
+class MasterKeyLost(SecretError):
+    """No master key at {path}, but {table} has keys of customers that were wrapped with it. Copy the key back from
+    where it is kept; a new one could not open their data, and was not made."""
 
-    exit_code = 78
+    exit_code = CONFIGURATION
+
+
+class MasterKeyInvalid(SecretError):
+    """The master key from {place} is not 32 bytes in base64. Copy the installation's key back from where it is
+    kept; only a new installation makes one, with `openssl rand -base64 32`."""
+
+    exit_code = CONFIGURATION
 
 
 class MasterKeyDiffers(SecretError):
-    """The keys in {table} were wrapped by another master key than the one from {place}. Set the key that this
-    installation began with; nothing was changed."""
+    """The keys in {table} were wrapped with another master key than the one from {place}. Set the key with which this
+    installation was created; nothing was changed."""
 
-    exit_code = 78
-
-
-class SealBroken(SecretError):
-    """A sealed value of customer {customer} does not open: it was changed, or sealed for somebody else. Look for
-    what wrote it; the value is not used."""
+    exit_code = CONFIGURATION
 
 
-class KeysAway(SecretError):
-    """The table of customers' keys does not answer ({cause}). Check keys_database, then try again."""
+class SealInvalid(SecretError):
+    """A sealed value of customer {customer} cannot be opened: it was changed, or sealed for another customer. Find the
+    program that wrote it; the value is not used."""
 
-    exit_code = 69
+
+class KeyTableUnavailable(SecretError):
+    """The table of customers' keys cannot be used ({cause}). Check keys_database, then try again."""
+
+    exit_code = UNAVAILABLE
 
 
-class KeyBackupBroken(SecretError):
-    """The back-up {path} cannot be read ({cause}). Take another one."""
+class KeyBackupInvalid(SecretError):
+    """The back-up {path} cannot be read ({cause}). Use another back-up."""
 
-    exit_code = 5
+    exit_code = INVALID_INPUT

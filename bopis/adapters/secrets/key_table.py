@@ -1,7 +1,7 @@
-"""One key per customer in a small table of its own, with short-lived back-ups of its own.
+"""The table of customers' keys, one per customer, and its short-lived back-ups.
 
-What is sealed stands in a log that is kept for ever; only here can it be undone. So this table is never copied
-with anything else, and erasing a customer also takes the key out of the back-ups.
+Sealed values stay in the log for ever; deleting a key here is the only way to make them unreadable. So this table is
+never copied together with other data, and erasing a customer also deletes the key from the back-ups.
 """
 
 import hmac
@@ -16,9 +16,9 @@ from typing import Any
 import msgspec
 from sqlalchemy import BigInteger, Column, LargeBinary, MetaData, String, Table, create_engine, event, select
 from sqlalchemy.engine import Connection, Engine, make_url
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, IntegrityError, NoSuchModuleError, SQLAlchemyError
 
-from bopis.adapters.secrets.errors import KeyBackupBroken, KeysAway, MasterKeyDiffers, SealBroken
+from bopis.adapters.secrets.errors import KeyBackupInvalid, KeyTableUnavailable, MasterKeyDiffers, SealInvalid
 from bopis.adapters.secrets.master import MasterKey, Purpose
 from bopis.adapters.secrets.sealing import new_key, unwrap, wrap
 from bopis.domain.values import DAY_MS, ID_LENGTH_MAX
@@ -26,7 +26,7 @@ from bopis.domain.values import DAY_MS, ID_LENGTH_MAX
 FILE_NAME = "keys.sqlite3"
 BACKUP_NAME = "keys-{at_ms}.json"
 LOOKUP_LENGTH = 64
-# Nothing deleted may stay readable in the file: freed pages are overwritten, and no second file keeps them.
+# A deleted key must not stay readable in a file: SQLite overwrites freed pages, and no write-ahead log keeps them.
 SQLITE_PRAGMAS = {"journal_mode": "TRUNCATE", "synchronous": "FULL", "secure_delete": "ON", "busy_timeout": 30_000}
 
 metadata = MetaData()
@@ -43,7 +43,7 @@ lookups = Table(
     Column("lookup", String(LOOKUP_LENGTH), primary_key=True),
     Column("customer", String(ID_LENGTH_MAX), nullable=False, index=True),
 )
-# Who was erased, as keyed hashes of their ids, so that a back-up from elsewhere does not bring them back.
+# Erased customers, as keyed hashes of their ids, so that restoring a back-up does not bring their keys back.
 erased = Table(
     "customer_erased",
     metadata,
@@ -53,14 +53,14 @@ erased = Table(
 
 
 class _Backup(msgspec.Struct):
-    """A back-up as it stands in a file: wrapped keys in base64, and the keyed hashes that find a customer."""
+    """Content of a back-up file: wrapped keys in base64 with their creation time, and look-ups."""
 
     keys: dict[str, tuple[str, int]]
     lookups: dict[str, str]
 
 
 class KeyTable:
-    """Keys of customers by their id, and customers by the keyed hash of how they are reached."""
+    """Keys by customer, and customers by the keyed hash of an address or phone number."""
 
     def __init__(self, url: str, master: MasterKey) -> None:
         self._engine = _connect(url)
@@ -69,14 +69,21 @@ class KeyTable:
         with self._using() as connection:
             metadata.create_all(connection)
 
+    def check(self) -> None:
+        """Raise `MasterKeyDiffers` when the keys were wrapped with another master key."""
+        with self._using() as connection:
+            row = connection.execute(select(keys.c.customer, keys.c.wrapped).limit(1)).first()
+        if row is not None:
+            self._unwrapped(row.customer, row.wrapped)
+
     def key_of(self, customer: str) -> bytes | None:
-        """The key of a customer; None when there is none, or no longer."""
+        """The key of a customer; None if there is none or it was erased. Raises `MasterKeyDiffers`."""
         with self._using() as connection:
             wrapped = connection.scalar(select(keys.c.wrapped).where(keys.c.customer == customer))
         return None if wrapped is None else self._unwrapped(customer, wrapped)
 
     def key_for(self, customer: str) -> bytes:
-        """The key of a customer, made if it is not there yet."""
+        """The key of a customer, created at the first call."""
         if (known := self.key_of(customer)) is not None:
             return known
         wrapped = wrap(self._wrapping_key, customer, new_key())
@@ -85,25 +92,25 @@ class KeyTable:
                 row = {"customer": customer, "wrapped": wrapped, "created_ms": int(time.time() * 1000)}
                 connection.execute(keys.insert().values(row))
         except IntegrityError:
-            pass  # Somebody else made it a moment ago; theirs is the key.
-        made = self.key_of(customer)
-        assert made is not None
-        return made
+            pass  # Another process created it at the same time: use that key.
+        created = self.key_of(customer)
+        assert created is not None
+        return created
 
-    def remember(self, customer: str, found_by: list[str]) -> None:
-        """Make a customer findable by keyed hashes; a hash leads to whoever used it last."""
+    def remember(self, customer: str, hashes: list[str]) -> None:
+        """Store the keyed hashes by which `find` returns a customer. A hash returns the customer stored last."""
         with self._using() as connection:
-            for lookup in found_by:
+            for lookup in hashes:
                 connection.execute(lookups.delete().where(lookups.c.lookup == lookup))
                 connection.execute(lookups.insert().values(lookup=lookup, customer=customer))
 
     def find(self, lookup: str) -> str | None:
-        """The customer that a keyed hash leads to."""
+        """The id of the customer stored under a keyed hash."""
         with self._using() as connection:
             return connection.scalar(select(lookups.c.customer).where(lookups.c.lookup == lookup))
 
     def erase(self, customer: str, backups: Path | None = None) -> bool:
-        """Delete a customer's key and what finds the customer, here and in the back-ups. True if there was one."""
+        """Delete a customer's key and look-ups, here and in the back-ups. Returns whether there was a key."""
         with self._using() as connection:
             found = connection.execute(keys.delete().where(keys.c.customer == customer)).rowcount > 0
             connection.execute(lookups.delete().where(lookups.c.customer == customer))
@@ -119,14 +126,16 @@ class KeyTable:
         return found
 
     def back_up(self, folder: Path, keep_days: int) -> Path:
-        """Write all keys, still wrapped, to a new file in a folder; older files than `keep_days` are deleted."""
+        """Write all keys, wrapped as they are, to a new file in a folder, and delete files older than `keep_days`."""
         now_ms = int(time.time() * 1000)
         with self._using() as connection:
-            held = {it.customer: (it.wrapped, it.created_ms) for it in connection.execute(select(keys))}
-            found = {it.lookup: it.customer for it in connection.execute(select(lookups))}
+            texts = {
+                row.customer: (b64encode(row.wrapped).decode(), row.created_ms)
+                for row in connection.execute(select(keys))
+            }
+            found = {row.lookup: row.customer for row in connection.execute(select(lookups))}
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         path = folder / BACKUP_NAME.format(at_ms=now_ms)
-        texts = {customer: (b64encode(wrapped).decode(), at_ms) for customer, (wrapped, at_ms) in held.items()}
         _write(path, _Backup(texts, found))
         for old in _backups(folder):
             if int(old.stem.removeprefix("keys-")) < now_ms - keep_days * DAY_MS:
@@ -134,9 +143,10 @@ class KeyTable:
         return path
 
     def restore(self, path: Path) -> int:
-        """Put keys of a back-up back where they are missing, but for those who were erased here since they were made.
+        """Restore keys of a back-up that are missing here, except keys of customers who were erased after the key was
+        created.
 
-        Answers how many. Raises `KeyBackupBroken`.
+        Returns how many keys were restored. Raises `KeyBackupInvalid`.
         """
         kept = _read(path)
         restored = 0
@@ -161,13 +171,13 @@ class KeyTable:
         self._engine.dispose()
 
     def _mark(self, customer: str) -> str:
-        """What an erased customer is remembered by."""
+        """The keyed hash under which an erased customer is recorded."""
         return hmac.digest(self._master.derive(Purpose.LOOKUP), f"erased/{customer}".encode(), sha256).hex()
 
     def _unwrapped(self, customer: str, wrapped: bytes) -> bytes:
         try:
             return unwrap(self._wrapping_key, customer, wrapped)
-        except SealBroken:
+        except SealInvalid:
             raise MasterKeyDiffers(table=self._engine.url.render_as_string(), place=self._master.place) from None
 
     @contextmanager
@@ -178,11 +188,33 @@ class KeyTable:
         except IntegrityError:
             raise
         except SQLAlchemyError as error:
-            raise KeysAway(cause=getattr(error, "orig", None) or error) from error
+            raise KeyTableUnavailable(cause=getattr(error, "orig", None) or error) from error
+
+
+def has_keys(url: str) -> bool:
+    """Whether a table of keys exists and has a key. Raises `KeyTableUnavailable`."""
+    try:
+        parsed = make_url(url)
+        parsed.get_dialect()
+    except (ArgumentError, NoSuchModuleError, ImportError) as error:
+        raise KeyTableUnavailable(cause=error) from error
+    if parsed.get_backend_name() == "sqlite" and not (parsed.database and Path(parsed.database).exists()):
+        return False
+    engine = _connect(url)
+    try:
+        with engine.connect() as connection:
+            if not engine.dialect.has_table(connection, keys.name):
+                return False
+            return connection.execute(select(keys.c.customer).limit(1)).first() is not None
+    except SQLAlchemyError as error:
+        raise KeyTableUnavailable(cause=getattr(error, "orig", None) or error) from error
+    finally:
+        engine.dispose()
 
 
 def _connect(url: str) -> Engine:
     parsed = make_url(url)
+    # SQLAlchemy's default driver is psycopg2, which is not among the dependencies.
     if parsed.drivername == "postgresql":
         parsed = parsed.set(drivername="postgresql+psycopg")
     if parsed.get_backend_name() == "sqlite" and parsed.database:
@@ -206,10 +238,11 @@ def _read(path: Path) -> _Backup:
     try:
         return msgspec.json.decode(path.read_bytes(), type=_Backup)
     except (OSError, msgspec.MsgspecError) as error:
-        raise KeyBackupBroken(path=path, cause=error) from error
+        raise KeyBackupInvalid(path=path, cause=error) from error
 
 
 def _write(path: Path, kept: _Backup | Mapping[str, Any]) -> None:
+    # The mode is set before the content: at no moment can other users read keys.
     part = path.with_suffix(".part")
     part.touch(mode=0o600)
     part.write_bytes(msgspec.json.encode(kept))

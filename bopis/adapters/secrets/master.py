@@ -1,7 +1,6 @@
-"""The master key: one secret of the installation, from which every other key follows.
+"""The master key: the one secret of an installation, from which every other key is derived.
 
-Each purpose has a key of its own (HKDF-SHA-256, RFC 5869), so that what one of them tells about itself says
-nothing about the others.
+Each purpose has its own key (HKDF-SHA-256, RFC 5869), so a leaked key of one purpose reveals nothing about the others.
 """
 
 import os
@@ -14,7 +13,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from msgspec import Struct
 
-from bopis.adapters.secrets.errors import MasterKeyAbsent, MasterKeyBroken
+from bopis.adapters.secrets.errors import MasterKeyInvalid, MasterKeyMissing
 
 KEY_BYTES = 32
 FILE_NAME = "master.key"
@@ -22,7 +21,7 @@ ENVIRONMENT = "BOPIS_MASTER_KEY"
 
 
 class Purpose(StrEnum):
-    """What a derived key is for; the names are part of the derivation and never change."""
+    """Purposes of derived keys. The values are input of the derivation: changing one changes its key."""
 
     WRAP = "bopis/wrap-customer-keys/1"
     LOOKUP = "bopis/customer-lookup/1"
@@ -31,7 +30,7 @@ class Purpose(StrEnum):
 
 
 class MasterKey(Struct, frozen=True):
-    """The secret and where it came from. Its text never shows the secret."""
+    """The secret of 32 bytes, and the setting or file that it came from. `repr` does not show the secret."""
 
     place: str
     secret: bytes
@@ -45,9 +44,9 @@ class MasterKey(Struct, frozen=True):
 
 
 def master_key(text: str, path: Path | None, data_dir: Path) -> MasterKey:
-    """The key from the environment, else from a file, else from ``master.key`` in the data directory.
+    """The key in `text` (from the environment), else in the file `path`, else in ``master.key`` in the data directory.
 
-    Raises `MasterKeyAbsent` when there is none, `MasterKeyBroken` when what is there is no key.
+    Raises `MasterKeyMissing` without any, `MasterKeyInvalid` for one that is not 32 bytes in base64.
     """
     if text:
         return _decoded(text, ENVIRONMENT)
@@ -55,11 +54,14 @@ def master_key(text: str, path: Path | None, data_dir: Path) -> MasterKey:
     try:
         return _decoded(file.read_text(), str(file))
     except (FileNotFoundError, NotADirectoryError):
-        raise MasterKeyAbsent(path=file) from None
+        raise MasterKeyMissing(path=file) from None
+    except (OSError, UnicodeDecodeError) as error:
+        cause = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise MasterKeyInvalid(place=f"{file} ({cause})") from None
 
 
 def make_master_key(data_dir: Path) -> MasterKey:
-    """Make the key file of a new installation, readable by its owner only; one that is there already stays."""
+    """Create the key file of a new installation, readable by its owner only; an existing file stays as it is."""
     file = data_dir / FILE_NAME
     data_dir.mkdir(parents=True, exist_ok=True)
     made = file.with_name(f"{FILE_NAME}.{os.getpid()}")
@@ -69,7 +71,7 @@ def make_master_key(data_dir: Path) -> MasterKey:
         sink.flush()
         os.fsync(sink.fileno())
     try:
-        # A link fails where a rename would replace: of two that start at once, one makes the key.
+        # Unlike a rename, a link fails if the file exists: when two processes start at once, both use one key.
         os.link(made, file)
     except FileExistsError:
         pass
@@ -82,7 +84,7 @@ def _decoded(text: str, place: str) -> MasterKey:
     try:
         secret = b64decode(text.strip(), validate=True)
     except (Base64Error, ValueError):
-        raise MasterKeyBroken(place=place) from None
+        raise MasterKeyInvalid(place=place) from None
     if len(secret) != KEY_BYTES:
-        raise MasterKeyBroken(place=place)
+        raise MasterKeyInvalid(place=place)
     return MasterKey(place, secret)

@@ -1,21 +1,23 @@
-"""All that is secret in one installation, put together from its settings."""
+"""The vault: sealing, look-ups and derived keys of one installation."""
 
 from collections.abc import Mapping
 from pathlib import Path
 
 from bopis.adapters.notices.folders import forget
 from bopis.adapters.secrets.codes import Lookups, PickupCodes
-from bopis.adapters.secrets.errors import MasterKeyAbsent
-from bopis.adapters.secrets.key_table import FILE_NAME, KeyTable
+from bopis.adapters.secrets.errors import MasterKeyLost, MasterKeyMissing, SecretError
+from bopis.adapters.secrets.key_table import FILE_NAME, KeyTable, has_keys
+from bopis.adapters.secrets.master import FILE_NAME as MASTER_FILE_NAME
 from bopis.adapters.secrets.master import MasterKey, Purpose, make_master_key, master_key
 from bopis.adapters.secrets.sealing import seal, unseal
 from bopis.settings import Settings
+from bopis.wire.characters import cleaned
 
 BACKUP_FOLDER = "key-backups"
 
 
 class Vault:
-    """Seals and opens customers' data, and derives what else needs the installation's key."""
+    """Implements `bopis.ports.Secrets`: the key table, and keys derived from the master key."""
 
     def __init__(self, master: MasterKey, keys: KeyTable, backups: Path) -> None:
         self.keys = keys
@@ -25,25 +27,27 @@ class Vault:
         self.number_key = master.derive(Purpose.ORDER_NUMBER)
 
     def seal(self, customer: str, fields: Mapping[str, str]) -> str:
-        """Named texts of a customer, sealed under the customer's key; the first call makes the key."""
+        """Named texts as one sealed value. The first call creates the customer's key."""
         return seal(self.keys.key_for(customer), customer, fields)
 
     def open(self, customer: str, sealed: str) -> dict[str, str] | None:
-        """The named texts again; None once the customer was erased. Raises `SealBroken`."""
+        """The named texts of a sealed value; None after the customer was erased. Raises `SealInvalid`."""
         key = self.keys.key_of(customer)
-        return None if key is None else unseal(key, customer, sealed)
+        fields = None if key is None else unseal(key, customer, sealed)
+        # Checked before they are sealed; earlier versions did not.
+        return None if fields is None else {name: cleaned(text) for name, text in fields.items()}
 
-    def remember(self, customer: str, found_by: list[str]) -> None:
-        """Make a customer findable by keyed hashes of how they are reached."""
-        self.keys.remember(customer, found_by)
+    def remember(self, customer: str, lookups: list[str]) -> None:
+        """Store the keyed hashes by which `find` returns a customer. A hash returns the customer stored last."""
+        self.keys.remember(customer, lookups)
 
     def find(self, lookup: str) -> str | None:
-        """The customer that a keyed hash leads to."""
+        """The id of the customer stored under a keyed hash."""
         return self.keys.find(lookup)
 
     def erase(self, customer: str) -> bool:
-        """Make everything sealed for a customer unreadable, everywhere and for ever. True if there was a key."""
-        # What the outbox holds was meant to leave; here it still can be taken back.
+        """Make every value sealed for a customer unreadable. Returns whether the customer had a key."""
+        # The outbox has copies in clear text; they never left this machine, so they can be deleted.
         forget(self.backups.parent, customer)
         return self.keys.erase(customer, self.backups)
 
@@ -52,14 +56,50 @@ class Vault:
 
 
 def open_vault(settings: Settings) -> Vault:
-    """The vault of an installation. The embedded one makes its master key on first use; raises `MasterKeyAbsent`
-    elsewhere, because two machines that each made one could not read each other's customers."""
+    """The vault of an installation.
+
+    With the embedded log, the first use creates the master key. With Apache Kafka it raises `MasterKeyMissing`,
+    because two machines that each created a key could not open each other's values. Raises `MasterKeyLost` or
+    `MasterKeyDiffers` when the customers' keys were wrapped with another master key.
+    """
     data_dir = settings.data_dir
     try:
         master = master_key(settings.master_key.get_secret_value(), settings.master_key_file, data_dir)
-    except MasterKeyAbsent:
+    except MasterKeyMissing:
         if not settings.embedded or settings.master_key_file is not None:
             raise
+        if has_keys(_keys_url(settings)):
+            raise MasterKeyLost(path=data_dir / MASTER_FILE_NAME, table=_keys_url(settings)) from None
         master = make_master_key(data_dir)
-    url = settings.keys_database or f"sqlite:///{data_dir / FILE_NAME}"
-    return Vault(master, KeyTable(url, master), data_dir / BACKUP_FOLDER)
+    keys = KeyTable(_keys_url(settings), master)
+    try:
+        keys.check()
+    except SecretError:
+        keys.close()
+        raise
+    return Vault(master, keys, data_dir / BACKUP_FOLDER)
+
+
+def check_master_key(settings: Settings) -> None:
+    """Raise an error of the master key when customers' keys could not be opened, or made: it is lost, missing, another
+    one, or none. Nothing is created."""
+    table = _keys_url(settings)
+    try:
+        master = master_key(settings.master_key.get_secret_value(), settings.master_key_file, settings.data_dir)
+    except MasterKeyMissing as error:
+        if has_keys(table):
+            raise MasterKeyLost(path=error.facts["path"], table=table) from None
+        if settings.master_key_file is not None:
+            raise  # a file that is named is not made
+        return  # the first order makes one
+    if not has_keys(table):
+        return
+    keys = KeyTable(table, master)
+    try:
+        keys.check()
+    finally:
+        keys.close()
+
+
+def _keys_url(settings: Settings) -> str:
+    return settings.keys_database or f"sqlite:///{settings.data_dir / FILE_NAME}"

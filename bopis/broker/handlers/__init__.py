@@ -1,1 +1,1 @@
-"""What the embedded log answers, one file per family of requests."""
+"""Handlers of requests, one file per family. Each takes the node, the decoded request and its header."""

@@ -1,6 +1,6 @@
-"""Fetch: a true long poll. Batches go out as they lie in the file; nothing is parsed.
+"""Fetch: a long poll. Batches are sent as they are stored; nothing in them is parsed.
 
-Fetch sessions are declined, as the protocol allows: every request names all its partitions.
+Fetch sessions (KIP-227) are declined, as the protocol allows: every request names all its partitions.
 """
 
 from __future__ import annotations
@@ -8,30 +8,42 @@ from __future__ import annotations
 import asyncio
 import logging
 import struct
+from typing import NamedTuple
 
-from bopis.broker.codes import Code
-from bopis.broker.connection import Exchange
+from bopis.broker.connection import PendingRequest
+from bopis.broker.error_codes import ErrorCode
 from bopis.broker.errors import Refused
-from bopis.broker.frames import Cursor, pack_text
-from bopis.broker.node import Node
-from bopis.broker.partition import Partition
-from bopis.broker.reading import Span
+from bopis.broker.frames import FieldReader, pack_text
+from bopis.broker.node import BrokerNode
+from bopis.broker.storage.cold_reads import ReadRange
+from bopis.broker.storage.partition import LogPartition
 
 log = logging.getLogger(__name__)
 
+# Replica id, max wait, min bytes, max bytes, isolation level.
 _HEAD = struct.Struct(">iiiib")
 _INT = struct.Struct(">i")
 _LONG = struct.Struct(">q")
 _SESSION = struct.Struct(">ii")
-_PLACED = struct.Struct(">ihqq")
-_TOPIC_BYTES_LEAST = 6
-_PARTITION_BYTES_LEAST = 16
-_PARTITION_BYTES_FLOOR = 65_536
+# Throttle time, error code, session id; since version 7.
+_RESPONSE_HEAD = struct.Struct(">ihi")
+# Partition, error code, high watermark, last stable offset.
+_PARTITION_HEAD = struct.Struct(">ihqq")
+# An array's shortest item: an empty name and an empty array; the fields of one partition.
+_TOPIC_BYTES_MIN = 6
+_PARTITION_BYTES_MIN = 16
+# Served however full the buffers of other clients are, so that a reader always makes progress.
+_RESPONSE_BYTES_MIN = 65_536
+_NO_SESSION = 0
+_NO_OFFSET = -1
+_NO_ABORTED_TRANSACTIONS = _INT.pack(0)
+_NULL_ARRAY = _INT.pack(-1)
+_NO_PREFERRED_REPLICA = _INT.pack(-1)
 _MS = 1_000
 
 
-class _Want:
-    """One partition of a request."""
+class _PartitionFetch:
+    """One partition of a request, and what was read for it."""
 
     __slots__ = ("bytes_max", "code", "leader_epoch", "number", "offset", "partition", "records", "topic")
 
@@ -41,79 +53,91 @@ class _Want:
         self.leader_epoch = -1
         self.offset = 0
         self.bytes_max = 0
-        self.partition: Partition | None = None
-        self.code = Code.NONE
+        self.partition: LogPartition | None = None
+        self.code = ErrorCode.NONE
         self.records: list[bytes] = []
 
     def check(self) -> None:
-        """What is to be said about this partition before any reading."""
+        """Discard what was read and find the error code, before reading again."""
         self.records = []
         partition = self.partition
-        if partition is None or partition.gone:
-            self.code = Code.UNKNOWN_TOPIC_OR_PARTITION
+        if partition is None or partition.deleted:
+            self.code = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
         elif self.leader_epoch > 0:
-            self.code = Code.UNKNOWN_LEADER_EPOCH
+            self.code = ErrorCode.UNKNOWN_LEADER_EPOCH
         elif not partition.log_start <= self.offset <= partition.end:
-            self.code = Code.OFFSET_OUT_OF_RANGE
+            self.code = ErrorCode.OFFSET_OUT_OF_RANGE
         else:
-            self.code = Code.NONE
+            self.code = ErrorCode.NONE
 
     @property
     def behind(self) -> bool:
-        return self.code == Code.NONE and self.partition is not None and self.offset < self.partition.end
+        """Whether there are records to read."""
+        return self.code == ErrorCode.NONE and self.partition is not None and self.offset < self.partition.end
 
 
-class FetchExchange:
-    """One fetch while it waits and reads."""
+class _MemoryRead(NamedTuple):
+    """The bytes that were read from memory, and whether an offset is only in the file."""
 
-    def __init__(self, node: Node, exchange: Exchange) -> None:
+    size: int
+    needs_file: bool
+
+
+class PendingFetch:
+    """One fetch while it waits and reads. Raises `MalformedFrame` for a body that cannot be decoded."""
+
+    def __init__(self, node: BrokerNode, request: PendingRequest) -> None:
         self._node = node
-        self._exchange = exchange
-        self._version = exchange.header.version
+        self._request = request
+        self._version = request.header.version
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._look_due = False
-        self._missing = 0
-        self._session_id = 0
+        self._missing_bytes = 0
+        self._session_id = _NO_SESSION
         self._session_epoch = -1
-        cursor = Cursor(exchange.body)
-        _, self._wait_ms, self._bytes_min, self._bytes_max, self._isolation = cursor.take(_HEAD)
+        fields = FieldReader(request.body)
+        _, self._wait_ms, self._bytes_min, self._bytes_max, self._isolation = fields.take(_HEAD)
         if self._version >= 7:
-            self._session_id, self._session_epoch = cursor.take(_SESSION)
-        self._wants = self._read_wants(cursor)
-        exchange.body = memoryview(b"")
+            self._session_id, self._session_epoch = fields.take(_SESSION)
+        self._parts = self._read_parts(fields)
+        # The request may wait for a minute; its bytes need not.
+        request.body = memoryview(b"")
 
-    def _read_wants(self, cursor: Cursor) -> list[_Want]:
-        wants: list[_Want] = []
-        for _ in range(cursor.count(_TOPIC_BYTES_LEAST)):
-            topic = cursor.text() or ""
-            for _ in range(cursor.count(_PARTITION_BYTES_LEAST)):
-                want = _Want(topic, cursor.take(_INT)[0])
+    def _read_parts(self, fields: FieldReader) -> list[_PartitionFetch]:
+        parts: list[_PartitionFetch] = []
+        for _ in range(fields.count(_TOPIC_BYTES_MIN)):
+            topic = fields.text() or ""
+            for _ in range(fields.count(_PARTITION_BYTES_MIN)):
+                part = _PartitionFetch(topic, fields.take(_INT)[0])
                 if self._version >= 9:
-                    (want.leader_epoch,) = cursor.take(_INT)
-                (want.offset,) = cursor.take(_LONG)
+                    (part.leader_epoch,) = fields.take(_INT)
+                (part.offset,) = fields.take(_LONG)
                 if self._version >= 5:
-                    cursor.take(_LONG)
-                (want.bytes_max,) = cursor.take(_INT)
-                want.partition = self._node.catalog.partition(topic, want.number)
-                wants.append(want)
-        return wants
+                    fields.take(_LONG)  # the log start offset of a follower
+                (part.bytes_max,) = fields.take(_INT)
+                part.partition = self._node.catalog.partition(topic, part.number)
+                parts.append(part)
+        return parts
 
     def start(self) -> None:
-        """Answer now if there is something to say, else wait for it."""
-        if self._session_id != 0 and self._session_epoch > 0:
-            self._answer_session(Code.FETCH_SESSION_ID_NOT_FOUND)
+        """Answer now if there is enough to read, else wait for it."""
+        if self._session_id != _NO_SESSION and self._session_epoch > 0:
+            # The client continues a session that this broker never opened; it starts again without one.
+            code = ErrorCode.FETCH_SESSION_ID_NOT_FOUND
+            self._request.answer([_RESPONSE_HEAD.pack(0, code, _NO_SESSION) + _INT.pack(0)])
             return
-        if self._wait_ms > 0 and self._wants:
+        if self._wait_ms > 0 and self._parts:
             wait = min(self._wait_ms, self._node.limits.fetch_wait_ms_max) / _MS
             self._timer = self._loop.call_later(wait, self._time_is_up)
-            self._exchange.on_lost = self._stop_waiting
+            self._request.on_lost = self._stop_waiting
         self._look()
 
     def arrived(self, size: int) -> None:
-        """A watched partition has grown, or changed altogether."""
-        self._missing = 0 if size < 0 else self._missing - size
-        if self._missing <= 0 and not self._look_due:
+        """A watched partition grew by `size` bytes, or changed altogether (negative)."""
+        self._missing_bytes = 0 if size < 0 else self._missing_bytes - size
+        if self._missing_bytes <= 0 and not self._look_due:
+            # In the next turn of the loop, so that all partitions of one commit are answered together.
             self._look_due = True
             self._loop.call_soon(self._look)
 
@@ -124,107 +148,106 @@ class FetchExchange:
 
     def _look(self) -> None:
         self._look_due = False
-        if self._exchange.answered:
+        if self._request.answered:
             return
-        found, cold = self._read_memory()
+        found = self._read_memory()
         waits = self._timer is not None
-        if cold:
+        has_error = any(part.code != ErrorCode.NONE for part in self._parts)
+        if found.needs_file:
             self._stop_waiting()
             task = self._loop.create_task(self._read_cold())
             task.add_done_callback(self._cold_read_done)
-        elif not waits or found >= self._bytes_min or any(want.code != Code.NONE for want in self._wants):
+        elif not waits or found.size >= self._bytes_min or has_error:
             self._stop_waiting()
             self._answer()
         else:
-            self._missing = self._bytes_min - found
-            for want in self._wants:
-                if want.partition is not None:
-                    want.partition.waiters.add(self)
+            self._missing_bytes = self._bytes_min - found.size
+            for part in self._parts:
+                if part.partition is not None:
+                    part.partition.waiters.add(self)
 
     def _room(self) -> int:
         limits = self._node.limits
-        room = max(_PARTITION_BYTES_FLOOR, min(limits.fetch_response_bytes_max, self._node.egress_room))
+        room = max(_RESPONSE_BYTES_MIN, min(limits.fetch_response_bytes_max, self._node.egress_room))
         return min(max(self._bytes_max, 0), room)
 
-    def _read_memory(self) -> tuple[int, bool]:
-        """Read what the tails hold; tells how much that was, and whether the file is needed too."""
-        room, found = self._room(), 0
-        for want in self._wants:
-            want.check()
-            if not want.behind or (found and room <= found):
+    def _read_memory(self) -> _MemoryRead:
+        """Read from the tails, up to the first partition whose offset is no longer in memory."""
+        room, size = self._room(), 0
+        for part in self._parts:
+            part.check()
+            if not part.behind or (size and room <= size):
                 continue
-            assert want.partition is not None
-            records = want.partition.tail.read(want.offset, min(want.bytes_max, room - found), not found)
+            assert part.partition is not None
+            records = part.partition.tail.read(part.offset, min(part.bytes_max, room - size), not size)
             if records is None:
-                return found, True
-            want.records = records
-            found += sum(map(len, records))
-        return found, False
+                return _MemoryRead(size, needs_file=True)
+            part.records = records
+            size += sum(map(len, records))
+        return _MemoryRead(size, needs_file=False)
 
     async def _read_cold(self) -> None:
-        room, found = self._room(), 0
-        for want in self._wants:
-            want.check()
-            if not want.behind or (found and room <= found):
+        room, size = self._room(), 0
+        for part in self._parts:
+            # Checked again, because time has passed since: the topic may be deleted, or its start moved.
+            part.check()
+            if not part.behind or (size and room <= size):
                 continue
-            assert want.partition is not None
-            bytes_max = min(want.bytes_max, room - found)
-            records = want.partition.tail.read(want.offset, bytes_max, not found)
+            assert part.partition is not None
+            bytes_max = min(part.bytes_max, room - size)
+            records = part.partition.tail.read(part.offset, bytes_max, not size)
             if records is None:
-                span = Span(want.partition.id, want.offset, want.partition.end, bytes_max, not found)
+                wanted = ReadRange(part.partition.id, part.offset, part.partition.end, bytes_max, not size)
                 try:
-                    records = await self._node.reader.read(span)
+                    records = await self._node.reader.read(wanted)
                 except Refused as refusal:
-                    want.code = refusal.code
+                    part.code = refusal.code
                     continue
-            want.records = records
-            found += sum(map(len, records))
+            part.records = records
+            size += sum(map(len, records))
         self._answer()
 
     def _cold_read_done(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and task.exception() is not None:
             log.error("fetch.failed", exc_info=task.exception())
-            self._exchange.abort()
+            self._request.abort()
 
     def _stop_waiting(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        for want in self._wants:
-            if want.partition is not None:
-                want.partition.waiters.discard(self)
-
-    def _answer_session(self, code: Code) -> None:
-        self._exchange.answer([struct.pack(">ihii", 0, code, 0, 0)])
+        for part in self._parts:
+            if part.partition is not None:
+                part.partition.waiters.discard(self)
 
     def _answer(self) -> None:
-        version = self._version
-        out = [struct.pack(">ihi", 0, Code.NONE, 0) if version >= 7 else _INT.pack(0)]
-        by_topic: dict[str, list[_Want]] = {}
-        for want in self._wants:
-            by_topic.setdefault(want.topic, []).append(want)
+        has_session_fields = self._version >= 7
+        out = [_RESPONSE_HEAD.pack(0, ErrorCode.NONE, _NO_SESSION) if has_session_fields else _INT.pack(0)]
+        by_topic: dict[str, list[_PartitionFetch]] = {}
+        for part in self._parts:
+            by_topic.setdefault(part.topic, []).append(part)
         out.append(_INT.pack(len(by_topic)))
-        for topic, wants in by_topic.items():
-            out.append(pack_text(topic) + _INT.pack(len(wants)))
-            for want in wants:
-                self._append_partition(out, want)
-        self._exchange.answer(out)
+        for topic, parts in by_topic.items():
+            out.append(pack_text(topic) + _INT.pack(len(parts)))
+            for part in parts:
+                self._append_partition(out, part)
+        self._request.answer(out)
 
-    def _append_partition(self, out: list[bytes], want: _Want) -> None:
-        sound = want.code == Code.NONE and want.partition is not None
-        end = want.partition.end if sound and want.partition is not None else -1
-        head = _PLACED.pack(want.number, want.code, end, end)
+    def _append_partition(self, out: list[bytes], part: _PartitionFetch) -> None:
+        partition = part.partition if part.code == ErrorCode.NONE else None
+        # Without transactions the last stable offset is the high watermark.
+        end = _NO_OFFSET if partition is None else partition.end
+        head = _PARTITION_HEAD.pack(part.number, part.code, end, end)
         if self._version >= 5:
-            head += _LONG.pack(want.partition.log_start if sound and want.partition is not None else -1)
-        # No transaction was ever aborted here.
-        head += _INT.pack(0 if self._isolation else -1)
+            head += _LONG.pack(_NO_OFFSET if partition is None else partition.log_start)
+        head += _NO_ABORTED_TRANSACTIONS if self._isolation else _NULL_ARRAY
         if self._version >= 11:
-            head += _INT.pack(-1)
-        out.append(head + _INT.pack(sum(map(len, want.records))))
-        out += want.records
-        want.records = []
+            head += _NO_PREFERRED_REPLICA
+        out.append(head + _INT.pack(sum(map(len, part.records))))
+        out += part.records
+        part.records = []
 
 
-def fetch(node: Node, exchange: Exchange) -> None:
-    """Read records, waiting for them if the client wants to."""
-    FetchExchange(node, exchange).start()
+def fetch(node: BrokerNode, request: PendingRequest) -> None:
+    """Read records, waiting for them as long as the client allows."""
+    PendingFetch(node, request).start()

@@ -1,4 +1,4 @@
-"""The positions of groups: committed, read, forgotten."""
+"""Committed offsets of groups: stored, read, deleted."""
 
 from __future__ import annotations
 
@@ -7,51 +7,50 @@ from typing import Any
 
 from kafka.protocol.consumer import OffsetCommitResponse, OffsetDeleteResponse, OffsetFetchResponse
 from kafka.protocol.consumer.metadata import ConsumerProtocolSubscription
+from kafka.structs import TopicPartition
 
-from bopis.broker.codes import Code
-from bopis.broker.coordinator import MemberKey
-from bopis.broker.errors import BrokerError, Refused
+from bopis.broker.error_codes import ErrorCode
+from bopis.broker.errors import BrokerError, Refused, error_fields
 from bopis.broker.frames import RequestHeader
-from bopis.broker.group import Group
-from bopis.broker.handlers.topics import outcome
-from bopis.broker.node import Node
-from bopis.broker.offsets import Committed
+from bopis.broker.groups.coordinator import MemberKey
+from bopis.broker.groups.membership import Group
+from bopis.broker.groups.offsets import CommittedOffset
+from bopis.broker.node import BrokerNode
 
 log = logging.getLogger(__name__)
 
-_METADATA_TOO_LARGE = 12
-_NONE = Committed(-1, -1, "")
+_NONE = CommittedOffset(-1, -1, "")
 
 
-async def offset_commit(node: Node, request: Any, header: RequestHeader) -> Any:
-    """Answers when the positions are on the disk."""
-    positions: list[tuple[str, int, Committed]] = []
-    codes: dict[tuple[str, int], int] = {}
+async def offset_commit(node: BrokerNode, request: Any, header: RequestHeader) -> Any:
+    """Commit offsets; the response follows when they are on the disk."""
+    commits: dict[TopicPartition, CommittedOffset] = {}
+    codes: dict[TopicPartition, ErrorCode] = {}
     for asked in request.topics or []:
         for part in asked.partitions or []:
-            place = (asked.name, part.partition_index)
+            place = TopicPartition(asked.name, part.partition_index)
             metadata = part.committed_metadata or ""
-            codes[place] = Code.NONE
+            codes[place] = ErrorCode.NONE
             if node.catalog.partition(*place) is None:
-                codes[place] = Code.UNKNOWN_TOPIC_OR_PARTITION
+                codes[place] = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
             elif len(metadata.encode()) > node.limits.offset_metadata_bytes_max:
-                codes[place] = _METADATA_TOO_LARGE
+                codes[place] = ErrorCode.OFFSET_METADATA_TOO_LARGE
             else:
-                committed = Committed(part.committed_offset, part.committed_leader_epoch, metadata)
-                positions.append((*place, committed))
+                commits[place] = CommittedOffset(part.committed_offset, part.committed_leader_epoch, metadata)
     error: BrokerError | None = None
     try:
         generation = request.generation_id_or_member_epoch
         key = MemberKey(request.group_id, request.member_id, request.group_instance_id, generation)
         node.groups.check_commit(key)
-        if positions:
-            await node.offsets.commit(request.group_id, positions)
+        if commits:
+            await node.offsets.commit(request.group_id, commits)
     except BrokerError as refusal:
         error = refusal
-    return OffsetCommitResponse(version=header.version, topics=_answers(request, codes, outcome(error)[0]))
+    return OffsetCommitResponse(version=header.version, topics=_committed(request, codes, error_fields(error).code))
 
 
-def _answers(request: Any, codes: dict[tuple[str, int], int], failed: Code) -> list[Any]:
+def _committed(request: Any, codes: dict[TopicPartition, ErrorCode], failed: ErrorCode) -> list[Any]:
+    """The results of a commit; `failed`, unless NONE, is that of every partition."""
     answer = OffsetCommitResponse.OffsetCommitResponseTopic
     return [
         answer(
@@ -59,7 +58,7 @@ def _answers(request: Any, codes: dict[tuple[str, int], int], failed: Code) -> l
             partitions=[
                 answer.OffsetCommitResponsePartition(
                     partition_index=part.partition_index,
-                    error_code=failed or codes[asked.name, part.partition_index],
+                    error_code=failed or codes[TopicPartition(asked.name, part.partition_index)],
                 )
                 for part in asked.partitions or []
             ],
@@ -68,30 +67,33 @@ def _answers(request: Any, codes: dict[tuple[str, int], int], failed: Code) -> l
     ]
 
 
-async def offset_fetch(node: Node, request: Any, header: RequestHeader) -> Any:
-    """The positions of a group: those that are asked for, or all."""
+async def offset_fetch(node: BrokerNode, request: Any, header: RequestHeader) -> Any:
+    """The committed offsets of a group: those that are asked for, or all (no topics)."""
     error: BrokerError | None = None
-    known: dict[tuple[str, int], Committed] = {}
+    committed: dict[TopicPartition, CommittedOffset] = {}
     try:
-        known = await node.offsets.fetch(request.group_id)
+        committed = await node.offsets.fetch(request.group_id)
     except BrokerError as refusal:
         error = refusal
-    code = outcome(error)[0]
+    code = error_fields(error).code
     wanted: dict[str, list[int]] = {}
     if request.topics is None:
-        for topic, number in known:
-            wanted.setdefault(topic, []).append(number)
+        for place in committed:
+            wanted.setdefault(place.topic, []).append(place.partition)
     else:
         wanted = {asked.name: list(asked.partition_indexes or []) for asked in request.topics}
     answer = OffsetFetchResponse.OffsetFetchResponseTopic
     topics = [
-        answer(name=topic, partitions=[_position(n, known.get((topic, n), _NONE), code) for n in numbers])
+        answer(
+            name=topic,
+            partitions=[_fetched(n, committed.get(TopicPartition(topic, n), _NONE), code) for n in numbers],
+        )
         for topic, numbers in wanted.items()
     ]
     return OffsetFetchResponse(version=header.version, topics=topics, error_code=code)
 
 
-def _position(number: int, committed: Committed, code: Code) -> Any:
+def _fetched(number: int, committed: CommittedOffset, code: ErrorCode) -> Any:
     return OffsetFetchResponse.OffsetFetchResponseTopic.OffsetFetchResponsePartition(
         partition_index=number,
         committed_offset=committed.offset,
@@ -101,25 +103,25 @@ def _position(number: int, committed: Committed, code: Code) -> Any:
     )
 
 
-async def offset_delete(node: Node, request: Any, header: RequestHeader) -> Any:
-    """Forget positions in topics that no member of the group reads."""
+async def offset_delete(node: BrokerNode, request: Any, header: RequestHeader) -> Any:
+    """Delete the committed offsets of topics to which no member of the group is subscribed."""
     name = request.group_id
     group = node.groups.groups.get(name)
     if group is None and name not in node.offsets.groups:
-        return OffsetDeleteResponse(version=header.version, error_code=Code.GROUP_ID_NOT_FOUND, topics=[])
+        return OffsetDeleteResponse(version=header.version, error_code=ErrorCode.GROUP_ID_NOT_FOUND, topics=[])
     try:
         subscribed = set() if group is None else _subscribed(group)
     except Refused as refusal:
         return OffsetDeleteResponse(version=header.version, error_code=refusal.code, topics=[])
-    gone = [
-        (asked.name, part.partition_index)
+    deleted = [
+        TopicPartition(asked.name, part.partition_index)
         for asked in request.topics or []
         for part in asked.partitions or []
         if asked.name not in subscribed
     ]
     error: BrokerError | None = None
     try:
-        await node.offsets.delete(name, gone)
+        await node.offsets.delete(name, deleted)
     except BrokerError as refusal:
         error = refusal
     answer = OffsetDeleteResponse.OffsetDeleteResponseTopic
@@ -129,14 +131,14 @@ async def offset_delete(node: Node, request: Any, header: RequestHeader) -> Any:
             partitions=[
                 answer.OffsetDeleteResponsePartition(
                     partition_index=part.partition_index,
-                    error_code=Code.GROUP_SUBSCRIBED_TO_TOPIC if asked.name in subscribed else Code.NONE,
+                    error_code=ErrorCode.GROUP_SUBSCRIBED_TO_TOPIC if asked.name in subscribed else ErrorCode.NONE,
                 )
                 for part in asked.partitions or []
             ],
         )
         for asked in request.topics or []
     ]
-    return OffsetDeleteResponse(version=header.version, error_code=outcome(error)[0], topics=topics)
+    return OffsetDeleteResponse(version=header.version, error_code=error_fields(error).code, topics=topics)
 
 
 def _subscribed(group: Group) -> set[str]:
@@ -145,7 +147,7 @@ def _subscribed(group: Group) -> set[str]:
         try:
             topics.update(ConsumerProtocolSubscription.decode(member.metadata(group.protocol)).topics)
         except Exception as error:
-            # Another protocol than the consumers': nothing is known, so everything is protected.
+            # Not the consumer protocol, so the subscription is unknown: every topic counts as subscribed.
             log.info("group.metadata_unreadable", extra={"group": group.name})
-            raise Refused(Code.NON_EMPTY_GROUP) from error
+            raise Refused(ErrorCode.NON_EMPTY_GROUP) from error
     return topics

@@ -1,4 +1,4 @@
-"""Producers: who they are, and what a partition knows of them."""
+"""Producers: their ids and epochs, and the state that a partition keeps of each."""
 
 from __future__ import annotations
 
@@ -7,41 +7,41 @@ from typing import Any
 from kafka.protocol.admin import DescribeProducersResponse
 from kafka.protocol.producer import InitProducerIdResponse
 
-from bopis.broker.codes import Code
-from bopis.broker.errors import BrokerError, Refused
+from bopis.broker.error_codes import ErrorCode
+from bopis.broker.errors import BrokerError, Refused, error_fields
 from bopis.broker.frames import RequestHeader
-from bopis.broker.handlers.topics import outcome
-from bopis.broker.node import Node
-from bopis.broker.producers import unpack_state
+from bopis.broker.node import BrokerNode
+from bopis.broker.storage.producer_state import unpack_state
 
 _NAME_BYTES_MAX = 512
+_NO_COORDINATOR_EPOCH, _NO_TRANSACTION = 0, -1
 _SELECT = "SELECT producer_id, epoch, updated_ms, batches FROM producer WHERE partition_id = ? ORDER BY producer_id"
 
 
-async def init_producer_id(node: Node, request: Any, header: RequestHeader) -> Any:
-    """An identity: fresh without a name, the same with a higher epoch under a name."""
+async def init_producer_id(node: BrokerNode, request: Any, header: RequestHeader) -> Any:
+    """A producer id: a new one without a transactional id; under one the same id with a higher epoch each time."""
     name = request.transactional_id
     try:
         if name is None:
             identity = await node.producer_ids.fresh()
         elif not name or len(name.encode()) > _NAME_BYTES_MAX:
-            raise Refused(Code.INVALID_REQUEST, f"A writer's name has 1 to {_NAME_BYTES_MAX} bytes.")
+            raise Refused(ErrorCode.INVALID_REQUEST, f"A writer's name has 1 to {_NAME_BYTES_MAX} bytes.")
         else:
             identity = await node.producer_ids.named(name)
     except BrokerError as error:
         return InitProducerIdResponse(
-            version=header.version, error_code=outcome(error)[0], producer_id=-1, producer_epoch=-1
+            version=header.version, error_code=error_fields(error).code, producer_id=-1, producer_epoch=-1
         )
     return InitProducerIdResponse(
         version=header.version,
-        error_code=Code.NONE,
+        error_code=ErrorCode.NONE,
         producer_id=identity.producer_id,
         producer_epoch=identity.epoch,
     )
 
 
-async def describe_producers(node: Node, request: Any, header: RequestHeader) -> Any:
-    """Which producers a partition remembers."""
+async def describe_producers(node: BrokerNode, request: Any, header: RequestHeader) -> Any:
+    """The producers that partitions have state of."""
     topics = []
     for asked in request.topics or []:
         rows = [await _partition(node, asked.name, number) for number in asked.partition_indexes or []]
@@ -49,16 +49,16 @@ async def describe_producers(node: Node, request: Any, header: RequestHeader) ->
     return DescribeProducersResponse(version=header.version, topics=topics)
 
 
-async def _partition(node: Node, topic: str, number: int) -> Any:
+async def _partition(node: BrokerNode, topic: str, number: int) -> Any:
     answer = DescribeProducersResponse.TopicResponse.PartitionResponse
     partition = node.catalog.partition(topic, number)
     try:
         if partition is None:
-            raise Refused(Code.UNKNOWN_TOPIC_OR_PARTITION)
-        identity = partition.id
-        rows = await node.reader.run(lambda connection: connection.execute(_SELECT, (identity,)).fetchall())
+            raise Refused(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
+        partition_id = partition.id
+        rows = await node.reader.run(lambda connection: connection.execute(_SELECT, (partition_id,)).fetchall())
     except BrokerError as error:
-        code, message = outcome(error)
+        code, message = error_fields(error)
         return answer(partition_index=number, error_code=code, error_message=message, active_producers=[])
     producers = [
         answer.ProducerState(
@@ -66,9 +66,9 @@ async def _partition(node: Node, topic: str, number: int) -> Any:
             producer_epoch=epoch,
             last_sequence=unpack_state(epoch, packed).batches[-1].last_sequence,
             last_timestamp=updated_ms,
-            coordinator_epoch=0,
-            current_txn_start_offset=-1,
+            coordinator_epoch=_NO_COORDINATOR_EPOCH,
+            current_txn_start_offset=_NO_TRANSACTION,
         )
         for producer_id, epoch, updated_ms, packed in rows
     ]
-    return answer(partition_index=number, error_code=Code.NONE, error_message=None, active_producers=producers)
+    return answer(partition_index=number, error_code=ErrorCode.NONE, error_message=None, active_producers=producers)

@@ -1,1 +1,1 @@
-"""A store's opening times as plain numbers: open minutes, store days, closings, cut-offs."""
+"""Store calendars as plain numbers: open minutes, store days, closings, cut-offs, pickup windows."""

@@ -1,16 +1,17 @@
-"""When a store is open, over a stretch of time, in the store's own days.
+"""Open intervals of a store over a period, in the store's own days.
 
-Nothing here knows a time zone: whoever made the calendar turned wall clocks into instants, so a day is as long
-as it is (23 or 25 hours when clocks change), and the server's own zone can never leak in.
+Nothing here knows a time zone: the adapter that makes a calendar converts wall-clock times to instants. A day has its
+real length (23 or 25 hours when clocks change), and the server's own zone cannot leak in.
 """
 
 from bisect import bisect_left, bisect_right
 
 from msgspec import Struct
 
-from bopis.domain.values import DAY_MS, MINUTE_MS
+from bopis.domain.values import DAY_MS, HOUR_MS, MINUTE_MS
 
 Interval = tuple[int, int]
+NIGHT_MS = 6 * HOUR_MS  # opening times that end this soon after midnight belong to the day on which they began
 
 
 class Calendar(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -26,12 +27,12 @@ class Calendar(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def from_ms(self) -> int:
-        """The first instant that the calendar knows of."""
+        """First instant that the calendar covers."""
         return self.days[0]
 
     @property
     def until_ms(self) -> int:
-        """The first instant that the calendar does not know of any more."""
+        """First instant after the period that the calendar covers."""
         return self.days[-1]
 
 
@@ -42,7 +43,7 @@ def is_open(calendar: Calendar, at_ms: int) -> bool:
 
 
 def next_opening(calendar: Calendar, at_ms: int) -> int | None:
-    """The first open instant at or after ``at_ms``: that instant itself when the store is open; None beyond."""
+    """First open instant at or after ``at_ms``; None when the calendar ends before."""
     if is_open(calendar, at_ms):
         return at_ms
     index = bisect_left(calendar.opens, (at_ms, 0))
@@ -65,9 +66,9 @@ def open_minutes_between(calendar: Calendar, from_ms: int, to_ms: int) -> int:
 
 
 def add_open_ms(calendar: Calendar, at_ms: int, open_ms: int) -> int | None:
-    """The instant by which so many open milliseconds have passed; None when the calendar ends before.
+    """Instant by which a number of open milliseconds has passed; None when the calendar ends before.
 
-    Nothing to add gives the next open instant: work that is done while the store is closed is ready when it opens.
+    Adding 0 gives the next open instant: work finished while the store is closed is ready when it opens.
     """
     begins = next_opening(calendar, at_ms)
     if begins is None:
@@ -82,12 +83,12 @@ def add_open_ms(calendar: Calendar, at_ms: int, open_ms: int) -> int | None:
 
 
 def add_open_minutes(calendar: Calendar, at_ms: int, minutes: int) -> int | None:
-    """The instant by which so many open minutes have passed; None when the calendar ends before."""
+    """Instant by which a number of open minutes has passed; None when the calendar ends before."""
     return add_open_ms(calendar, at_ms, minutes * MINUTE_MS)
 
 
 def store_day(calendar: Calendar, at_ms: int) -> int | None:
-    """The index of the store's own day that an instant lies in; None outside of the calendar."""
+    """Index of the store day that an instant lies in; None outside of the calendar."""
     if not calendar.from_ms <= at_ms < calendar.until_ms:
         return None
     return bisect_right(calendar.days, at_ms) - 1
@@ -104,15 +105,35 @@ def opening_of_day(calendar: Calendar, day: int) -> int | None:
     return begins if begins is not None and begins < calendar.days[day + 1] else None
 
 
-def closings(calendar: Calendar) -> tuple[int, ...]:
-    """When the store closes, once per store day on which it opens: the end of the day's last open interval.
+def opening_times(calendar: Calendar, day: int) -> tuple[Interval, ...]:
+    """Opening times of a store day as a person names them; empty when it is closed all day.
 
-    A night that runs past midnight belongs to the day it began on. A store that never closes ends its day at
-    midnight, or its days could not be counted.
+    The hours after midnight of an evening belong to that evening. Longer times are divided at midnight, so that a day
+    that is open all day has the one interval from its midnight to the next.
+    """
+    begins, ends = calendar.days[day], calendar.days[day + 1]
+    found = []
+    for opens, closes in calendar.opens:
+        if closes <= begins or opens >= ends:
+            continue
+        before = calendar.days[day - 1] if day else opens
+        if before < opens < begins and closes <= begins + NIGHT_MS:
+            continue  # the night of the day before
+        own_night = begins < opens and ends < closes <= ends + NIGHT_MS
+        found.append((max(opens, begins), closes if own_night else min(closes, ends)))
+    return tuple(found)
+
+
+def closings(calendar: Calendar) -> tuple[int, ...]:
+    """Closings of the store, one per store day with opening hours: the end of the day's last open interval.
+
+    An interval past midnight belongs to the day on which it began. A store that never closes ends its days at midnight,
+    because its days could not be counted otherwise.
     """
     by_day: dict[int, int] = {}
     for begins, ends in calendar.opens:
         first = bisect_right(calendar.days, begins) - 1
+        # Less than a day: the interval closes the day on which it began.
         if ends - begins < DAY_MS:
             by_day[first] = ends
             continue
@@ -123,7 +144,7 @@ def closings(calendar: Calendar) -> tuple[int, ...]:
 
 
 def closings_after(calendar: Calendar, at_ms: int, count: int) -> tuple[int, ...]:
-    """The next closings after an instant, one per store day, at most so many."""
+    """The next ``count`` closings after an instant, one per store day; fewer when the calendar ends."""
     every = closings(calendar)
     first = bisect_right(every, at_ms)
     return every[first : first + count]

@@ -1,10 +1,10 @@
-"""What may be promised, term by term, and which rule withheld what."""
+"""Available to promise, term by term, with the rules that withhold units."""
 
 from collections.abc import Iterable
 from typing import cast
 
 from bopis.domain.inventory.movements import RATE_WINDOW_MS, sold_per_week
-from bopis.domain.inventory.rows import Device, Incoming, Level, Rows, Rule, Store, Terms, device_key
+from bopis.domain.inventory.rows import Device, Incoming, Level, StockRows, StockRule, Store, Terms, device_key
 from bopis.domain.values import MINUTE_MS
 
 DEFAULT_RULE = "default"
@@ -12,10 +12,10 @@ STORE_RULE = "store"
 
 
 def terms(level: Level, sku: str, store: Store, heard_ms: int | None, at_ms: int) -> Terms:
-    """Available to promise of one SKU at an instant, with each of its terms.
+    """Terms of available to promise of one SKU at an instant.
 
-    ``heard_ms`` is the time up to which the store's devices have reported, None if it has none. Of the rules
-    the most specific one that says something about a term wins: SKU, then category, then store.
+    ``heard_ms`` is the newest time that the store's devices reported about, None if it has none. For each term the most
+    specific rule that sets it applies: SKU, then category, then store.
     """
     safety_stock, safety_rule = _ruled(store, level, sku, "safety_stock")
     walk_in, walk_in_rule = _ruled(store, level, sku, "walk_in_reserve")
@@ -32,26 +32,26 @@ def terms(level: Level, sku: str, store: Store, heard_ms: int | None, at_ms: int
 
 
 def available_on(found: Terms, incoming: Iterable[Incoming], on_ms: int, now_ms: int) -> int:
-    """Units that may be promised for a later instant: what is free now, and what is expected between now and then.
+    """Units that may be promised for a later instant: max(0, on hand - held - in doubt - withheld + incoming by then).
 
-    What is short on the books is refilled first. What is overdue counts for no instant: nobody knows when it comes.
+    Incoming units refill negative stock first. Overdue units count for no instant, as their arrival is unknown.
     """
     coming = sum(it.quantity for it in incoming if now_ms < it.at_ms <= on_ms)
     return max(0, found.on_hand - found.held - found.in_doubt - found.withheld + coming)
 
 
 def withheld(store: Store, level: Level, sku: str) -> int:
-    """Units of a SKU that the rules withhold, staleness left aside."""
+    """Units of a SKU that rules withhold, without staleness."""
     if not store.rules:
         return 0
     return _ruled(store, level, sku, "safety_stock")[0] + _ruled(store, level, sku, "walk_in_reserve")[0]
 
 
 def staleness(level: Level, store: Store, heard_ms: int | None, at_ms: int) -> int:
-    """Units withheld because the store was not heard from: its selling rate times the time beyond grace.
+    """Units withheld for staleness: selling rate x time since the last report beyond the grace time.
 
-    Rounded up, so that the first unit is withheld as soon as the grace time is over for a SKU that sells.
-    A store that never had a device is not stale: it has nothing to be silent.
+    Rounded up, so that a SKU that sells loses its first unit as soon as the grace time is over. A store without devices
+    is never stale.
     """
     if heard_ms is None:
         return 0
@@ -61,14 +61,14 @@ def staleness(level: Level, store: Store, heard_ms: int | None, at_ms: int) -> i
     return -(-sold_per_week(level, heard_ms) * overdue_ms // RATE_WINDOW_MS)
 
 
-def heard_ms(rows: Rows, store_code: str, store: Store) -> int | None:
-    """The newest instant that any device of the store has reported about, None if it has no device."""
-    heard = [cast(Device, rows.get(device_key(store_code, source))).heard_ms for source in store.devices]
-    return max(heard, default=None)
+def heard_ms(rows: StockRows, store_code: str, store: Store) -> int | None:
+    """Newest time that any device of the store has reported about; None if it has no device."""
+    reported = [cast(Device, rows.get(device_key(store_code, source))).heard_ms for source in store.devices]
+    return max(reported, default=None)
 
 
 def rule_name(sku: str | None, category: str | None) -> str:
-    """The name of a rule by what it is about."""
+    """Name of a rule by its scope."""
     if sku is not None:
         return f"sku:{sku}"
     return STORE_RULE if category is None else f"category:{category}"
@@ -77,11 +77,12 @@ def rule_name(sku: str | None, category: str | None) -> str:
 def _ruled(store: Store, level: Level, sku: str, term: str) -> tuple[int, str]:
     if not store.rules:
         return 0, DEFAULT_RULE
+    # Most specific first; each term is decided on its own.
     names = [f"sku:{sku}", STORE_RULE]
     if level.category:
         names.insert(1, f"category:{level.category}")
     for name in names:
-        rule: Rule | None = store.rules.get(name)
+        rule: StockRule | None = store.rules.get(name)
         units = getattr(rule, term) if rule else None
         if units is not None:
             return units, name

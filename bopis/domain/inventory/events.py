@@ -1,14 +1,15 @@
-"""What the inventory concludes, in the past tense. Reports are not copied: the log is their record."""
+"""Events of the inventory, in the past tense. Reports are not copied into events: the log is their record."""
 
 from enum import StrEnum
+from typing import NamedTuple
 
 from msgspec import Struct
 
-from bopis.domain.inventory.messages import OrderLine, StockLine
+from bopis.domain.inventory.messages import MisplacedRow, OrderLine, SplitLine, StockLine
 from bopis.domain.inventory.rows import Terms
 
 
-class Refusal(StrEnum):
+class StockRefusal(StrEnum):
     """Why a command was refused, in the order in which it is checked."""
 
     PICKUP_OFF = "pickup_off"
@@ -31,7 +32,7 @@ class HoldEnd(StrEnum):
 
 
 class Shortage(Struct, frozen=True, kw_only=True):
-    """Why a SKU could not be promised: what was wanted and each term of what could be."""
+    """A SKU that could not be promised: units wanted, and the terms of what could be."""
 
     sku: str
     wanted: int
@@ -39,7 +40,7 @@ class Shortage(Struct, frozen=True, kw_only=True):
 
 
 class ShortfallHit(Struct, frozen=True, kw_only=True):
-    """Units that one line of a hold lost."""
+    """Units that one line of a hold lost to a shortfall."""
 
     hold: str
     order: str
@@ -48,12 +49,16 @@ class ShortfallHit(Struct, frozen=True, kw_only=True):
 
 
 class Discrepancy(Struct, frozen=True, kw_only=True):
+    """Units of a SKU shipped and received, where they differ."""
+
     sku: str
     shipped: int
     received: int
 
 
 class StockReserved(Struct, frozen=True, kw_only=True):
+    """All lines of a reservation are held until the deadline."""
+
     hold: str
     order: str
     lines: tuple[OrderLine, ...]
@@ -61,9 +66,11 @@ class StockReserved(Struct, frozen=True, kw_only=True):
 
 
 class ReservationRefused(Struct, frozen=True, kw_only=True):
+    """A reservation was refused as a whole."""
+
     hold: str
     order: str
-    reason: Refusal
+    reason: StockRefusal
     shortages: tuple[Shortage, ...] = ()
 
 
@@ -78,22 +85,32 @@ class HoldChanged(Struct, frozen=True, kw_only=True):
 
 
 class HoldExtended(Struct, frozen=True, kw_only=True):
+    """A hold has a later deadline."""
+
     hold: str
     order: str
     hold_until_ms: int
 
 
+class HoldSplit(Struct, frozen=True, kw_only=True):
+    """Units of lines of a hold became lines of their own, with what the hold still covered of them."""
+
+    hold: str
+    order: str
+    lines: tuple[SplitLine, ...]
+
+
 class HoldCommandRefused(Struct, frozen=True, kw_only=True):
-    """A message about a hold did not fit it. ``order`` is empty where the hold is not known."""
+    """A message did not fit its hold. ``order`` is empty when the hold is unknown."""
 
     hold: str
     order: str = ""
     command: str
-    reason: Refusal
+    reason: StockRefusal
 
 
 class ShortfallFound(Struct, frozen=True, kw_only=True):
-    """More units were held than the books now have; the holds that lost units are named."""
+    """More units were held than are on hand; ``hits`` are the hold lines that lost them."""
 
     sku: str
     missing: int
@@ -103,7 +120,7 @@ class ShortfallFound(Struct, frozen=True, kw_only=True):
 
 
 class ShortPickFound(Struct, frozen=True, kw_only=True):
-    """Units of a hold were not on the shelf; they are in doubt until a count settles them."""
+    """Units of a hold were missing on the shelf; they are in doubt until a count settles them."""
 
     hold: str
     order: str
@@ -113,7 +130,7 @@ class ShortPickFound(Struct, frozen=True, kw_only=True):
 
 
 class DoubtSettled(Struct, frozen=True, kw_only=True):
-    """A count told what became of units that a pick of this hold had not found."""
+    """A count settled the units that a pick of this hold had reported missing."""
 
     sku: str
     hold: str
@@ -122,7 +139,7 @@ class DoubtSettled(Struct, frozen=True, kw_only=True):
 
 
 class GapFound(Struct, frozen=True, kw_only=True):
-    """Sequences ``first`` to ``last`` of a device have not arrived although later ones have."""
+    """Sequences ``first`` to ``last`` of a device are missing although a later one has arrived."""
 
     device: str
     first: int
@@ -130,12 +147,14 @@ class GapFound(Struct, frozen=True, kw_only=True):
 
 
 class GapFilled(Struct, frozen=True, kw_only=True):
+    """A missing sequence of a device has arrived."""
+
     device: str
     sequence: int
 
 
 class GapClosed(Struct, frozen=True, kw_only=True):
-    """A count settled what the missing messages could have moved."""
+    """A count covered everything that the missing messages could have changed."""
 
     device: str
     first: int
@@ -143,41 +162,47 @@ class GapClosed(Struct, frozen=True, kw_only=True):
 
 
 class CountRefused(Struct, frozen=True, kw_only=True):
-    """A count lies too far back among later movements to be placed; the SKU must be counted again."""
+    """A count is too old to be placed among later movements; the SKU must be counted again."""
 
     sku: str
     counted: int
-    reason: Refusal
+    reason: StockRefusal
     newest_forgotten_ms: int
 
 
 class TransferDispatched(Struct, frozen=True, kw_only=True):
+    """Goods left this store for another one."""
+
     transfer: str
     to_store: str
     lines: tuple[StockLine, ...]
 
 
 class TransferDiscrepancyFound(Struct, frozen=True, kw_only=True):
+    """A transfer brought other units than were shipped."""
+
     transfer: str
     from_store: str
     lines: tuple[Discrepancy, ...]
 
 
 class ReceiptDifference(Struct, frozen=True, kw_only=True):
+    """Units of a SKU expected and received, where they differ."""
+
     sku: str
     expected: int
     received: int
 
 
 class ReceiptDiscrepancyFound(Struct, frozen=True, kw_only=True):
-    """A receipt brought less or more than was expected under its document; the rest is expected no longer."""
+    """A receipt brought less or more than expected under its document; the rest is no longer expected."""
 
     document: str
     lines: tuple[ReceiptDifference, ...]
 
 
 class ReceiptOverdue(Struct, frozen=True, kw_only=True):
-    """Goods were expected by now and have not been received: they count for no promise until a new date is said."""
+    """Expected goods have not arrived in time; they count for no promise until a new date is announced."""
 
     document: str
     expected_ms: int
@@ -185,14 +210,14 @@ class ReceiptOverdue(Struct, frozen=True, kw_only=True):
 
 
 class ExpectationRefused(Struct, frozen=True, kw_only=True):
-    """A withdrawal names a document under which nothing is expected."""
+    """A withdrawal named a document under which nothing is expected."""
 
     document: str
-    reason: Refusal
+    reason: StockRefusal
 
 
 class ThresholdCrossed(Struct, frozen=True, kw_only=True):
-    """A SKU went out of pickup stock, or came back into it; ``available`` leaves staleness aside."""
+    """A SKU went out of pickup stock, or came back into it; ``available`` disregards staleness."""
 
     sku: str
     in_pickup_stock: bool
@@ -200,26 +225,41 @@ class ThresholdCrossed(Struct, frozen=True, kw_only=True):
 
 
 class StockRuleSet(Struct, frozen=True, kw_only=True):
+    """A stock rule was set, or removed when both terms are null."""
+
     rule: str
     safety_stock: int | None
     walk_in_reserve: int | None
 
 
 class StorePolicySet(Struct, frozen=True, kw_only=True):
+    """The store's policy after a change."""
+
     pickup: bool
     staleness_grace_minutes: int
+    finishes_open: bool = False
 
 
-Event = (
+class MisplacedRowsDropped(Struct, frozen=True, kw_only=True):
+    """Rows of a store were dropped from a partition that it does not belong in, with the on hand that they had."""
+
+    store: str
+    rows: tuple[MisplacedRow, ...]
+
+
+HoldEvent = (
     StockReserved
     | ReservationRefused
     | HoldChanged
     | HoldExtended
+    | HoldSplit
     | HoldCommandRefused
     | ShortfallFound
     | ShortPickFound
     | DoubtSettled
-    | GapFound
+)
+BooksEvent = (
+    GapFound
     | GapFilled
     | GapClosed
     | CountRefused
@@ -231,4 +271,13 @@ Event = (
     | ThresholdCrossed
     | StockRuleSet
     | StorePolicySet
+    | MisplacedRowsDropped
 )
+Event = HoldEvent | BooksEvent
+
+
+class StoreEvent(NamedTuple):
+    """An event, and the store that it is about."""
+
+    store: str
+    event: Event

@@ -1,10 +1,11 @@
-"""What can be said about stock: reports (facts that may not be refused) and commands (which may)."""
+"""Messages about stock: reports, which are facts and may not be refused, and commands, which may."""
 
 from enum import StrEnum
 from typing import Annotated
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from bopis.domain.inventory.articles import CatalogueChanged
 from bopis.domain.values import (
     LINES_MAX,
     AmountCents,
@@ -20,19 +21,22 @@ from bopis.domain.values import (
     Units,
 )
 
+ROW_KEY_LENGTH_MAX = 500
+MISPLACED_ROWS_MAX = 300
+
 ConclusionNumber = Annotated[int, Meta(ge=0)]
 
 
 class Condition(StrEnum):
-    """What a returned unit is good for; only sellable units join the books."""
+    """Condition of a returned unit; only sellable units join the books."""
 
     SELLABLE = "sellable"
     DAMAGED = "damaged"
     QUARANTINE = "quarantine"
 
 
-class Reason(StrEnum):
-    """Why the books were adjusted by hand."""
+class AdjustmentReason(StrEnum):
+    """Reason of a manual adjustment of the books."""
 
     DAMAGE = "damage"
     THEFT = "theft"
@@ -45,7 +49,7 @@ class Reason(StrEnum):
 
 
 class SaleLine(Struct, frozen=True, gc=False):
-    """One line of a till's basket; a negative quantity is a sellable return, zero moves nothing."""
+    """One line of a till's basket; a negative quantity is a sellable return, zero changes nothing."""
 
     sku: Sku
     quantity: Change
@@ -53,6 +57,8 @@ class SaleLine(Struct, frozen=True, gc=False):
 
 
 class ReturnLine(Struct, frozen=True, kw_only=True):
+    """One line of returned goods."""
+
     sku: Sku
     quantity: Quantity
     condition: Condition = Condition.SELLABLE
@@ -60,22 +66,28 @@ class ReturnLine(Struct, frozen=True, kw_only=True):
 
 
 class StockLine(Struct, frozen=True, kw_only=True):
+    """Units of one SKU."""
+
     sku: Sku
     quantity: Quantity
 
 
 class CountLine(Struct, frozen=True, kw_only=True):
+    """Units of one SKU found by a count."""
+
     sku: Sku
     counted: Counted
 
 
 class ChangeLine(Struct, frozen=True, kw_only=True):
+    """Signed change of one SKU."""
+
     sku: Sku
     change: Change
 
 
 class OrderLine(Struct, frozen=True, kw_only=True):
-    """One line of an order: its number there, and how many units of which SKU."""
+    """One line of an order: its number there, SKU and units."""
 
     line: Annotated[int, Meta(ge=1, le=LINES_MAX)]
     sku: Sku
@@ -83,14 +95,32 @@ class OrderLine(Struct, frozen=True, kw_only=True):
 
 
 class PickLine(Struct, frozen=True, kw_only=True):
-    """What was found for one line of a hold: set aside, and missing on the shelf."""
+    """Pick of one line of a hold: units set aside, and units missing on the shelf."""
 
     line: Annotated[int, Meta(ge=1, le=LINES_MAX)]
     picked: Units
     missing: Units = 0
 
 
+class DoubtedLine(Struct, frozen=True, kw_only=True):
+    """Units of one line of a hold that nobody can vouch for: not found, lost or damaged."""
+
+    line: Annotated[int, Meta(ge=1, le=LINES_MAX)]
+    units: Quantity
+
+
+class SplitLine(Struct, frozen=True, kw_only=True):
+    """Units of one line of a hold that become line ``into`` of it; ``picked`` of them are set aside."""
+
+    line: Annotated[int, Meta(ge=1, le=LINES_MAX)]
+    into: Annotated[int, Meta(ge=1, le=LINES_MAX)]
+    quantity: Units
+    picked: Units = 0
+
+
 class CategoryLine(Struct, frozen=True, kw_only=True):
+    """Category of one SKU."""
+
     sku: Sku
     category: Category
 
@@ -102,6 +132,8 @@ CountLines = Annotated[tuple[CountLine, ...], Meta(min_length=1, max_length=LINE
 ChangeLines = Annotated[tuple[ChangeLine, ...], Meta(min_length=1, max_length=LINES_MAX)]
 OrderLines = Annotated[tuple[OrderLine, ...], Meta(min_length=1, max_length=LINES_MAX)]
 PickLines = Annotated[tuple[PickLine, ...], Meta(min_length=1, max_length=LINES_MAX)]
+DoubtedLines = Annotated[tuple[DoubtedLine, ...], Meta(max_length=LINES_MAX)]
+SplitLines = Annotated[tuple[SplitLine, ...], Meta(min_length=1, max_length=LINES_MAX)]
 CategoryLines = Annotated[tuple[CategoryLine, ...], Meta(min_length=1, max_length=LINES_MAX)]
 LineNumbers = Annotated[tuple[int, ...], Meta(max_length=LINES_MAX)]
 
@@ -117,23 +149,23 @@ class PosSale(Struct, frozen=True, kw_only=True):
 
 
 class PosReturn(Struct, frozen=True, kw_only=True):
-    """A customer brought goods back."""
+    """A customer returned goods."""
 
     basket: Id
     lines: ReturnLines
 
 
 class StockReceived(Struct, frozen=True, kw_only=True):
-    """Goods arrived from a supplier or a distribution centre; what was expected under the document is so no longer."""
+    """Goods arrived from a supplier or a distribution centre. It ends what was expected under the document."""
 
     document: Id
     lines: StockLines
 
 
 class StockExpected(Struct, frozen=True, kw_only=True):
-    """Goods of a document will arrive at an instant: they count for promises from then on, never for today's.
+    """Goods of a document will arrive at an instant; they count for promises from then on.
 
-    Said again, all of it stands anew: of the words about one document the newest by its own time counts.
+    A newer announcement for the same document replaces the older one, by message time.
     """
 
     document: Id
@@ -142,16 +174,16 @@ class StockExpected(Struct, frozen=True, kw_only=True):
 
 
 class ExpectationWithdrawn(Struct, frozen=True, kw_only=True):
-    """Goods of a document are expected no longer."""
+    """Goods of a document are no longer expected."""
 
     document: Id
 
 
 class StockCounted(Struct, frozen=True, kw_only=True):
-    """Somebody counted the shelf at the message's time.
+    """The shelf was counted at the message's time.
 
-    The default is shelf only: staged goods are added. ``closes_gaps`` says that the count covered all that
-    messages still missing from devices could have touched, so their holes are closed.
+    By default the count is of the shelf only, and staged goods are added. ``closes_gaps`` states that the count covers
+    everything that messages still missing from devices could have changed, so their holes are closed.
     """
 
     lines: CountLines
@@ -160,15 +192,15 @@ class StockCounted(Struct, frozen=True, kw_only=True):
 
 
 class StockAdjusted(Struct, frozen=True, kw_only=True):
-    """The books were corrected by hand, for a reason."""
+    """The books were adjusted by hand, for a reason."""
 
-    reason: Reason
+    reason: AdjustmentReason
     lines: ChangeLines
     note: Text = ""
 
 
 class TransferShipped(Struct, frozen=True, kw_only=True):
-    """Goods left this store for another one; when they will be there, if that is known."""
+    """Goods left this store for another one; ``expected_at`` is when they arrive there, if known."""
 
     transfer: Id
     to_store: StoreId
@@ -177,7 +209,7 @@ class TransferShipped(Struct, frozen=True, kw_only=True):
 
 
 class TransferAnnounced(Struct, frozen=True, kw_only=True):
-    """Goods are on their way here; said to the receiving store when the sending one shipped them."""
+    """Goods are on their way to this store; sent when the other store ships them."""
 
     transfer: Id
     from_store: StoreId
@@ -186,7 +218,7 @@ class TransferAnnounced(Struct, frozen=True, kw_only=True):
 
 
 class TransferReceived(Struct, frozen=True, kw_only=True):
-    """Goods of a transfer arrived; ``complete`` when no more of it is expected."""
+    """Goods of a transfer arrived; ``complete`` when no more of them are expected."""
 
     transfer: Id
     from_store: StoreId
@@ -194,22 +226,30 @@ class TransferReceived(Struct, frozen=True, kw_only=True):
     complete: bool = True
 
 
+class TransferDiverted(Struct, frozen=True, kw_only=True):
+    """Goods on their way to this store arrived in another one; no more of the transfer is expected here."""
+
+    transfer: Id
+    from_store: StoreId
+    arrived_in: StoreId
+
+
 class StockPicked(Struct, frozen=True, kw_only=True):
-    """Goods of a hold were set aside, or not found on the shelf."""
+    """Goods of a hold were set aside, or were missing on the shelf."""
 
     hold: Id
     lines: PickLines
 
 
 class AgentHeartbeat(Struct, frozen=True, kw_only=True):
-    """The store is connected and has nothing older to say."""
+    """The store is connected and has nothing older to report."""
 
 
-class Tick(Struct, frozen=True, kw_only=True):
-    """Something of this partition is due; written by the processor's own timer.
+class StockTick(Struct, frozen=True, kw_only=True):
+    """Deadlines of this partition have passed; written by the processor's own timer.
 
-    ``numbers`` are there only in a tick that was moved with its store to other partitions: it is about its
-    subject alone, and its conclusions keep the numbers under which they were told before the move.
+    ``numbers`` are set only in a tick that was moved with its store to another partition: it is about its subject
+    alone, and its events keep the numbers that they had before the move.
     """
 
     at: Instant
@@ -230,31 +270,42 @@ class ReserveStock(Struct, frozen=True, kw_only=True):
 
 
 class ReleaseStock(Struct, frozen=True, kw_only=True):
-    """Give held units back; without line numbers, all lines that are still held."""
+    """Release held units; without line numbers, all lines that are still held.
+
+    Units ``in_doubt`` leave the hold and are not promised again until a count settles them.
+    """
 
     hold: Id
     lines: LineNumbers = ()
     reason: Text = ""
+    in_doubt: DoubtedLines = ()
 
 
 class CollectStock(Struct, frozen=True, kw_only=True):
-    """Held units were handed over; without line numbers, all lines that are still held."""
+    """Hand held units over; without line numbers, all lines that are still held."""
 
     hold: Id
     lines: LineNumbers = ()
 
 
 class ExtendHold(Struct, frozen=True, kw_only=True):
-    """Keep a hold until a later deadline."""
+    """Extend a hold to a later deadline."""
 
     hold: Id
     hold_until: Instant
 
 
-class SetStockRule(Struct, frozen=True, kw_only=True):
-    """Units never promised online, for a SKU, a category or the whole store.
+class SplitHold(Struct, frozen=True, kw_only=True):
+    """Split units off lines of a hold, so that they can end apart. Nothing is promised or released by it."""
 
-    A term left out is not ruled here and falls to the next wider rule; both left out removes the rule.
+    hold: Id
+    lines: SplitLines
+
+
+class SetStockRule(Struct, frozen=True, kw_only=True):
+    """Set the units that are never promised online, for a SKU, a category or the whole store.
+
+    A term left out is set by the next wider rule. A rule without terms is removed.
     """
 
     sku: Sku | None = None
@@ -264,14 +315,35 @@ class SetStockRule(Struct, frozen=True, kw_only=True):
 
 
 class SetStorePolicy(Struct, frozen=True, kw_only=True):
-    """Whether the store takes pickups, and when its data count as stale; a term left out stays as it is."""
+    """Set whether the store takes pickups and when its data become stale; a term left out stays unchanged.
+
+    A store that takes no more pickups gives its open orders away, unless it ``finishes_open`` ones.
+    """
 
     pickup: bool | None = None
     staleness_grace_minutes: Annotated[int, Meta(ge=0, le=100_000)] | None = None
+    finishes_open: bool | None = None
+
+
+class MisplacedRow(Struct, frozen=True, kw_only=True):
+    """A row of a store in a partition that the store does not belong in; ``on_hand`` if it is the level of a SKU."""
+
+    key: Annotated[str, Meta(min_length=1, max_length=ROW_KEY_LENGTH_MAX)]
+    on_hand: int | None = None
+
+
+class DropMisplacedRows(Struct, frozen=True, kw_only=True):
+    """Drop rows of a store from a partition that it does not belong in; the subject of the message is ``-``.
+
+    Versions that did not check the partition of a record kept a second set of books there.
+    """
+
+    store: StoreId
+    rows: Annotated[tuple[MisplacedRow, ...], Meta(min_length=1, max_length=MISPLACED_ROWS_MAX)]
 
 
 class CategoriseSkus(Struct, frozen=True, kw_only=True):
-    """Which category each SKU belongs to in this store."""
+    """Set the category of SKUs in this store."""
 
     lines: CategoryLines
 
@@ -287,11 +359,23 @@ Report = (
     | TransferShipped
     | TransferAnnounced
     | TransferReceived
+    | TransferDiverted
     | StockPicked
     | AgentHeartbeat
-    | Tick
 )
-Command = ReserveStock | ReleaseStock | CollectStock | ExtendHold | SetStockRule | SetStorePolicy | CategoriseSkus
+Command = (
+    ReserveStock
+    | ReleaseStock
+    | CollectStock
+    | ExtendHold
+    | SplitHold
+    | SetStockRule
+    | SetStorePolicy
+    | CategoriseSkus
+    | DropMisplacedRows
+)
 
-# Told from their repeats by the hold itself, so their ids need not be remembered.
-HOLD_COMMANDS = (ReserveStock, ReleaseStock, CollectStock, ExtendHold)
+StockMessage = Report | Command | StockTick | CatalogueChanged
+
+# Idempotent through the state of the hold, so their ids need not be remembered.
+HOLD_COMMANDS = (ReserveStock, ReleaseStock, CollectStock, ExtendHold, SplitHold)

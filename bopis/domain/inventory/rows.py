@@ -1,30 +1,36 @@
-"""The state of a store's stock as rows, and the keys they are kept under.
+"""Rows of a store's stock, and their keys in the table and in the compacted topic ``inventory-levels``.
 
-A row is a mutable struct behind ``step``: copying a frozen one per basket line costs more than deciding it.
-Every row is JSON in the compacted feed with its defaults left out, so a new field needs no migration.
+Rows are mutable: copying a frozen row per basket line costs more than deciding the line. Only ``step`` changes them.
+Each row is JSON on the topic with its defaults left out, so a new field needs no migration.
 
 ========================  =======================================================
 key                       row
 ========================  =======================================================
 ``STORE|SKU``             `Level`: the books of one SKU
-``@store|STORE``          `Store`: policy and the devices it was heard from
+``@store|STORE``          `Store`: policy, and the devices that report for it
 ``@device|STORE|SOURCE``  `Device`: which sequences were accepted
 ``@hold|STORE|HOLD``      `Hold`: units promised to an order
-``@seen|STORE|SOURCE|ID`` `Seen`: a message without a sequence that was accepted
-``@transfer|STORE|ID``    `Transfer`: what was announced and what arrived
-``@expected|STORE|ID``    `Expected`: what a document will bring, and when
+``@seen|STORE|SOURCE|ID`` `Seen`: an accepted message without a sequence
+``@transfer|STORE|ID``    `Transfer`: units announced and received
+``@expected|STORE|ID``    `Expected`: units that a document announces, and when
+``@article|-|SKU``        `CataloguedArticle`: an article with a shelf of its own
+``@kit|-|SKU``            `CataloguedArticle`: a kit, which has none
+``@code|-|CODE``          `ArticleCode`: a GTIN or folded SKU, and whose it is
+``@catalogue|-``          `CatalogueMark`: how far the partition has the catalogue
 ========================  =======================================================
 """
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Protocol, cast
+from typing import Protocol
 
 from msgspec import Struct, field
 
+from bopis.domain.inventory.articles import CataloguedArticle
+
 
 class Terms(Struct, frozen=True, kw_only=True):
-    """Available to promise with each of its terms, and the rule behind the withheld ones."""
+    """Terms of available to promise, and the rules that set the withheld ones."""
 
     on_hand: int
     held: int
@@ -37,17 +43,17 @@ class Terms(Struct, frozen=True, kw_only=True):
 
     @property
     def atp(self) -> int:
-        """Units that may be promised now; the promise is floored at zero, the books never are."""
+        """Available to promise: on hand - held - in doubt - withheld, at least 0. Only the promise is floored."""
         return max(0, self.on_hand - self.held - self.in_doubt - self.withheld)
 
     @property
     def withheld(self) -> int:
-        """Units withheld by policy and by doubt about the age of the data."""
+        """Units withheld by policy, and for staleness of the store's data."""
         return self.safety_stock + self.walk_in_reserve + self.staleness
 
 
 class Incoming(Struct, frozen=True, kw_only=True):
-    """Units on their way to a store, and from when on they can be promised."""
+    """Units on their way to a store; they can be promised from ``at_ms`` on."""
 
     at_ms: int
     quantity: int
@@ -56,12 +62,13 @@ class Incoming(Struct, frozen=True, kw_only=True):
 class Level(Struct, omit_defaults=True, gc=False):
     """The books of one SKU in one store.
 
-    ``moves`` holds recent movements, packed (see `movements`), so that a count can be placed at its own time;
-    movements up to ``floor_ms`` have been forgotten. ``counted_ms`` is the time of the newest
-    count: what happened up to then is inside it, whenever it arrives.
+    ``moves`` are recent movements, packed (see `movements`), so that a late count can be placed at its own time;
+    movements up to ``floor_ms`` have been forgotten. ``counted_ms`` is the time of the newest count, which includes
+    every movement up to then, whenever it arrives. ``article_version`` is the version of the partition's catalogue by
+    which the SKU was last found to be an article with a shelf of its own; 0: never.
     """
 
-    # What every sale touches stands first, in one line of the processor's cache.
+    # Fields that every sale touches come first, to share a cache line of the CPU.
     on_hand: int = 0
     held: int = 0
     counted_ms: int = -1
@@ -69,6 +76,7 @@ class Level(Struct, omit_defaults=True, gc=False):
     sold_since_ms: int = 0
     sold: int = 0
     sold_before: int = 0
+    article_version: int = 0
     staged: int = 0
     in_doubt: int = 0
     quarantined: int = 0
@@ -84,7 +92,7 @@ class Level(Struct, omit_defaults=True, gc=False):
     doubted_by: tuple[str, ...] = ()
 
 
-class Rule(Struct, frozen=True, omit_defaults=True):
+class StockRule(Struct, frozen=True, omit_defaults=True):
     """Units withheld; ``None`` leaves the term to the next wider rule."""
 
     safety_stock: int | None = None
@@ -92,36 +100,44 @@ class Rule(Struct, frozen=True, omit_defaults=True):
 
 
 class Store(Struct, omit_defaults=True, dict=True):
-    """Policy of a store. ``rules`` are named ``sku:X``, ``category:Y`` or ``store``."""
+    """Policy of a store, and its devices. ``rules`` are named ``sku:X``, ``category:Y`` or ``store``.
+
+    A store with pickup off gives its open orders away unless it ``finishes_open`` ones. ``withheld_max`` is derived
+    from the rules and not part of the stored row: no SKU has more units withheld by them.
+    """
 
     pickup: bool = True
     staleness_grace_minutes: int = 5
-    rules: dict[str, Rule] = field(default_factory=dict)
+    rules: dict[str, StockRule] = field(default_factory=dict)
     devices: list[str] = field(default_factory=list)
+    finishes_open: bool = False
 
-    @property
-    def withheld_max(self) -> int:
-        """No rule withholds more than this; reckoned once, as every basket asks for it, and never kept."""
-        if "withheld_max" not in self.__dict__:
-            safety = max((rule.safety_stock or 0 for rule in self.rules.values()), default=0)
-            reserve = max((rule.walk_in_reserve or 0 for rule in self.rules.values()), default=0)
-            self.__dict__["withheld_max"] = safety + reserve
-        return cast(int, self.__dict__["withheld_max"])
+    def __post_init__(self) -> None:
+        self.withheld_max = _withheld_max(self.rules)
 
-    def set_rule(self, name: str, rule: Rule | None) -> None:
-        """Put a rule in the place of the one of its name, or with None take it away."""
-        self.__dict__.clear()
+    def set_rule(self, name: str, rule: StockRule | None) -> None:
+        """Replace the rule of this name; None removes it."""
         if rule is None:
             self.rules.pop(name, None)
         else:
             self.rules[name] = rule
+        self.withheld_max = _withheld_max(self.rules)
+
+
+def _withheld_max(rules: Mapping[str, StockRule]) -> int:
+    # The two terms of a SKU may come from different rules, so each has its own maximum.
+    safety_stock = max((rule.safety_stock or 0 for rule in rules.values()), default=0)
+    walk_in_reserve = max((rule.walk_in_reserve or 0 for rule in rules.values()), default=0)
+    return safety_stock + walk_in_reserve
 
 
 class Device(Struct, omit_defaults=True, gc=False):
-    """Which sequences of a device were accepted: all up to ``mark``, and the ranges above it.
+    """Accepted sequences of a device: all up to ``mark``, and the ranges above it.
 
-    ``digests`` remembers the content of the newest sequences, four bytes each at ``sequence % 64``, so that
-    the same sequence with other content is told from a duplicate. ``closed`` holds holes settled by a count.
+    ``digests`` are CRC-32s of the newest sequences, four bytes each at ``sequence % 64``, to tell a duplicate from the
+    same sequence with other content. ``ids`` are CRC-32s of their ids in the same places, to recognise an event that is
+    sent again under a new sequence; an id beyond ``greatest_id``, by length and then by characters, is new. ``closed``
+    are holes that a count has settled. ``heard_ms`` is the newest time that the device reported about.
     """
 
     mark: int = 0
@@ -130,9 +146,11 @@ class Device(Struct, omit_defaults=True, gc=False):
     ranges: list[list[int]] = field(default_factory=list)
     closed: list[list[int]] = field(default_factory=list)
     digests: bytearray = field(default_factory=bytearray)
+    ids: bytearray = field(default_factory=lambda: bytearray(256))
+    greatest_id: str = ""
 
 
-class LineState(StrEnum):
+class HoldLineState(StrEnum):
     HELD = "held"
     COLLECTED = "collected"
     RELEASED = "released"
@@ -141,18 +159,19 @@ class LineState(StrEnum):
 
 
 class HoldLine(Struct, omit_defaults=True):
-    """Units of one order line: ``quantity`` still counts while the line is held."""
+    """Units of one order line; ``quantity`` is what the hold still covers, ``doubted`` what was released in doubt."""
 
     line: int
     sku: str
     quantity: int
     picked: int = 0
     lost: int = 0
-    state: LineState = LineState.HELD
+    state: HoldLineState = HoldLineState.HELD
+    doubted: int = 0
 
 
 class Hold(Struct, omit_defaults=True):
-    """Units promised to an order, or the memory of a refusal (no lines)."""
+    """Units promised to an order; without lines, the memory of a refused reservation."""
 
     order: str
     digest: int
@@ -165,18 +184,18 @@ class Hold(Struct, omit_defaults=True):
     @property
     def active(self) -> bool:
         """Whether any of its units are still promised."""
-        return any(line.state is LineState.HELD for line in self.lines)
+        return any(line.state is HoldLineState.HELD for line in self.lines)
 
 
 class Seen(Struct, omit_defaults=True):
-    """A message without a sequence that was accepted, by the digest of its content."""
+    """An accepted message without a sequence, with the digest of its body."""
 
     digest: int
     due_ms: int = 0
 
 
 class Transfer(Struct, omit_defaults=True):
-    """Goods on their way here: what was announced, what arrived, and whether each side is complete."""
+    """Transfer to this store: units announced and received, and whether each side is complete."""
 
     from_store: str
     announced: dict[str, int] = field(default_factory=dict)
@@ -188,7 +207,7 @@ class Transfer(Struct, omit_defaults=True):
 
     @property
     def coming(self) -> dict[str, int]:
-        """Units of each SKU that are still on their way."""
+        """Units still on their way, by SKU."""
         if self.is_received:
             return {}
         left = {sku: units - self.received.get(sku, 0) for sku, units in self.announced.items()}
@@ -196,27 +215,48 @@ class Transfer(Struct, omit_defaults=True):
 
 
 class Expected(Struct, omit_defaults=True):
-    """What a document will bring and when; without lines the memory of one that was received or withdrawn.
+    """Units that a document announces, and when; without lines, the memory of a document received or withdrawn.
 
-    ``said_ms`` is the time of the newest word about it. ``overdue`` once its time has passed without a receipt.
+    ``announced_ms`` is the time of the newest message about the document. ``overdue`` is set once its date has passed
+    without a receipt.
     """
 
-    said_ms: int
+    announced_ms: int = field(name="said_ms")
     expected_ms: int = 0
     lines: dict[str, int] = field(default_factory=dict)
     overdue: bool = False
     due_ms: int = 0
 
 
+class ArticleCode(Struct, frozen=True, omit_defaults=True):
+    """A code of articles, and the SKUs that claim it, the newest claim last."""
+
+    skus: tuple[str, ...] = ()
+
+
+class CatalogueMark(Struct, omit_defaults=True):
+    """How far a partition has the catalogue.
+
+    ``following`` is by partition of the catalogue (in decimal) the first offset that is not in the rows. ``version``
+    changes when an article with a shelf of its own may have lost it. No component of a kit ever had more
+    units than ``component_max``.
+    """
+
+    version: int = 0
+    component_max: int = 0
+    following: dict[str, int] = field(default_factory=dict)
+
+
 Timed = Hold | Seen | Transfer | Expected
-Row = Level | Store | Device | Hold | Seen | Transfer | Expected
+CatalogueRow = CataloguedArticle | ArticleCode | CatalogueMark
+Row = Level | Store | Device | Hold | Seen | Transfer | Expected | CatalogueRow
 
 
-class Rows(Protocol):
-    """Rows of one partition by key; in memory, over a table of a processor, or over SQL.
+class StockRows(Protocol):
+    """Rows of one partition by key: in memory, over a processor's table, or over SQL.
 
-    A row that was changed in place is put back: that is what marks it for keeping. ``put_all`` is for rows that
-    came from here or were put before.
+    Putting a row back marks it as changed. ``put_all`` takes rows that were got or put before, ``put_timed`` a row
+    that is due at a deadline. ``due`` returns the keys of the rows due at an instant, earliest deadline first.
     """
 
     def get(self, key: str) -> Row | None: ...
@@ -227,8 +267,8 @@ class Rows(Protocol):
     def due(self, at_ms: int) -> list[str]: ...
 
 
-def put_timed(rows: Rows, key: str, row: Timed, due_ms: int) -> None:
-    """Keep a row that wants to be looked at when its time has come; the row itself remembers when."""
+def put_timed(rows: StockRows, key: str, row: Timed, due_ms: int) -> None:
+    """Put a row that is due at an instant; the row keeps the instant for recovery."""
     row.due_ms = due_ms
     rows.put_timed(key, row, due_ms)
 
@@ -261,6 +301,14 @@ def expected_key(store: str, document: str) -> str:
     return f"@expected|{store}|{document}"
 
 
+# Stands for the store in messages and rows about a partition, such as those of the catalogue; no store is called so.
+NO_STORE = "-"
+MARK_KEY = f"@catalogue|{NO_STORE}"
+ARTICLE_PREFIX = f"@article|{NO_STORE}|"
+KIT_PREFIX = f"@kit|{NO_STORE}|"
+CODE_PREFIX = f"@code|{NO_STORE}|"
+
+
 ROW_TYPES: dict[str, type[Row]] = {
     "@store": Store,
     "@device": Device,
@@ -268,6 +316,10 @@ ROW_TYPES: dict[str, type[Row]] = {
     "@seen": Seen,
     "@transfer": Transfer,
     "@expected": Expected,
+    "@article": CataloguedArticle,
+    "@kit": CataloguedArticle,
+    "@code": ArticleCode,
+    "@catalogue": CatalogueMark,
 }
 
 
@@ -279,7 +331,7 @@ def row_type(key: str) -> type[Row]:
 
 
 def split_key(key: str) -> tuple[str, str, str]:
-    """Kind, store and the rest of a row's key; the kind of a level is ``level``."""
+    """Kind, store and rest of a row's key; the kind of a level is ``level``."""
     if key[0] != "@":
         store, _, sku = key.partition("|")
         return "level", store, sku

@@ -1,22 +1,34 @@
-"""One message on stock: admitted once, booked at its own time, its consequences concluded.
+"""Exact step of the inventory: admit one message once, book it at its own time, emit the events that follow.
 
-``step`` is deterministic: the same rows and the same message give the same rows and the same events. It is
-all that a processor, the history and a simulation need to know of the inventory.
+``step`` is deterministic: the same rows and the same message give the same rows and the same events. It is the whole
+interface of the inventory for a processor, the history or a simulation.
 """
 
-from typing import cast
+from typing import NamedTuple, assert_never, cast, get_args
 
-from msgspec import UNSET
+from msgspec import UNSET, structs
 
-from bopis.domain.inventory import expectations, holds, policy, reports, shortfalls, transfers
-from bopis.domain.inventory.admission import DUPLICATE, Rejected, admit, check_plausible
-from bopis.domain.inventory.events import Event, HoldCommandRefused
+from bopis.domain.inventory import (
+    catalogue,
+    expectations,
+    holds,
+    hot_path,
+    policy,
+    reports,
+    resolution,
+    shortfalls,
+    transfers,
+)
+from bopis.domain.inventory.admission import Rejected, admit, admit_by_id, check_plausible
+from bopis.domain.inventory.articles import CatalogueChanged
+from bopis.domain.inventory.events import Event, HoldCommandRefused, MisplacedRowsDropped, StoreEvent
 from bopis.domain.inventory.messages import (
     HOLD_COMMANDS,
     AgentHeartbeat,
     CategoriseSkus,
     CollectStock,
     Command,
+    DropMisplacedRows,
     ExpectationWithdrawn,
     ExtendHold,
     PosReturn,
@@ -26,73 +38,137 @@ from bopis.domain.inventory.messages import (
     ReserveStock,
     SetStockRule,
     SetStorePolicy,
+    SplitHold,
     StockAdjusted,
     StockCounted,
     StockExpected,
+    StockMessage,
     StockPicked,
     StockReceived,
-    Tick,
+    StockTick,
     TransferAnnounced,
+    TransferDiverted,
     TransferReceived,
     TransferShipped,
 )
-from bopis.domain.inventory.rows import Hold, Rows, split_key
-from bopis.domain.inventory.thresholds import Watched
+from bopis.domain.inventory.rows import MARK_KEY, NO_STORE, CatalogueMark, Hold, StockRows, split_key
+from bopis.domain.inventory.thresholds import ThresholdWatch
 from bopis.domain.inventory.trace import Trace
-from bopis.domain.message import Message
+from bopis.domain.message import Message, ResolvedMessage, as_sent
 from bopis.domain.values import Clocks, epoch_ms
 
-Concluded = tuple[str, Event]
+INVENTORY = "inventory"  # the source of the messages that the owner of a partition writes into it
+STOCK_TYPES: frozenset[type] = frozenset(get_args(Report | Command))
 
 
 def step(
-    rows: Rows, message: Message, recorded_at_ms: int, digest: int, trace: Trace | None = None
-) -> tuple[Concluded, ...]:
-    """Take one message into the rows of its store; returns what was concluded, as (store, event) pairs.
+    rows: StockRows, message: Message, recorded_at_ms: int, value: bytes, trace: Trace | None = None
+) -> tuple[StoreEvent, ...]:
+    """Apply one message to the rows of its store; returns the events that follow, each with its store.
 
-    ``recorded_at_ms`` is the record's append time in the log, ``digest`` the CRC-32 of its bytes. A duplicate
-    changes nothing and concludes nothing. Raises `Rejected` before any row is changed when the message
-    cannot be true; it is then to be parked.
+    ``recorded_at_ms`` is the record's append time in the log, ``value`` its bytes. A duplicate changes
+    nothing and emits nothing. Raises `Rejected` before any row is changed when the message cannot be true or is of
+    another family; it is then to be parked.
     """
-    data: Report | Command = message.data
-    store = message.subject
-    # Of the types of messages none is derived from another, and asking for the very type is four times faster.
-    if type(data) is Tick:
-        return _tick(rows, message, recorded_at_ms)
+    data: StockMessage = message.data
+    # No message type is derived from another one, and comparing the very type is four times faster than isinstance.
+    if type(data) is StockTick or type(data) is CatalogueChanged:
+        return _own(rows, message, recorded_at_ms)
     time_ms = epoch_ms(message.time)
     check_plausible(message, time_ms, recorded_at_ms)
-    # Nothing can have happened after the log learned it, whatever the device's clock says.
+    sent = as_sent(message) if type(message) is ResolvedMessage else message
+    mark: CatalogueMark | None = rows.get(MARK_KEY)  # type: ignore[assignment]  # the key tells the type
+    if type(data) is not PosSale:
+        message = _checked(rows, message, value, mark)
+    elif mark is not None:
+        resolution.check_units(rows, data, mark)
+    # Nothing can have happened after the log recorded it, whatever the device's clock says.
     clocks = Clocks(time_ms if time_ms < recorded_at_ms else recorded_at_ms, recorded_at_ms)
     gaps: tuple[Event, ...] = ()
+    if message.seq or type(data) not in HOLD_COMMANDS:
+        if message.seq is UNSET:
+            admission = admit_by_id(rows, sent, clocks, value)
+        else:
+            admission = admit(rows, sent, clocks, time_ms, value)
+        gaps = admission.gaps
+        if not admission.is_new:
+            return tuple(StoreEvent(message.subject, gap) for gap in gaps)
+    if type(data) is PosSale and trace is None:
+        events = hot_path.sell(rows, message.subject, data, clocks, mark.version if mark is not None else 0)
+    else:
+        events = _watched(rows, message, MessageContext(clocks, trace, mark))
+        if type(data) is DropMisplacedRows:
+            return tuple(StoreEvent(data.store, event) for event in events)
+    return tuple(StoreEvent(message.subject, event) for event in gaps + events) if gaps or events else ()
+
+
+class MessageContext(NamedTuple):
+    """The clocks and the trace of a message, and the partition's catalogue."""
+
+    clocks: Clocks
+    trace: Trace | None
+    mark: CatalogueMark | None
+
+
+def _own(rows: StockRows, message: Message, recorded_at_ms: int) -> tuple[StoreEvent, ...]:
+    """Apply a message that the owner of the partition wrote into it."""
+    if type(message.data) is StockTick:
+        return _tick(rows, message, recorded_at_ms)
+    return _change_catalogue(rows, message)
+
+
+def _checked(rows: StockRows, message: Message, value: bytes, mark: CatalogueMark | None) -> Message:
+    """The message with its codes resolved, if there is a catalogue. Raises `Rejected`."""
+    if mark is not None:
+        message = _resolved(rows, message)
+    _check(rows, message.subject, message.data, value)
+    return message
+
+
+def _watched(rows: StockRows, message: Message, context: MessageContext) -> tuple[Event, ...]:
+    """Apply a message, and find the thresholds that it crossed."""
+    clocks, trace, mark = context
+    watch = ThresholdWatch(rows)
+    is_sale = mark is not None and type(message.data) is PosSale
+    events = _apply(watch, _resolved(rows, message) if is_sale else message, clocks, trace)
+    if type(message.data) is DropMisplacedRows:
+        return events
+    events += tuple(event for _, event in watch.crossed())
+    if mark is not None and is_sale:
+        resolution.mark_articles(rows, message.subject, message.data, mark)
+    return events
+
+
+def _change_catalogue(rows: StockRows, message: Message) -> tuple[StoreEvent, ...]:
+    """Take what the owner of the partition has read in the catalogue. Raises `Rejected` for anybody else's message."""
+    if message.source != INVENTORY:
+        raise Rejected(f"the catalogue is changed by {INVENTORY!r} alone, not by {message.source!r}")
+    catalogue.change(rows, message.data)
+    return ()
+
+
+def _resolved(rows: StockRows, message: Message) -> Message:
+    data = resolution.resolve(lambda code: catalogue.resolved(rows, code), message.data)
+    return message if data is message.data else structs.replace(message, data=data)
+
+
+def _check(rows: StockRows, store: str, data: StockMessage, value: bytes) -> None:
+    """Raise `Rejected` for a message of another family, or one that contradicts itself or the rows."""
+    if type(data) not in STOCK_TYPES:
+        raise Rejected(f"{type(data).__name__} is not a message on stock")
     if type(data) is ReserveStock:
-        holds.check_reservation(rows, store, data, digest)
+        holds.check_reservation(rows, store, data, value)
     elif type(data) is SetStockRule:
         policy.check_rule(data)
-    if message.seq or type(data) not in HOLD_COMMANDS:
-        admission, gaps = admit(rows, message, clocks, digest)
-        if admission is DUPLICATE:
-            return ()
-    if type(data) is PosSale and trace is None:
-        events = reports.sell_untraced(rows, store, data, clocks)
-    else:
-        watched = Watched(rows)
-        if type(data) is ReserveStock:
-            events = holds.reserve(watched, store, data, recorded_at_ms, digest)
-        else:
-            events = _apply(watched, message, data, clocks, trace)
-        events += tuple(event for _, event in watched.crossed())
-    if not gaps and not events:
-        return ()
-    return tuple((store, event) for event in gaps + events)
+    elif type(data) is DropMisplacedRows:
+        _check_misplaced(store, data)
 
 
-def _apply(
-    rows: Rows, message: Message, data: Report | Command, clocks: Clocks, trace: Trace | None
-) -> tuple[Event, ...]:
-    store = message.subject
+def _apply(rows: StockRows, message: Message, clocks: Clocks, trace: Trace | None) -> tuple[Event, ...]:
+    store, data = message.subject, cast(Report | Command, message.data)
     match data:
         case PosSale():
-            return reports.sell(rows, store, data, clocks, trace)
+            return reports.sell_traced(rows, store, data, clocks, trace)
         case PosReturn():
             return reports.bring_back(rows, store, data, clocks, trace)
         case StockReceived():
@@ -108,40 +184,56 @@ def _apply(
         case TransferShipped():
             return reports.ship(rows, store, data, clocks, trace)
         case TransferReceived():
-            return reports.take_in(rows, store, data, clocks, trace)
+            return reports.receive_transfer(rows, store, data, clocks, trace)
         case TransferAnnounced():
             return transfers.announce(rows, store, data, clocks.recorded_at_ms)
+        case TransferDiverted():
+            return transfers.divert(rows, store, data, clocks.recorded_at_ms)
         case StockPicked():
             return shortfalls.pick(rows, store, data, clocks, trace)
-        case AgentHeartbeat():
-            return ()
-        case _:
-            return _obey(rows, message, data, clocks, trace)
-
-
-def _obey(
-    rows: Rows, message: Message, data: Report | Command, clocks: Clocks, trace: Trace | None
-) -> tuple[Event, ...]:
-    store = message.subject
-    match data:
+        case ReserveStock():
+            return holds.reserve(rows, store, data, clocks.recorded_at_ms)
         case ReleaseStock():
             return holds.release(rows, store, data, clocks, trace)
         case CollectStock():
             return holds.collect(rows, store, data, clocks, trace)
         case ExtendHold():
             return holds.extend(rows, store, data)
+        case SplitHold():
+            return holds.split(rows, store, data, clocks)
         case SetStockRule():
             return policy.set_rule(rows, store, data)
         case SetStorePolicy():
             return policy.set_policy(rows, store, data)
         case CategoriseSkus():
             return policy.categorise(rows, store, data)
+        case DropMisplacedRows():
+            return _drop_misplaced(rows, data)
+        case AgentHeartbeat():
+            return ()  # its admission has already noted that the device reports
         case _:
-            raise Rejected(f"{type(data).__name__} is not a message on stock")
+            assert_never(data)
 
 
-def due_keys(rows: Rows, message: Message, recorded_at_ms: int) -> list[str]:
-    """The keys of rows that a tick looks at: all that are due, or those of its subject if it was moved."""
+def _check_misplaced(subject: str, command: DropMisplacedRows) -> None:
+    """Raise `Rejected` for a command that could drop a store's own rows."""
+    if subject != NO_STORE:
+        raise Rejected(f"subject {subject!r} of a command about misplaced rows; it must be {NO_STORE!r}")
+    if command.store == NO_STORE:
+        raise Rejected("rows of no store belong to their partition and are never misplaced")
+    for row in command.rows:
+        if "|" not in row.key or split_key(row.key)[1] != command.store:
+            raise Rejected(f"row {row.key!r} is not a row of store {command.store!r}")
+
+
+def _drop_misplaced(rows: StockRows, command: DropMisplacedRows) -> tuple[Event, ...]:
+    for row in command.rows:
+        rows.drop(row.key)
+    return (MisplacedRowsDropped(store=command.store, rows=command.rows),)
+
+
+def due_keys(rows: StockRows, message: Message, recorded_at_ms: int) -> list[str]:
+    """Keys of the rows that a tick is about: all that are due, or those of its subject if the tick was moved."""
     due = rows.due(recorded_at_ms)
     if message.data.numbers is UNSET:
         return due
@@ -149,28 +241,27 @@ def due_keys(rows: Rows, message: Message, recorded_at_ms: int) -> list[str]:
 
 
 def conclusion_id(message: Message, index: int, event: Event | None = None) -> str:
-    """The id of the conclusion that ``step`` returned at ``index``: the same however often it is drawn.
+    """Id of the event that ``step`` returned at ``index``: the same whenever the message is decided again.
 
-    What was done once may be refused when the same command comes again, so a refusal has a name of its own.
+    A command that succeeded may be refused when it comes again, so a refusal has an id of its own.
     """
-    numbers = message.data.numbers if isinstance(message.data, Tick) else UNSET
+    numbers = message.data.numbers if isinstance(message.data, StockTick) else UNSET
     if numbers is not UNSET and index < len(numbers):
         index = numbers[index]
-    told_as = f"{message.cause}#{index}"
-    return f"{told_as}/refused" if isinstance(event, HoldCommandRefused) else told_as
+    derived = f"{message.cause}#{index}"
+    return f"{derived}/refused" if isinstance(event, HoldCommandRefused) else derived
 
 
-def _tick(rows: Rows, message: Message, recorded_at_ms: int) -> tuple[Concluded, ...]:
-    """End holds whose deadline has passed on the log's clock, say what is overdue, and forget what is remembered no
-    longer."""
-    watched = Watched(rows)
-    concluded: list[Concluded] = []
+def _tick(rows: StockRows, message: Message, recorded_at_ms: int) -> tuple[StoreEvent, ...]:
+    """Expire holds, report overdue goods, and drop memories whose deadline has passed on the log's clock."""
+    watch = ThresholdWatch(rows)
+    events: list[StoreEvent] = []
     for key in due_keys(rows, message, recorded_at_ms):
         kind, store, rest = split_key(key)
         if kind == "hold" and cast(Hold, rows.get(key)).active:
-            concluded += [(store, event) for event in holds.expire(watched, store, rest, recorded_at_ms)]
+            events += [StoreEvent(store, event) for event in holds.expire(watch, store, rest, recorded_at_ms)]
         elif kind == "expected":
-            concluded += [(store, event) for event in expectations.overdue(rows, store, rest, recorded_at_ms)]
+            events += [StoreEvent(store, event) for event in expectations.overdue(rows, store, rest, recorded_at_ms)]
         else:
             rows.drop(key)
-    return (*concluded, *watched.crossed())
+    return (*events, *watch.crossed())

@@ -1,31 +1,30 @@
-"""Crossings: a SKU goes out of pickup stock, or comes back into it, and that is said once.
+"""Threshold crossings: a SKU goes out of pickup stock, or comes back into it; one event per crossing.
 
-Pickup stock is what could be promised if the store were heard from just now: on hand less held, in doubt, safety
-stock and walk-in reserve. What a message makes of a SKU is compared with what was before it, both by the rules that
-stood then. A SKU that comes into the books crosses nothing: it was neither in nor out.
+Pickup stock = on hand - held - in doubt - safety stock - walk-in reserve: available to promise without staleness. It is
+compared before and after each message, each time by the rules in force then. A SKU that enters the books crosses
+nothing, because it was neither in nor out.
 """
 
 from collections.abc import Iterable, Mapping
 from typing import cast
 
 from bopis.domain.inventory.availability import withheld
-from bopis.domain.inventory.events import ThresholdCrossed
-from bopis.domain.inventory.rows import Level, Row, Rows, Store, split_key, store_key
-
-Crossing = tuple[str, ThresholdCrossed]
+from bopis.domain.inventory.events import StoreEvent, ThresholdCrossed
+from bopis.domain.inventory.rows import Level, Row, StockRows, Store, split_key, store_key
 
 
 def pickup_stock(level: Level, store: Store | None, sku: str) -> int:
-    """Units in pickup stock; not floored, because below zero is further out."""
+    """Units in pickup stock; negative when more is withheld or held than on hand."""
     free = level.on_hand - level.held - level.in_doubt
     return free - withheld(store, level, sku) if store is not None else free
 
 
-def crossings(rows: Rows, store: str, before: Mapping[str, bool | None]) -> list[ThresholdCrossed]:
-    """What became of SKUs of a store, by SKU; ``before``: whether each was in pickup stock, None if it was unknown."""
+def crossings(rows: StockRows, store: str, before: Mapping[str, bool | None]) -> list[ThresholdCrossed]:
+    """Crossings of SKUs of a store, in SKU order. ``before`` is whether each was in pickup stock, None if unknown."""
     policy = cast(Store | None, rows.get(store_key(store)))
     found = []
     for sku, was_in in sorted(before.items()):
+        # New to the books.
         if was_in is None:
             continue
         left = pickup_stock(cast(Level, rows.get(f"{store}|{sku}")), policy, sku)
@@ -34,16 +33,17 @@ def crossings(rows: Rows, store: str, before: Mapping[str, bool | None]) -> list
     return found
 
 
-class Watched:
-    """Rows that remember how each level stood when the current message first asked for it."""
+class ThresholdWatch:
+    """Rows that note whether each SKU was in pickup stock before the current message."""
 
-    def __init__(self, rows: Rows) -> None:
+    def __init__(self, rows: StockRows) -> None:
         self._rows = rows
         self._before: dict[str, bool | None] = {}
         self._touched: dict[str, None] = {}
 
     def get(self, key: str) -> Row | None:
         row = self._rows.get(key)
+        # The first get of a message sees the row unchanged; later ones may not.
         if key[0] != "@" and key not in self._before:
             _, store, sku = split_key(key)
             policy = cast(Store | None, self._rows.get(store_key(store)))
@@ -67,11 +67,15 @@ class Watched:
     def due(self, at_ms: int) -> list[str]:
         return self._rows.due(at_ms)
 
-    def crossed(self) -> Iterable[Crossing]:
-        """What became of every level that was put back, store by store, in the order in which they were first put."""
+    def crossed(self) -> Iterable[StoreEvent]:
+        """Crossings of every level that was put back, store by store in the order of the first put."""
         stores: dict[str, dict[str, bool | None]] = {}
         for key in self._touched:
             if key[0] != "@":
                 _, store, sku = split_key(key)
                 stores.setdefault(store, {})[sku] = self._before.get(key)
-        return [(store, event) for store, before in stores.items() for event in crossings(self._rows, store, before)]
+        return [
+            StoreEvent(store, event)
+            for store, before in stores.items()
+            for event in crossings(self._rows, store, before)
+        ]

@@ -1,11 +1,11 @@
-"""What a message did to the books, line by line, for whoever keeps the history."""
+"""Trace of a message: its effect on the books line by line, for the history."""
 
 from enum import StrEnum
 from typing import Protocol
 
 
-class Kind(StrEnum):
-    """What moved the books."""
+class MovementKind(StrEnum):
+    """Kind of movement in the books."""
 
     SALE = "sale"
     RETURN = "return"
@@ -19,10 +19,10 @@ class Kind(StrEnum):
 
 
 class Trace(Protocol):
-    """Called once per line: what was said, what it changed in the books, and on hand after it.
+    """Called once per line with its change, its effect on the books, and on hand after it.
 
-    ``change`` is the physical movement at its own time (for a count: what was counted), ``applied`` what the
-    books changed by now: 0 when a newer count had already seen the movement.
+    ``change`` is the physical movement at its own time, or the units counted. ``applied`` is the change of on hand: 0
+    when a newer count already included the movement.
     """
 
-    def __call__(self, sku: str, kind: Kind, change: int, applied: int, on_hand: int) -> None: ...
+    def __call__(self, sku: str, kind: MovementKind, change: int, applied: int, on_hand: int) -> None: ...

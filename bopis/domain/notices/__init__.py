@@ -1,1 +1,1 @@
-"""Notices: what a customer is told about an order, once per channel, and what became of it."""
+"""Notices to customers about an order: sent at most once per channel, with the state of every delivery."""

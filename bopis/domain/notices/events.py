@@ -1,23 +1,23 @@
-"""What notices conclude, in the past tense."""
+"""Events of an order's notices, in the past tense."""
 
 from msgspec import Struct
 
-from bopis.domain.notices.messages import DeliveryRef, NoticeDue
-from bopis.domain.notices.terms import Channel, CustomerRef, DeliveryState, Milestone, Refusal
+from bopis.domain.notices.messages import DeliveryRef, NoticeRequest
+from bopis.domain.notices.vocabulary import Channel, CustomerRef, DeliveryState, Milestone, ResendRefusal
 
 
 class NoticeOpened(Struct, frozen=True, kw_only=True):
-    """Something is to be said, over these channels. ``asked_by`` names who asked, so that a repeat is told."""
+    """A notice was opened on these channels. ``asked_by`` is the message that requested it, to recognise repeats."""
 
     at_ms: int
-    notice: NoticeDue
+    notice: NoticeRequest
     copy: int
     channels: tuple[Channel, ...]
     asked_by: str
 
 
 class DeliveryDue(Struct, frozen=True, kw_only=True):
-    """The notifier is to send this, now or never: found after ``valid_until_ms`` it is asked for anew."""
+    """The notifier is to send this now; after ``valid_until_ms`` it answers ``stale`` and is asked again."""
 
     at_ms: int
     delivery: DeliveryRef
@@ -25,12 +25,12 @@ class DeliveryDue(Struct, frozen=True, kw_only=True):
     valid_until_ms: int
     answer_by_ms: int
     customer: CustomerRef
-    notice: NoticeDue
+    notice: NoticeRequest
     code_version: int
 
 
 class DeliveryChanged(Struct, frozen=True, kw_only=True):
-    """A delivery stands elsewhere now. ``due_ms`` is when it is looked at again, 0 if never."""
+    """A delivery changed its state. ``due_ms`` is its next deadline, 0 for none."""
 
     at_ms: int
     delivery: DeliveryRef
@@ -43,18 +43,18 @@ class DeliveryChanged(Struct, frozen=True, kw_only=True):
 
 
 class LinesClosed(Struct, frozen=True, kw_only=True):
-    """Nothing more is said about these lines but how they ended."""
+    """Lines have ended: only notices of their end are still sent about them."""
 
     at_ms: int
     lines: tuple[int, ...]
 
 
 class ResendRefused(Struct, frozen=True, kw_only=True):
-    """A notice is not sent again. ``message`` is the id of the command."""
+    """A resend was refused. ``message`` is the id of the command."""
 
     at_ms: int
     milestone: Milestone
-    reason: Refusal
+    reason: ResendRefusal
     message: str
 
 

@@ -1,4 +1,4 @@
-"""What an event changes. Never refuses, never sees a clock."""
+"""Folds: an order's notices after an event. A fold never refuses and never reads a clock."""
 
 from typing import assert_never
 
@@ -8,14 +8,11 @@ from bopis.domain.notices.events import DeliveryChanged, DeliveryDue, Event, Lin
 from bopis.domain.notices.limits import NOTICES_KEPT
 from bopis.domain.notices.messages import DeliveryRef
 from bopis.domain.notices.state import OPEN, Delivery, Notice, OrderNotices
-from bopis.domain.notices.terms import DeliveryState, Milestone
-
-# What is said of lines that have ended, and stays true.
-ENDS = frozenset({Milestone.CANCELLED, Milestone.EXPIRED, Milestone.REFUNDED})
+from bopis.domain.notices.vocabulary import DeliveryState
 
 
 def evolve(row: OrderNotices, event: Event) -> OrderNotices:
-    """The notices after an event."""
+    """The order's notices after an event."""
     match event:
         case NoticeOpened():
             return _opened(row, event)
@@ -35,31 +32,36 @@ def evolve(row: OrderNotices, event: Event) -> OrderNotices:
 
 
 def _opened(row: OrderNotices, event: NoticeOpened) -> OrderNotices:
-    told = event.notice
     opened = Notice(
-        notice=told,
+        notice=event.notice,
         copy=event.copy,
         asked_by=event.asked_by,
         opened_ms=event.at_ms,
-        deliveries=tuple(Delivery(channel=it) for it in event.channels),
+        deliveries=tuple(Delivery(channel=channel) for channel in event.channels),
     )
     kept = row.notices
     while len(kept) >= NOTICES_KEPT:
-        done = next((it for it in kept if not any(d.state in OPEN for d in it.deliveries)), kept[0])
-        kept = tuple(it for it in kept if it is not done)
+        # The oldest notice without an open delivery goes first: an open one may still be sent or answered.
+        settled = (notice for notice in kept if not any(it.state in OPEN for it in notice.deliveries))
+        dropped = next(settled, kept[0])
+        kept = tuple(notice for notice in kept if notice is not dropped)
     return replace(
         row,
-        customer=told.customer,
-        code_version=max(row.code_version, told.code_version or 1),
+        customer=event.notice.customer,
+        code_version=max(row.code_version, event.notice.code_version or 1),
         notices=(*kept, opened),
     )
 
 
 def _changed(row: OrderNotices, ref: DeliveryRef, changes: dict[str, object]) -> OrderNotices:
-    notices = tuple(_with(it, ref, changes) if it.ref(ref.channel) == ref else it for it in row.notices)
+    notices = tuple(
+        _with_delivery(notice, ref, changes) if notice.ref(ref.channel) == ref else notice for notice in row.notices
+    )
     return replace(row, notices=notices)
 
 
-def _with(notice: Notice, ref: DeliveryRef, changes: dict[str, object]) -> Notice:
-    deliveries = tuple(replace(it, **changes) if it.channel is ref.channel else it for it in notice.deliveries)
+def _with_delivery(notice: Notice, ref: DeliveryRef, changes: dict[str, object]) -> Notice:
+    deliveries = tuple(
+        replace(delivery, **changes) if delivery.channel is ref.channel else delivery for delivery in notice.deliveries
+    )
     return replace(notice, deliveries=deliveries)

@@ -1,11 +1,11 @@
-"""What is said to the notices of an order."""
+"""Messages to the notices of an order."""
 
 from typing import Annotated
 
 from msgspec import Meta, Struct
 
 from bopis.domain.notices.limits import CAUSE_LENGTH_MAX
-from bopis.domain.notices.terms import Channel, CustomerRef, Milestone, Outcome
+from bopis.domain.notices.vocabulary import Channel, CustomerRef, Milestone, SendOutcome
 from bopis.domain.values import Instant, Units
 
 Version = Annotated[int, Meta(ge=1)]
@@ -13,15 +13,37 @@ Cause = Annotated[str, Meta(max_length=CAUSE_LENGTH_MAX)]
 
 
 class NoticeLine(Struct, frozen=True, kw_only=True):
-    """Units of one order line that a notice is about."""
+    """Units of one order line that a notice is about; ``unit_cents`` is the price of one, in minor units (0: none)."""
 
     line: int
     sku: str
     quantity: int
+    unit_cents: int = 0
 
 
-class NoticeDue(Struct, frozen=True, kw_only=True):
-    """A customer is to be told. (order, milestone, version) names what is said, however often it is asked for."""
+class MissingStock(Struct, frozen=True, kw_only=True):
+    """A SKU for which no store was found: units wanted, those of the chosen store, and the store that has most of it.
+
+    ``other`` is empty when no other store has more. A ``distance_m_max`` of 0 is no limit.
+    """
+
+    sku: str
+    wanted: int
+    store: str
+    available: int
+    other: str = ""
+    other_available: int = 0
+    other_distance_m: int | None = None
+    distance_m_max: int = 0
+
+
+class NoticeRequest(Struct, frozen=True, kw_only=True):
+    """Request to notify the customer. (order, milestone, version) identifies the notice, however often it arrives.
+
+    ``reason`` is the reason of a cancellation, or the SKU of an offered substitute, with its price ``offered_cents``.
+    ``wanted_store`` is the store that the customer chose, ``is_last`` marks the last reminder, ``at_ms`` is the time of
+    the event that the notice is about, on the clock of its source.
+    """
 
     milestone: Milestone
     version: int
@@ -33,16 +55,23 @@ class NoticeDue(Struct, frozen=True, kw_only=True):
     answer_by_ms: int | None = None
     reason: str = ""
     code_version: int | None = None
+    wanted_store: str = ""
+    currency: str = ""
+    pay_in_store: bool = False
+    offered_cents: int = 0
+    is_last: bool = False
+    at_ms: int = 0
+    missing: tuple[MissingStock, ...] = ()
 
 
-class LinesGone(Struct, frozen=True, kw_only=True):
-    """Lines were handed over: nothing is said about them any more that was true before."""
+class LinesEnded(Struct, frozen=True, kw_only=True):
+    """Lines were handed over: earlier notices about them are no longer true."""
 
     lines: tuple[int, ...]
 
 
 class DeliveryRef(Struct, frozen=True, kw_only=True):
-    """Names one delivery of an order; with the order it is the key at the provider."""
+    """Identifies one delivery of an order; with the order's number it is the key at the provider."""
 
     milestone: Milestone
     version: Version
@@ -50,13 +79,13 @@ class DeliveryRef(Struct, frozen=True, kw_only=True):
     copy: Version = 1
 
     def key(self, order: str) -> str:
-        """The key of the delivery: at most one message leaves under it, unless its channel bears repeats."""
-        again = f".{self.copy}" if self.copy > 1 else ""
-        return f"{order}/{self.milestone.value}/{self.version}{again}/{self.channel.value}"
+        """Key at the provider: at most one send per key, except on channels where duplicates are safe."""
+        copy = f".{self.copy}" if self.copy > 1 else ""
+        return f"{order}/{self.milestone.value}/{self.version}{copy}/{self.channel.value}"
 
 
 class ResendNotice(Struct, frozen=True, kw_only=True):
-    """Say something once more: a copy with a key of its own. Version 0 is the newest; no channel means all."""
+    """Send a notice again, as a copy with a key of its own. Version 0 is the newest; no channel means all."""
 
     milestone: Milestone
     version: Units = 0
@@ -64,20 +93,20 @@ class ResendNotice(Struct, frozen=True, kw_only=True):
 
 
 class DeliveryAnswered(Struct, frozen=True, kw_only=True):
-    """What became of one attempt; ``cause`` says why it did not leave, ``provider_id`` how the provider calls it."""
+    """Result of one attempt; ``cause`` is why it was not sent, ``provider_id`` the provider's id of the message."""
 
     delivery: DeliveryRef
     attempt: Version
-    outcome: Outcome
+    outcome: SendOutcome
     cause: Cause = ""
     provider_id: Annotated[str, Meta(max_length=256)] = ""
     not_before_ms: int | None = None
 
 
-class Tick(Struct, frozen=True, kw_only=True):
-    """Something of the order's notices is due."""
+class NoticeTick(Struct, frozen=True, kw_only=True):
+    """A deadline of the order's notices has passed; written by the processor's own timer."""
 
     at: Instant
 
 
-NoticeMessage = NoticeDue | LinesGone | ResendNotice | DeliveryAnswered | Tick
+NoticeMessage = NoticeRequest | LinesEnded | ResendNotice | DeliveryAnswered | NoticeTick

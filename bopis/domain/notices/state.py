@@ -1,16 +1,16 @@
-"""The notices of one order as they stand, folded from events."""
+"""State of an order's notices, folded from events."""
 
 from msgspec import Struct
 
-from bopis.domain.notices.messages import DeliveryRef, NoticeDue
-from bopis.domain.notices.terms import Channel, CustomerRef, DeliveryState
+from bopis.domain.notices.messages import DeliveryRef, NoticeRequest
+from bopis.domain.notices.vocabulary import Channel, CustomerRef, DeliveryState
 
 OPEN = frozenset({DeliveryState.DUE, DeliveryState.WAITING, DeliveryState.UNKNOWN})
 PERHAPS_SENT = frozenset({DeliveryState.DUE, DeliveryState.SENT, DeliveryState.UNKNOWN})
 
 
 class Delivery(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One notice over one channel."""
+    """One notice on one channel."""
 
     channel: Channel
     state: DeliveryState = DeliveryState.WAITING
@@ -24,23 +24,23 @@ class Delivery(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Notice(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Something that is, or was, to be said; a copy is a notice of its own."""
+    """One notice with its deliveries; a copy is a notice of its own."""
 
-    notice: NoticeDue
+    notice: NoticeRequest
     copy: int
     asked_by: str
     opened_ms: int
     deliveries: tuple[Delivery, ...] = ()
 
     def ref(self, channel: Channel) -> DeliveryRef:
-        """The name of one of its deliveries."""
-        told = self.notice
-        return DeliveryRef(milestone=told.milestone, version=told.version, channel=channel, copy=self.copy)
+        """Reference of one of its deliveries."""
+        return DeliveryRef(
+            milestone=self.notice.milestone, version=self.notice.version, channel=channel, copy=self.copy
+        )
 
 
 class OrderNotices(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """All that one customer is told about one order. ``gone`` are lines that have ended, ``fired`` counts the deadlines
-    that have been decided."""
+    """All notices of one order. ``gone`` are the lines that have ended, ``fired`` counts the deadlines decided."""
 
     order: str
     customer: CustomerRef

@@ -1,4 +1,7 @@
-"""One message on notices: decided, folded in, put back with its next deadline. Deterministic, like the other steps."""
+"""Exact step of notices: decide one message, fold its events, put the row back with its next deadline.
+
+Deterministic: the same rows and the same message give the same rows and events.
+"""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -7,15 +10,15 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from bopis.domain.message import Message
-from bopis.domain.notices.decide import Telling, decide, next_due_ms
+from bopis.domain.notices.decide import NoticeDecision, decide, next_due_ms
 from bopis.domain.notices.events import Event, ResendRefused
-from bopis.domain.notices.messages import LinesGone, NoticeDue, NoticeMessage, ResendNotice, Tick
+from bopis.domain.notices.messages import LinesEnded, NoticeMessage, NoticeRequest, NoticeTick, ResendNotice
 from bopis.domain.notices.state import OrderNotices
-from bopis.domain.notices.terms import CustomerRef, Refusal
+from bopis.domain.notices.vocabulary import CustomerRef, ResendRefusal
 
 
-class Rows(Protocol):
-    """Notices of one partition by order."""
+class NoticeRows(Protocol):
+    """Notices of one partition by order; a timed row is due at its deadline."""
 
     def get(self, key: str) -> OrderNotices | None: ...
     def put(self, key: str, row: OrderNotices) -> None: ...
@@ -23,58 +26,65 @@ class Rows(Protocol):
     def drop(self, key: str) -> None: ...
 
 
-class Said(Struct, frozen=True, kw_only=True):
-    """What a message says, who said it under which id, and when the log learned it."""
+class NoticeInput(Struct, frozen=True, kw_only=True):
+    """One message about an order's notices: body, cause, id, and append time in the log."""
 
     order: str
     data: NoticeMessage
     cause: str
-    message: str
+    message_id: str
     recorded_at_ms: int
 
 
-def said(message: Message, data: NoticeMessage, recorded_at_ms: int) -> Said:
-    """A message as notices hear it."""
-    return Said(
-        order=message.subject, data=data, cause=message.cause, message=message.id, recorded_at_ms=recorded_at_ms
+def notice_input(message: Message, data: NoticeMessage, recorded_at_ms: int) -> NoticeInput:
+    """The input of a message whose body means ``data`` to notices (`bopis.wire.notices.notice_message`)."""
+    return NoticeInput(
+        order=message.subject,
+        data=data,
+        cause=message.cause,
+        message_id=message.id,
+        recorded_at_ms=recorded_at_ms,
     )
 
 
-def step(rows: Rows, heard: Said) -> Sequence[Event]:
-    """Take one message into the notices of its order; what it concludes. A repeat changes and concludes nothing.
+def step(rows: NoticeRows, message: NoticeInput) -> Sequence[Event]:
+    """Decide one message and return its events. A repeat changes nothing and emits nothing.
 
-    What is said about an order that nobody was ever told of is refused if it is a command, and remembered if it says
-    that lines have ended: a late notice about them is then not sent.
+    For an order without notices a command is refused. That lines have ended is remembered, so that a late notice about
+    them is not sent.
     """
-    before = rows.get(heard.order)
-    data = heard.data
+    before = rows.get(message.order)
+    data = message.data
     if before is None:
         if isinstance(data, ResendNotice):
-            return [_unknown(heard, data)]
-        if not isinstance(data, NoticeDue | LinesGone):
+            return [_unknown_order(message, data)]
+        if not isinstance(data, NoticeRequest | LinesEnded):
             return []
-    elif isinstance(data, Tick) and (not before.due_ms or before.due_ms > heard.recorded_at_ms):
+    elif isinstance(data, NoticeTick) and (not before.due_ms or before.due_ms > message.recorded_at_ms):
         return []
-    customer = data.customer if isinstance(data, NoticeDue) else CustomerRef(id="unknown")
-    row = before or OrderNotices(order=heard.order, customer=customer)
-    telling = Telling(row, heard.recorded_at_ms, heard.cause, heard.message)
-    decide(telling, data)
-    if telling.concluded:
-        _keep(rows, replace(telling.row, fired=telling.row.fired + isinstance(data, Tick)), before)
-    return telling.concluded
+    customer = data.customer if isinstance(data, NoticeRequest) else CustomerRef(id="unknown")
+    row = before or OrderNotices(order=message.order, customer=customer)
+    decision = NoticeDecision(row, message.recorded_at_ms, message.cause, message.message_id)
+    decide(decision, data)
+    if decision.events:
+        _keep(rows, replace(decision.row, fired=decision.row.fired + isinstance(data, NoticeTick)), before)
+    return decision.events
 
 
-def _unknown(heard: Said, command: ResendNotice) -> ResendRefused:
+def _unknown_order(message: NoticeInput, command: ResendNotice) -> ResendRefused:
     return ResendRefused(
-        at_ms=heard.recorded_at_ms, milestone=command.milestone, reason=Refusal.UNKNOWN_ORDER, message=heard.message
+        at_ms=message.recorded_at_ms,
+        milestone=command.milestone,
+        reason=ResendRefusal.UNKNOWN_ORDER,
+        message=message.message_id,
     )
 
 
-def _keep(rows: Rows, row: OrderNotices, before: OrderNotices | None) -> None:
+def _keep(rows: NoticeRows, row: OrderNotices, before: OrderNotices | None) -> None:
     row = replace(row, due_ms=next_due_ms(row))
     if row.due_ms:
         rows.put_timed(row.order, row, row.due_ms)
         return
     if before is not None and before.due_ms:
-        rows.drop(row.order)  # forgets the deadline with the row, which is put back at once
+        rows.drop(row.order)  # `put` keeps an old deadline, `drop` forgets it; the row is put back at once
     rows.put(row.order, row)

@@ -1,1 +1,1 @@
-"""The pickup order: what is asked of it, what is concluded, and what it asks of others."""
+"""Pickup orders: messages, rules, events, state, and the stock requests that follow from events."""

@@ -1,146 +1,129 @@
-"""From an order and a message to what is concluded: pure and total, one entry per message."""
+"""Rules of an order, by message: pure and total.
 
-from typing import assert_never
+`RULES` names the rule of every message type. A message without an entry raises `KeyError`.
+"""
+
+from collections.abc import Callable
+from typing import Any
 
 from bopis.domain.inventory import events as inventory
-from bopis.domain.orders import counter, ending, holding, messages, picking, placing, routes, shorts, timers
-from bopis.domain.orders.events import LinePicked
-from bopis.domain.orders.outcomes import VoidRequested
-from bopis.domain.orders.saga import Saga
-from bopis.domain.orders.state import Line, LineState, Order, StoreWork
-from bopis.domain.orders.terms import EndReason, Milestone, PaymentState
+from bopis.domain.orders import (
+    cancellation,
+    handover,
+    holding,
+    messages,
+    picking,
+    placing,
+    routing,
+    short_picks,
+    timers,
+)
+from bopis.domain.orders.decision import OrderDecision
+from bopis.domain.orders.events import LinePicked, VoidRequested
+from bopis.domain.orders.state import READY_STATES, STAGED_STATES, Line, LineState, Order, StoreWork
+from bopis.domain.orders.vocabulary import EndReason, Milestone, PaymentState
 
-UNTOLD = frozenset({LineState.OFFERED, LineState.PLACED, LineState.REROUTED, LineState.REJECTED, LineState.HELD})
-ASIDE = frozenset({LineState.STAGED, LineState.READY, LineState.ARRIVED})
-KEPT = frozenset({LineState.READY, LineState.ARRIVED})
+UNANSWERED = frozenset({LineState.OFFERED, LineState.PLACED, LineState.REROUTED, LineState.REJECTED, LineState.HELD})
 ELSEWHERE = frozenset({LineState.REJECTED, LineState.WAITING, LineState.OFFERED})
-ON_THEIR_WAY = frozenset({LineState.PLACED, LineState.REROUTED})
+HOLD_PENDING = frozenset({LineState.PLACED, LineState.REROUTED})
 UNCAPTURED = frozenset({PaymentState.AUTHORISING, PaymentState.DECLINED, PaymentState.AUTHORISED})
 
 
-def decide(saga: Saga, data: messages.OrderMessage) -> None:
-    """Conclude what follows from a message about an order that exists, or about one that is being placed.
+def decide(decision: OrderDecision, data: messages.OrderMessage) -> None:
+    """Emit the events that follow from a message about an existing order, or one that is being placed.
 
-    A command that is not carried out is refused by name; a report or an answer that changes nothing says nothing.
+    A command that is not carried out is refused by name. A report or an answer that changes nothing emits nothing.
     """
-    match data:
-        case messages.PlaceOrder():
-            placing.place(saga, data)
-        case messages.PaymentAuthorised() | messages.PaymentDeclined() | messages.PaymentExhausted():
-            placing.paid(saga, data)
-        case messages.OrderRouted() | messages.RoutingFailed():
-            routes.take_route(saga, data)
-        case messages.AcceptAlternative() | messages.RefuseAlternative():
-            routes.answer_offer(saga, data)
-        case messages.StockAppeared():
-            routes.wake(saga, data)
-        case messages.CancelOrder():
-            ending.cancel(saga, data)
-        case messages.StoreWithdrawn():
-            ending.store_withdrawn(saga, data)
-            holding.go_on(saga, [it.line for it in saga.order.lines])
-        case messages.Tick():
-            timers.fire(saga)
-        case _:
-            _in_store(saga, data)
-    if saga.concluded and saga.state is not None:
-        _settle(saga)
+    RULES[type(data)](decision, data)
+    if decision.events and decision.state is not None:
+        _settle(decision)
 
 
-def _in_store(saga: Saga, data: messages.StoreCommand | messages.Asked | messages.InventoryAnswer) -> None:
-    match data:
-        case messages.AcceptPick():
-            picking.accept(saga, data)
-        case messages.RejectPick():
-            picking.reject(saga, data)
-        case messages.AssignPicker():
-            picking.assign(saga, data)
-        case messages.StartPicking():
-            picking.start(saga, data)
-        case messages.RecordPick():
-            picking.record(saga, data)
-        case messages.StageOrder():
-            picking.stage(saga, data)
-        case messages.WithdrawReady():
-            picking.withdraw(saga, data)
-        case messages.OfferSubstitute():
-            shorts.offer_substitute(saga, data)
-        case messages.AcceptSubstitute() | messages.RefuseSubstitute():
-            shorts.answer_substitute(saga, data)
-        case messages.CustomerArrived():
-            counter.arrive(saga, data)
-        case messages.HandOver():
-            counter.hand_over(saga, data)
-        case messages.ExtendPickup():
-            counter.extend(saga, data)
-        case messages.ReissueCode():
-            counter.reissue(saga, data)
-        case messages.ReturnInStore():
-            counter.bring_back(saga, data)
-        case messages.ConfirmPutBack():
-            counter.confirm_put_back(saga, data)
-        case _:
-            _of_the_inventory(saga, data)
+def _no_change(_decision: OrderDecision, _answer: inventory.HoldExtended) -> None:
+    """The order requested the extension and has folded it already."""
 
 
-def _of_the_inventory(saga: Saga, data: messages.InventoryAnswer) -> None:
-    match data:
-        case inventory.StockReserved():
-            holding.reserved(saga, data)
-        case inventory.ReservationRefused():
-            holding.refused(saga, data)
-        case inventory.HoldChanged():
-            holding.hold_changed(saga, data)
-        case inventory.HoldCommandRefused():
-            holding.hold_refused(saga, data)
-        case inventory.ShortfallFound():
-            holding.shortfall(saga, data)
-        case inventory.DoubtSettled():
-            holding.doubt_settled(saga, data)
-        case inventory.ShortPickFound():
-            holding.missing_confirmed(saga, data)
-        case inventory.HoldExtended():
-            pass  # the order knew: it asked for it
-        case _:
-            assert_never(data)
-
-
-def _settle(saga: Saga) -> None:
-    """What follows from where the lines stand now, whatever moved them."""
-    for line in saga.order.lines:
+def _settle(decision: OrderDecision) -> None:
+    """Emit what follows from the states of the lines, whatever message changed them."""
+    # Lines before stores: a store is ready when its last line has become picked and staged.
+    for line in decision.order.lines:
         if line.state is LineState.PICKING and not any(picking.needed(line)):
-            saga.say(LinePicked(stamp=saga.stamp, store=line.store, line=line.line))
-    for work in saga.order.work:
-        _settle_ready(saga, work)
-    _settle_telling(saga, saga.order)
-    _settle_payment(saga, saga.order)
+            decision.emit(LinePicked(stamp=decision.stamp, store=line.store, line=line.line))
+    for work in decision.order.work:
+        _settle_ready(decision, work)
+    _settle_confirmation(decision, decision.order)
+    _settle_payment(decision, decision.order)
 
 
-def _settle_ready(saga: Saga, work: StoreWork) -> None:
+def _settle_ready(decision: OrderDecision, work: StoreWork) -> None:
     """A store is ready when every line that it will still hand over is staged."""
-    here = tuple(it for it in saga.order.in_store(work.store) if it.live and it.state not in ELSEWHERE)
-    if any(it.state in KEPT for it in here) and any(_joined(it) for it in here):
-        saga.withdraw_ready(work.store)
-    elif any(it.state is LineState.STAGED for it in here) and all(it.state in ASIDE for it in here):
-        counter.ready(saga, work.store, tuple(it for it in here if it.state is LineState.STAGED))
+    here = tuple(line for line in decision.order.in_store(work.store) if line.live and line.state not in ELSEWHERE)
+    if any(line.state in READY_STATES for line in here) and any(_has_joined(line) for line in here):
+        # Lines have joined goods that are ready: the customer would be called for half an order.
+        decision.withdraw_ready(work.store)
+    elif any(line.state is LineState.STAGED for line in here) and all(line.state in STAGED_STATES for line in here):
+        handover.ready(decision, work.store, tuple(line for line in here if line.state is LineState.STAGED))
 
 
-def _joined(line: Line) -> bool:
-    """Whether a line that is not staged belongs to the store's work, and is not only asked for there."""
-    return line.state not in ASIDE and line.state not in ON_THEIR_WAY
+def _has_joined(line: Line) -> bool:
+    """Whether a line that is not staged is part of the store's work; one whose hold is pending is not yet."""
+    return line.state not in STAGED_STATES and line.state not in HOLD_PENDING
 
 
-def _settle_telling(saga: Saga, order: Order) -> None:
-    """The customer hears of a new order once, when every line has its first answer."""
+def _settle_confirmation(decision: OrderDecision, order: Order) -> None:
+    """Confirm a new order to the customer once, when every line has its first answer."""
     live = order.live
-    if Milestone.PLACED.value in order.told or not live or any(it.state in UNTOLD for it in live):
+    if Milestone.PLACED.value in order.notice_versions or not live or any(line.state in UNANSWERED for line in live):
         return
-    saga.notice(Milestone.PLACED, live, live[0].store)
+    # Every line has an answer now, so that the confirmation can name stores and times.
+    decision.notify(Milestone.PLACED, live, live[0].store)
 
 
-def _settle_payment(saga: Saga, order: Order) -> None:
-    """When nothing more will leave a store, what is authorised beyond the captured is given back, once."""
+def _settle_payment(decision: OrderDecision, order: Order) -> None:
+    """Void once what is authorised beyond the captured amount, when no more goods will leave a store."""
     if order.live or order.voided or not order.methods or order.payment not in UNCAPTURED:
         return
-    if any(it.state in (LineState.CANCELLED, LineState.EXPIRED) for it in order.lines):
-        saga.say(VoidRequested(stamp=saga.stamp, reason=EndReason.OTHER))
+    # An order handed over in full has been captured in full: nothing is left to void.
+    if any(line.state in (LineState.CANCELLED, LineState.EXPIRED) for line in order.lines):
+        decision.emit(VoidRequested(stamp=decision.stamp, reason=EndReason.OTHER))
+
+
+MessageRule = Callable[[OrderDecision, Any], None]
+RULES: dict[type[messages.OrderMessage], MessageRule] = {
+    messages.PlaceOrder: placing.place,
+    messages.PaymentAuthorised: placing.record_payment,
+    messages.PaymentDeclined: placing.record_payment,
+    messages.PaymentExhausted: placing.record_payment,
+    messages.OrderRouted: routing.take_route,
+    messages.RoutingFailed: routing.take_route,
+    messages.AcceptAlternative: routing.answer_offer,
+    messages.RefuseAlternative: routing.answer_offer,
+    messages.StockAppeared: routing.wake,
+    messages.CancelOrder: cancellation.cancel,
+    messages.OrderTick: timers.fire,
+    messages.AcceptPick: picking.accept,
+    messages.RejectPick: picking.reject,
+    messages.StoreWithdrawn: picking.withdraw_store,
+    messages.AssignPicker: picking.assign,
+    messages.StartPicking: picking.start,
+    messages.RecordPick: picking.record,
+    messages.StageOrder: picking.stage,
+    messages.WithdrawReady: picking.withdraw,
+    messages.OfferSubstitute: short_picks.offer_substitute,
+    messages.AcceptSubstitute: short_picks.answer_substitute,
+    messages.RefuseSubstitute: short_picks.answer_substitute,
+    messages.CustomerArrived: handover.arrive,
+    messages.HandOver: handover.hand_over,
+    messages.ExtendPickup: handover.extend,
+    messages.ReissueCode: handover.reissue,
+    messages.ReturnInStore: handover.take_back,
+    messages.ConfirmPutBack: handover.confirm_put_back,
+    inventory.StockReserved: holding.reserved,
+    inventory.ReservationRefused: holding.refused,
+    inventory.HoldChanged: holding.hold_changed,
+    inventory.HoldExtended: _no_change,
+    inventory.HoldCommandRefused: holding.hold_refused,
+    inventory.ShortPickFound: holding.short_pick_confirmed,
+    inventory.ShortfallFound: holding.shortfall,
+    inventory.DoubtSettled: holding.doubt_settled,
+}

@@ -1,15 +1,18 @@
-"""What the inventory answers: held, refused, ended, lost. An answer about a hold that nothing of the order refers to
-any more says nothing."""
+"""Rules for the inventory's answers about holds: granted, refused, ended, short.
+
+An answer about a hold that the order no longer refers to emits nothing.
+"""
 
 from collections.abc import Iterable
 
-from bopis.domain.calendar.promises import window_end
+from bopis.domain.calendar.pickup_window import window_end
 from bopis.domain.inventory import events as inventory
-from bopis.domain.inventory.events import HoldEnd
-from bopis.domain.inventory.events import Refusal as StockRefusal
-from bopis.domain.orders.cover import covered
-from bopis.domain.orders.ending import cancel_lines
+from bopis.domain.inventory.events import HoldEnd, StockRefusal
+from bopis.domain.orders.cancellation import cancel_lines
+from bopis.domain.orders.decision import OrderDecision
 from bopis.domain.orders.events import (
+    BooksCorrected,
+    CollectionAnswered,
     CoverLost,
     HoldRefused,
     LinesFreed,
@@ -19,239 +22,266 @@ from bopis.domain.orders.events import (
     ShortPickConfirmed,
     TaskClosed,
 )
+from bopis.domain.orders.hold_coverage import covered_numbers
 from bopis.domain.orders.limits import HOLD_BEYOND_WINDOW_MS, PICKUP_WINDOW_HOURS
-from bopis.domain.orders.outcomes import BooksCorrected, CollectionAnswered
-from bopis.domain.orders.routes import ask_route, unfillable
-from bopis.domain.orders.saga import Saga
-from bopis.domain.orders.shorts import lose_units, short_policy, substitute_unheld
-from bopis.domain.orders.state import SET_ASIDE, Hold, Line, LineState, StoreWork
-from bopis.domain.orders.terms import By, EndReason, LineSum, Milestone, PaymentState, TaskKind
-from bopis.domain.orders.units import PickedUnits
+from bopis.domain.orders.lines import PickedUnits
+from bopis.domain.orders.routing import ask_route, unfillable
+from bopis.domain.orders.short_picks import apply_short_policy, lose_units, substitute_unheld
+from bopis.domain.orders.state import SET_ASIDE, Line, LineState, OrderHold, StoreWork
+from bopis.domain.orders.vocabulary import EndReason, Initiator, LineSum, Milestone, PaymentState, TaskKind
 from bopis.domain.values import HOUR_MS
 
 PAID_FOR = frozenset({PaymentState.PAY_IN_STORE, PaymentState.AUTHORISED})
 UNPROMISED = frozenset({LineState.WAITING, LineState.OFFERED, LineState.PLACED, LineState.REJECTED, LineState.REROUTED})
 
 
-def reserved(saga: Saga, answer: inventory.StockReserved) -> None:
-    """A store holds: what is held for all that may not be parted, and paid for, is promised."""
-    lines = _lines_of(saga, answer.hold)
-    hold = saga.order.hold(answer.hold)
+def reserved(decision: OrderDecision, answer: inventory.StockReserved) -> None:
+    """Record a granted hold, and promise held lines as far as the order is paid for."""
+    lines = _lines_of(decision, answer.hold)
+    hold = decision.order.hold(answer.hold)
+    # A repeat of the answer, or an answer about lines that have ended meanwhile.
     if hold is None or hold.granted or not lines:
         return
-    sums = tuple(LineSum(line=it.line, sku=it.sku, quantity=it.quantity) for it in lines)
-    saga.say(LinesHeld(stamp=saga.stamp, hold=answer.hold, store=hold.store, lines=sums))
-    promise(saga)
+    sums = tuple(LineSum(line=line.line, sku=line.sku, quantity=line.quantity) for line in lines)
+    decision.emit(LinesHeld(stamp=decision.stamp, hold=answer.hold, store=hold.store, lines=sums))
+    promise(decision)
 
 
-def promise(saga: Saga) -> None:
-    """Promise held lines, store by store, once they are paid for or will be in the store."""
-    order = saga.order
-    held = [it for it in order.lines if it.state is LineState.HELD]
+def promise(decision: OrderDecision) -> None:
+    """Promise held lines, store by store, once they are paid for or will be paid in the store.
+
+    An order that allows no partial fulfilment is promised only when every line is held.
+    """
+    order = decision.order
+    held = [line for line in order.lines if line.state is LineState.HELD]
     if not held or order.payment not in PAID_FOR:
         return
-    if not order.allows.partial and any(it.state in UNPROMISED for it in order.lines):
+    if not order.allows.partial and any(line.state in UNPROMISED for line in order.lines):
         return
-    for store in dict.fromkeys(it.store for it in held):
-        _promise_at(saga, store, [it for it in held if it.store == store])
+    # One promise per store: its lines are prepared together and have one pickup window.
+    for store in dict.fromkeys(line.store for line in held):
+        _promise_at(decision, store, [line for line in held if line.store == store])
 
 
 def pickup_window_end(work: StoreWork, ready_ms: int) -> int:
-    """When the pickup window of goods that became ready ends: at a closing of the store, in its own days."""
+    """End of the pickup window of goods that became ready at ``ready_ms``: a closing of the store, in store days.
+
+    When routing named too few closings, the window is counted in clock hours.
+    """
     end_ms = window_end(work.closings, ready_ms, PICKUP_WINDOW_HOURS)
     return ready_ms + PICKUP_WINDOW_HOURS * HOUR_MS if end_ms is None else end_ms
 
 
-def refused(saga: Saga, answer: inventory.ReservationRefused) -> None:
-    """A store cannot hold: the next attempt leaves it out for what it lacks."""
-    hold = saga.order.hold(answer.hold)
-    lines = _lines_of(saga, answer.hold)
+def refused(decision: OrderDecision, answer: inventory.ReservationRefused) -> None:
+    """Route refused lines again; the next attempt excludes the store for the SKUs that it lacks."""
+    hold = decision.order.hold(answer.hold)
+    lines = _lines_of(decision, answer.hold)
     if hold is None or hold.granted:
         return
-    skus = tuple(it.sku for it in answer.shortages)
     event = HoldRefused(
-        stamp=saga.stamp,
+        stamp=decision.stamp,
         hold=answer.hold,
         store=hold.store,
-        skus=skus,
-        lines=tuple(it.line for it in lines),
+        skus=tuple(shortage.sku for shortage in answer.shortages),
+        lines=tuple(line.line for line in lines),
+        # A deadline that passed on the way says nothing about the store.
         excluded=answer.reason is not StockRefusal.DEADLINE_PASSED,
     )
-    saga.say(event)
+    decision.emit(event)
     for line in lines:
+        # A substitute is wanted from this store only: the customer agreed to it here.
         if line.state is LineState.SUBSTITUTED:
-            substitute_unheld(saga, line.line)
-    ask_route(saga, [it.line for it in lines if it.state is not LineState.SUBSTITUTED])
+            substitute_unheld(decision, line.line)
+    ask_route(decision, [line.line for line in lines if line.state is not LineState.SUBSTITUTED])
 
 
-def hold_changed(saga: Saga, answer: inventory.HoldChanged) -> None:
-    """Lines of a hold ended in the books."""
-    hold = saga.order.hold(answer.hold)
+def hold_changed(decision: OrderDecision, answer: inventory.HoldChanged) -> None:
+    """Record that lines of a hold ended in the inventory."""
+    hold = decision.order.hold(answer.hold)
     if hold is None:
         return
     if answer.end is HoldEnd.COLLECTED:
-        _collected(saga, hold, {it.line: it.quantity for it in answer.lines})
+        _record_collection(decision, hold, {line.line: line.quantity for line in answer.lines})
         return
-    ended = {it.line for it in answer.lines}
-    numbers = {it.line for it in hold.parts if it.number in ended}
-    free(saga, hold, [it for it in saga.order.lines if it.line in numbers or it.leaving == hold.hold])
+    ended = {line.line for line in answer.lines}
+    numbers = {part.line for part in hold.parts if part.number in ended}
+    free(decision, hold, [line for line in decision.order.lines if line.line in numbers or line.leaving == hold.hold])
 
 
-def hold_refused(saga: Saga, answer: inventory.HoldCommandRefused) -> None:
-    """The inventory could not do what it was asked about a hold."""
-    hold = saga.order.hold(answer.hold)
+def hold_refused(decision: OrderDecision, answer: inventory.HoldCommandRefused) -> None:
+    """Record that the inventory refused a command or report about a hold."""
+    hold = decision.order.hold(answer.hold)
     if hold is None:
         return
     if answer.command == "CollectStock":
-        _collected(saga, hold, {})
+        # Nothing was booked out, so all units handed over are corrected in the books.
+        _record_collection(decision, hold, {})
     elif answer.command == "StockPicked":
-        _restate(saga, hold, answer.reason is StockRefusal.HOLD_ENDED)
+        _restate_pick(decision, hold, answer.reason is StockRefusal.HOLD_ENDED)
     elif answer.command == "ExtendHold":
-        free(saga, hold, _lines_of(saga, hold.hold))
-    else:
-        free(saga, hold, [it for it in saga.order.lines if it.leaving == hold.hold])
+        # The hold ended before it could be extended: its lines need another one.
+        free(decision, hold, _lines_of(decision, hold.hold))
+    elif answer.command != "SplitHold":
+        # A refused release: nothing was left to release, which is all that leaving lines wait for.
+        free(decision, hold, [line for line in decision.order.lines if line.leaving == hold.hold])
 
 
-def shortfall(saga: Saga, answer: inventory.ShortfallFound) -> None:
-    """A till sold what was held: the units are lost, unless they are in the picker's hands already."""
+def shortfall(decision: OrderDecision, answer: inventory.ShortfallFound) -> None:
+    """Lose held units to a till sale, unless the picker has set them aside already."""
     for hit in answer.hits:
-        hold = saga.order.hold(hit.hold)
+        hold = decision.order.hold(hit.hold)
         part = next((it for it in hold.parts if it.number == hit.line), None) if hold is not None else None
         if hold is None or part is None:
             continue
-        lost = CoverLost(stamp=saga.stamp, hold=hold.hold, number=part.number, units=hit.lost)
-        saga.say(lost)
-        line = saga.order.line(part.line)
+        decision.emit(CoverLost(stamp=decision.stamp, hold=hold.hold, number=part.number, units=hit.lost))
+        line = decision.order.line(part.line)
         if line is None:
             continue
-        if line.leaving == hold.hold and not _still_covered(saga, hold.hold, line.line):
-            free(saga, hold, [line])
+        # The till took the units that were about to be released: no answer to the release will come.
+        if line.leaving == hold.hold and not _is_covered(decision, hold.hold, line.line):
+            free(decision, hold, [line])
         elif line.hold == hold.hold and line.state not in SET_ASIDE:
-            lose_units(saga, line, part, hit.lost)
+            lose_units(decision, line, part, hit.lost)
 
 
-def missing_confirmed(saga: Saga, answer: inventory.ShortPickFound) -> None:
-    """The books took out what a pick had not found."""
-    if saga.order.hold(answer.hold) is not None:
-        units = {"number": answer.line, "units": answer.missing}
-        saga.say(ShortPickConfirmed(stamp=saga.stamp, hold=answer.hold, **units))
-        _free_uncovered(saga, answer.hold)
+def short_pick_confirmed(decision: OrderDecision, answer: inventory.ShortPickFound) -> None:
+    """Record that the inventory took units out of a hold that a pick had reported missing."""
+    if decision.order.hold(answer.hold) is not None:
+        event = ShortPickConfirmed(stamp=decision.stamp, hold=answer.hold, number=answer.line, units=answer.missing)
+        decision.emit(event)
+        _free_uncovered(decision, answer.hold)
 
 
-def doubt_settled(saga: Saga, answer: inventory.DoubtSettled) -> None:
-    """A count told what a short pick left open: its task is done."""
-    for task in saga.order.tasks:
+def doubt_settled(decision: OrderDecision, answer: inventory.DoubtSettled) -> None:
+    """Close the count task of a short pick: a count settled the units in doubt."""
+    for task in decision.order.tasks:
         if task.kind is TaskKind.COUNT and (task.hold, task.sku) == (answer.hold, answer.sku):
-            done = TaskClosed(
-                stamp=saga.stamp, task=task.task, kind=task.kind, store=task.store, counted=answer.on_hand
+            closed = TaskClosed(
+                stamp=decision.stamp, task=task.task, kind=task.kind, store=task.store, counted=answer.on_hand
             )
-            saga.say(done)
+            decision.emit(closed)
 
 
-def free(saga: Saga, hold: Hold, lines: Iterable[Line]) -> None:
-    """A hold ended for lines: what was being given back goes on; what counted on it is held anew, or ends if it was
-    never paid for; what is set aside already stays set aside and is booked out when it is handed over."""
-    freed = [it for it in lines if it.live and hold.hold in (it.hold, it.leaving)]
-    unpaid = [it.line for it in freed if it.state is LineState.HELD and saga.order.payment not in PAID_FOR]
-    kept = tuple(it.line for it in freed if it.state in SET_ASIDE and it.hold == hold.hold)
-    gone = tuple(it.line for it in freed if it.line not in kept)
-    saga.put_back([it for it in freed if it.line in gone and it.hold == hold.hold])
+def free(decision: OrderDecision, hold: OrderHold, lines: Iterable[Line]) -> None:
+    """End a hold for lines.
+
+    Lines set aside stay so, and are booked out at hand-over without a hold. The others are routed again, except held
+    lines that were never paid for: those are cancelled.
+    """
+    freed = [line for line in lines if line.live and hold.hold in (line.hold, line.leaving)]
+    # A held line without payment has used up its checkout time; holding it again would block stock for nothing.
+    unpaid = [line.line for line in freed if line.state is LineState.HELD and decision.order.payment not in PAID_FOR]
+    kept = tuple(line.line for line in freed if line.state in SET_ASIDE and line.hold == hold.hold)
+    gone = tuple(line.line for line in freed if line.line not in kept)
+    # Before the fold, which forgets the picked units.
+    decision.put_back([line for line in freed if line.line in gone and line.hold == hold.hold])
+    # Kept lines first: their event leaves the goods where they are.
     for numbers in (kept, gone):
         if numbers:
-            saga.say(LinesFreed(stamp=saga.stamp, hold=hold.hold, lines=numbers, kept=numbers == kept))
+            decision.emit(LinesFreed(stamp=decision.stamp, hold=hold.hold, lines=numbers, kept=numbers == kept))
     if unpaid:
-        cancel_lines(saga, unpaid, By.SYSTEM, EndReason.PAYMENT_LATE)
-    go_on(saga, gone)
+        cancel_lines(decision, unpaid, Initiator.SYSTEM, EndReason.PAYMENT_LATE)
+    go_on(decision, gone)
 
 
-def go_on(saga: Saga, lines: Iterable[int]) -> None:
-    """Lines whose hold has been given back ask for the next one."""
+def go_on(decision: OrderDecision, lines: Iterable[int]) -> None:
+    """Route rejected lines, and apply the short policy to short ones, whose hold has been released."""
     wanted = set(lines)
-    free_lines = [it for it in saga.order.live if it.line in wanted and not it.leaving]
-    rejected = tuple(it.line for it in free_lines if it.state is LineState.REJECTED)
-    waits = not saga.order.allows.partial and any(it.state is LineState.WAITING for it in saga.order.lines)
+    released = [line for line in decision.order.live if line.line in wanted and not line.leaving]
+    rejected = tuple(line.line for line in released if line.state is LineState.REJECTED)
+    # An order that is fulfilled whole or not at all waits as a whole.
+    waits = not decision.order.allows.partial and any(line.state is LineState.WAITING for line in decision.order.lines)
     if rejected and waits:
-        unfillable(saga, rejected, EndReason.NO_STORE)
+        unfillable(decision, rejected, EndReason.NO_STORE)
     else:
-        ask_route(saga, rejected)
-    for line in free_lines:
+        ask_route(decision, rejected)
+    for line in released:
         if line.state is LineState.SHORT:
-            short_policy(saga, line.line)
+            apply_short_policy(decision, line.line)
 
 
-def _promise_at(saga: Saga, store: str, lines: list[Line]) -> None:
-    order, numbers = saga.order, tuple(it.line for it in lines)
+def _promise_at(decision: OrderDecision, store: str, lines: list[Line]) -> None:
+    order, numbers = decision.order, tuple(line.line for line in lines)
     work = order.at(store) or StoreWork(store=store)
-    told = Milestone.PLACED.value in order.told
+    is_confirmed = Milestone.PLACED.value in order.notice_versions
     before_ms = work.ready_by_ms if work.promised else None
     hold = order.hold(lines[0].hold)
+    # The later promise of the store and the hold counts: one pickup serves both.
     ready_by_ms = max(work.ready_by_ms, hold.promised_for_ms if hold is not None else 0)
     promised = OrderPromised(
-        stamp=saga.stamp,
+        stamp=decision.stamp,
         store=store,
         lines=numbers,
         ready_by_ms=ready_by_ms,
         promised_before_ms=before_ms,
-        hold_until_ms=pickup_window_end(work, max(ready_by_ms, saga.now_ms)) + HOLD_BEYOND_WINDOW_MS,
+        hold_until_ms=pickup_window_end(work, max(ready_by_ms, decision.now_ms)) + HOLD_BEYOND_WINDOW_MS,
     )
-    saga.say(promised)
-    if told and (before_ms is None or ready_by_ms > before_ms):
-        saga.notice(Milestone.PROMISE_CHANGED, [it for it in saga.order.lines if it.line in numbers], store)
+    decision.emit(promised)
+    # The order confirmation names the first promise; only a later one, or a new store, is a change to the customer.
+    if is_confirmed and (before_ms is None or ready_by_ms > before_ms):
+        changed = [line for line in decision.order.lines if line.line in numbers]
+        decision.notify(Milestone.PROMISE_CHANGED, changed, store)
 
 
-def _collected(saga: Saga, hold: Hold, booked: dict[int, int]) -> None:
-    """The oldest hand-over that waits for its answer is answered: the books follow the goods, where more left than was
-    booked out, or less."""
+def _record_collection(decision: OrderDecision, hold: OrderHold, booked: dict[int, int]) -> None:
+    """Answer the oldest pending hand-over of a hold, and correct the books where other units left than were booked."""
     if not hold.collecting:
         return
-    expected = {it.number: it.units for it in hold.expected}
+    expected = {units.number: units.units for units in hold.expected}
     sums = []
-    for it in hold.parts:
-        if it.number in hold.collecting[0]:
-            unbooked = expected.get(it.number, it.quantity) - booked.get(it.number, 0)
-            sums.append(LineSum(line=it.line, sku=it.sku, quantity=unbooked))
+    for part in hold.parts:
+        if part.number in hold.collecting[0]:
+            # Negative when more was booked out than left the store; the correction is signed.
+            unbooked = expected.get(part.number, part.quantity) - booked.get(part.number, 0)
+            sums.append(LineSum(line=part.line, sku=part.sku, quantity=unbooked))
     unequal = tuple(it for it in sums if it.quantity)
     if unequal:
-        saga.say(BooksCorrected(stamp=saga.stamp, store=hold.store, lines=unequal))
-    saga.say(CollectionAnswered(stamp=saga.stamp, hold=hold.hold))
+        decision.emit(BooksCorrected(stamp=decision.stamp, store=hold.store, lines=unequal))
+    decision.emit(CollectionAnswered(stamp=decision.stamp, hold=hold.hold))
 
 
-def _restate(saga: Saga, hold: Hold, ended: bool) -> None:
-    """A pick reached the books after a till's sale had taken units of the hold: what was missing is covered as before,
-    and what the hold still covers is said again: in hand, once, or missing beyond what the till took."""
-    again = {it.number: it.units for it in hold.unconfirmed[0]} if hold.unconfirmed else {}
-    said = {*hold.released, *(number for numbers in hold.collecting for number in numbers)}
-    units = []
-    for part in hold.parts if not ended else ():
-        line = saga.order.line(part.line)
-        if part.number in said or line is None:
+def _restate_pick(decision: OrderDecision, hold: OrderHold, is_ended: bool) -> None:
+    """Report a refused pick again, as far as the hold still covers it.
+
+    The inventory refuses a pick when a till sale has taken units of the hold meanwhile. The missing units are covered
+    as before; units in hand are reported once more, and missing units only beyond those that the till took.
+    """
+    unconfirmed = {units.number: units.units for units in hold.unconfirmed[0]} if hold.unconfirmed else {}
+    # Numbers released or collected have left the hold: a report about them would be refused again.
+    settled = {*hold.released, *(number for numbers in hold.collecting for number in numbers)}
+    restated = []
+    for part in hold.parts if not is_ended else ():
+        line = decision.order.line(part.line)
+        if part.number in settled or line is None:
             continue
-        here = line.hold == hold.hold and line.live
-        covers = part.quantity + again.get(part.number, 0)
-        wanted = line.parts[part.component].quantity * line.quantity if here else 0
-        in_hand = line.picked[part.component] if here and line.picked and not hold.restated else 0
+        is_here = line.hold == hold.hold and line.live
+        # The refused pick took nothing out, so its missing units are still in the hold.
+        covers = part.quantity + unconfirmed.get(part.number, 0)
+        wanted = line.parts[part.component].quantity * line.quantity if is_here else 0
+        in_hand = line.picked[part.component] if is_here and line.picked and not hold.restated else 0
         picked = max(0, min(in_hand, covers))
-        missing = max(0, min(again.get(part.number, 0), covers - wanted))
+        missing = max(0, min(unconfirmed.get(part.number, 0), covers - wanted))
         if picked or missing:
-            found = PickedUnits(line=part.line, component=part.component, picked=picked, missing=missing)
-            units.append(found)
-    if units or again:
-        saga.say(PickRestated(stamp=saga.stamp, store=hold.store, hold=hold.hold, units=tuple(units)))
-        _free_uncovered(saga, hold.hold)
+            restated.append(PickedUnits(line=part.line, component=part.component, picked=picked, missing=missing))
+    if restated or unconfirmed:
+        decision.emit(PickRestated(stamp=decision.stamp, store=hold.store, hold=hold.hold, units=tuple(restated)))
+        _free_uncovered(decision, hold.hold)
 
 
-def _free_uncovered(saga: Saga, name: str) -> None:
-    """Lines that only waited to hear what a hold still covers go on when it covers nothing of them."""
-    hold = saga.order.hold(name)
-    waiting = [it for it in saga.order.lines if it.leaving == name and not _still_covered(saga, name, it.line)]
+def _free_uncovered(decision: OrderDecision, name: str) -> None:
+    """Free lines that waited for an answer about a hold's coverage, and that it no longer covers."""
+    hold = decision.order.hold(name)
+    waiting = [
+        line for line in decision.order.lines if line.leaving == name and not _is_covered(decision, name, line.line)
+    ]
     if hold is not None and waiting:
-        free(saga, hold, waiting)
+        free(decision, hold, waiting)
 
 
-def _lines_of(saga: Saga, hold: str) -> list[Line]:
-    return [it for it in saga.order.lines if it.hold == hold and it.live]
+def _lines_of(decision: OrderDecision, hold: str) -> list[Line]:
+    return [line for line in decision.order.lines if line.hold == hold and line.live]
 
 
-def _still_covered(saga: Saga, hold: str, line: int) -> bool:
-    known = saga.order.hold(hold)
-    return known is not None and bool(covered(known, line))
+def _is_covered(decision: OrderDecision, name: str, line: int) -> bool:
+    hold = decision.order.hold(name)
+    return hold is not None and bool(covered_numbers(hold, line))

@@ -1,4 +1,4 @@
-"""Times and limits of the saga. They are rules of the trade, the same in every process."""
+"""Times and limits of orders: rules of the trade, the same in every process."""
 
 from bopis.domain.values import DAY_MS, HOUR_MS, MINUTE_MS
 
@@ -6,14 +6,14 @@ CHECKOUT_HOLD_MS = 10 * MINUTE_MS
 PICKUP_WINDOW_HOURS = 72
 FIRST_REMINDER_MS = 24 * HOUR_MS
 LAST_REMINDER_MS = 2 * HOUR_MS
-HOLD_BEYOND_WINDOW_MS = DAY_MS  # the order decides a no-show; the hold's own deadline is only the net below it
-ARRIVAL_KEEPS_MS = HOUR_MS  # how long goods are kept at least once the customer is there
+HOLD_BEYOND_WINDOW_MS = DAY_MS  # the order decides a no-show; the deadline of the hold is only a safeguard behind it
+ARRIVAL_KEEPS_MS = HOUR_MS  # goods are kept at least this long after the customer has arrived
 EXTENSION_MS_MAX = 14 * DAY_MS
 ESCALATE_AGAIN_MS = 15 * MINUTE_MS
 ESCALATIONS_MAX = 4
 OFFER_ANSWER_MS = 4 * HOUR_MS
-SUBSTITUTE_SEARCH_MS = 2 * HOUR_MS  # how long staff may look for a substitute before the line goes on without
-INCOMING_GRACE_MS = DAY_MS  # how long after its date a promise on incoming goods still waits for them
+SUBSTITUTE_SEARCH_MS = 2 * HOUR_MS  # how long staff may look for a substitute before the line is given up
+INCOMING_GRACE_MS = DAY_MS  # how long after their date lines still wait for incoming goods
 ATTEMPTS_MAX = 20
 CODE_TRIES_MAX = 5
 MESSAGES_REMEMBERED = 256

@@ -1,6 +1,6 @@
-"""What can be said to a pickup order: commands (which may be refused), reports and answers (which may not).
+"""Messages to a pickup order: commands, which may be refused; reports and answers, which may not.
 
-Answers of the inventory come in their own words (`bopis.domain.inventory.events`).
+Answers of the inventory are its own events (`bopis.domain.inventory.events`).
 """
 
 from typing import Annotated
@@ -8,36 +8,36 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from bopis.domain.inventory import events as inventory
-from bopis.domain.orders.terms import (
+from bopis.domain.orders.lines import LineParts, PickedLine, ReturnedLine, WantedLine
+from bopis.domain.orders.vocabulary import (
     ORDER_LINES_MAX,
     Allows,
     Arrival,
-    By,
     CustomerRef,
     Document,
     EndReason,
     Hash,
+    Initiator,
     LineNumber,
     LineNumbers,
-    Place,
     Proof,
     RejectReason,
     Sealed,
+    StagingLocation,
 )
-from bopis.domain.orders.units import PickedLine, ReturnedLine, WantedLine
 from bopis.domain.sourcing.decision import Decision
-from bopis.domain.sourcing.request import Place as Point
-from bopis.domain.sourcing.request import Slot
+from bopis.domain.sourcing.request import GeoPoint, Slot
 from bopis.domain.values import LINES_MAX, AmountCents, Id, Instant, Sku, StoreId, Text
 
 # Commands of the customer, the checkout and the staff
 
 
 class PlaceOrder(Struct, frozen=True, kw_only=True):
-    """Take an order. ``key`` is the keyed hash of the caller's idempotency key, ``request`` of what was asked:
-    the same key with the same request says nothing new, with another one it is refused.
+    """Place an order.
 
-    Without payment ``methods`` the customer pays in the store. The hashes are those of the first pickup code.
+    ``key`` is the keyed hash of the caller's idempotency key, ``request`` of the request's content: the same key with
+    the same request changes nothing, with another request it is rejected. Without payment ``methods`` the customer
+    pays in the store. ``code_hash`` and ``token_hash`` are those of the first pickup code.
     """
 
     key: Hash
@@ -46,7 +46,7 @@ class PlaceOrder(Struct, frozen=True, kw_only=True):
     store: StoreId
     lines: Annotated[tuple[WantedLine, ...], Meta(min_length=1, max_length=ORDER_LINES_MAX)]
     slot: Slot | None = None
-    place: Point | None = None
+    place: GeoPoint | None = None
     allows: Allows = Allows()
     methods: Annotated[tuple[Id, ...], Meta(max_length=8)] = ()
     currency: Annotated[str, Meta(max_length=3)] = ""
@@ -56,15 +56,16 @@ class PlaceOrder(Struct, frozen=True, kw_only=True):
 
 
 class CancelOrder(Struct, frozen=True, kw_only=True):
-    """End lines that were not handed over; without line numbers all of them."""
+    """Cancel lines that were not handed over, or ``parts`` of them; without either, all of them."""
 
-    by: By
+    by: Initiator
     reason: EndReason = EndReason.CUSTOMER_WISH
     lines: LineNumbers = ()
+    parts: LineParts = ()
 
 
 class AcceptAlternative(Struct, frozen=True, kw_only=True):
-    """The customer takes the offered store."""
+    """The customer takes one of the offered stores."""
 
     attempt: Annotated[int, Meta(ge=1)]
     store: StoreId
@@ -77,41 +78,45 @@ class RefuseAlternative(Struct, frozen=True, kw_only=True):
 
 
 class AcceptPick(Struct, frozen=True, kw_only=True):
-    """The store will prepare the lines that are promised there."""
+    """The store accepts the lines that are promised there."""
 
     store: StoreId
 
 
 class RejectPick(Struct, frozen=True, kw_only=True):
-    """The store will not prepare lines that are promised there; without line numbers all of them."""
+    """The store rejects lines that are promised there, or ``parts`` of them; without either, all of them.
+
+    Units that were not found or are damaged stay in doubt in the books of the store until a count settles them.
+    """
 
     store: StoreId
     reason: RejectReason
     lines: LineNumbers = ()
+    parts: LineParts = ()
 
 
 class AssignPicker(Struct, frozen=True, kw_only=True):
-    """Who will pick the order's lines in a store; an empty name takes it back."""
+    """Assign a picker to the order's lines in a store; an empty name unassigns."""
 
     store: StoreId
     picker: Annotated[str, Meta(max_length=128)]
 
 
 class StartPicking(Struct, frozen=True, kw_only=True):
-    """Somebody walks off to pick the order's lines in a store."""
+    """Picking of the order's lines in a store starts."""
 
     store: StoreId
 
 
 class RecordPick(Struct, frozen=True, kw_only=True):
-    """What was found on the shelf for lines of the order."""
+    """Units found and missing on the shelf for lines of the order."""
 
     store: StoreId
     lines: Annotated[tuple[PickedLine, ...], Meta(min_length=1, max_length=LINES_MAX)]
 
 
 class OfferSubstitute(Struct, frozen=True, kw_only=True):
-    """Another SKU for a line that was short."""
+    """Offer another SKU for a short line; without ``unit_cents`` at the line's price."""
 
     line: LineNumber
     sku: Sku
@@ -131,26 +136,30 @@ class RefuseSubstitute(Struct, frozen=True, kw_only=True):
 
 
 class StageOrder(Struct, frozen=True, kw_only=True):
-    """Picked goods were put in a named staging location; without line numbers all that is picked."""
+    """Picked goods were put in a staging location; without line numbers, all that is picked."""
 
     store: StoreId
-    location: Place
+    location: StagingLocation
     lines: LineNumbers = ()
 
 
 class WithdrawReady(Struct, frozen=True, kw_only=True):
-    """Staged goods cannot be handed over after all: lost or damaged in staging."""
+    """Goods set aside cannot be handed over: lost or damaged in staging. A count settles how many are left.
+
+    ``parts`` are lines of which only some units are lost; at least one line or part is named.
+    """
 
     store: StoreId
-    lines: Annotated[tuple[LineNumber, ...], Meta(min_length=1, max_length=ORDER_LINES_MAX)]
+    lines: LineNumbers = ()
     reason: Text = ""
+    parts: LineParts = ()
 
 
 class HandOver(Struct, frozen=True, kw_only=True):
-    """Goods are given to somebody who proved that they may have them; without line numbers all that is staged.
+    """Hand goods over against a proof: lines, or ``parts`` of them; without either, all that is staged.
 
-    ``presented`` is the keyed hash of the code or token. ``to`` names a proxy, sealed; the customer if empty.
-    ``signature`` refers to an image kept elsewhere.
+    ``presented`` is the keyed hash of the code or token shown. ``to`` names a proxy, encrypted; empty for the customer.
+    ``signature`` refers to an image stored elsewhere.
     """
 
     store: StoreId
@@ -160,6 +169,7 @@ class HandOver(Struct, frozen=True, kw_only=True):
     lines: LineNumbers = ()
     to: Sealed = ""
     signature: Annotated[str, Meta(max_length=200)] = ""
+    parts: LineParts = ()
 
 
 class ExtendPickup(Struct, frozen=True, kw_only=True):
@@ -170,7 +180,7 @@ class ExtendPickup(Struct, frozen=True, kw_only=True):
 
 
 class ReissueCode(Struct, frozen=True, kw_only=True):
-    """A new pickup code; the one before it is void and the tries begin anew."""
+    """Replace the pickup code; the previous one is void, and the count of wrong tries restarts."""
 
     version: Annotated[int, Meta(ge=2)]
     code_hash: Hash
@@ -178,7 +188,7 @@ class ReissueCode(Struct, frozen=True, kw_only=True):
 
 
 class ReturnInStore(Struct, frozen=True, kw_only=True):
-    """The customer brought handed-over goods back to a store, which need not be the same one."""
+    """The customer returned goods to a store, not necessarily the one that handed them over."""
 
     store: StoreId
     lines: Annotated[tuple[ReturnedLine, ...], Meta(min_length=1, max_length=ORDER_LINES_MAX)]
@@ -193,14 +203,14 @@ class ConfirmPutBack(Struct, frozen=True, kw_only=True):
 # Reports, and answers of other processors
 
 
-class Tick(Struct, frozen=True, kw_only=True):
-    """Something of this order was due at an instant; written by the processor's own timer."""
+class OrderTick(Struct, frozen=True, kw_only=True):
+    """A deadline of this order has passed; written by the processor's own timer."""
 
     at: Instant
 
 
 class CustomerArrived(Struct, frozen=True, kw_only=True):
-    """The customer says: I am here."""
+    """The customer has arrived at a store."""
 
     store: StoreId
     where: Arrival = Arrival.COUNTER
@@ -222,14 +232,14 @@ class RoutingFailed(Struct, frozen=True, kw_only=True):
 
 
 class StockAppeared(Struct, frozen=True, kw_only=True):
-    """Stock that waiting lines asked for may be promised again."""
+    """Stock that waiting lines need may be promised again; without SKUs, of any kind."""
 
     store: StoreId
     skus: Annotated[tuple[Sku, ...], Meta(max_length=LINES_MAX)] = ()
 
 
 class StoreWithdrawn(Struct, frozen=True, kw_only=True):
-    """A store takes no more pickups; ``closing`` when it cannot hand over what it has staged either."""
+    """A store takes no more pickups; ``closing`` when it cannot hand over its staged goods either."""
 
     store: StoreId
     closing: bool = False
@@ -281,4 +291,4 @@ InventoryAnswer = (
     | inventory.DoubtSettled
 )
 Asked = AcceptSubstitute | RefuseSubstitute | CustomerArrived
-OrderMessage = Command | Report | Answer | InventoryAnswer | Tick
+OrderMessage = Command | Report | Answer | InventoryAnswer | OrderTick

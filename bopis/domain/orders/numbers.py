@@ -1,7 +1,7 @@
-"""Order numbers: eight characters of Crockford's base 32, the last one a check.
+"""Order numbers: eight characters of Crockford's base 32 (https://www.crockford.com/base32.html), the last one a check.
 
-Short, readable aloud, not guessable from another one: the first seven are taken from a keyed hash, never counted.
-The check finds every single wrong character and every swap of neighbours.
+Short, readable aloud, not guessable from another number: the first seven characters come from a keyed hash, never from
+a counter. The check character detects every single wrong character and every swap of neighbours.
 """
 
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -12,7 +12,7 @@ _FIELD_POLYNOMIAL = 0b100101  # x^5 + x^2 + 1, primitive over GF(2)
 
 
 def number_from(digest: bytes) -> str:
-    """The order number that stands for a keyed hash of at least five bytes."""
+    """Order number of a keyed hash of at least five bytes."""
     left = int.from_bytes(digest[:5], "big")
     digits = []
     for _ in range(NUMBER_LENGTH - 1):
@@ -22,7 +22,7 @@ def number_from(digest: bytes) -> str:
 
 
 def parse(text: str) -> str | None:
-    """The number that somebody typed or read aloud, None if it is none or was misheard."""
+    """Order number as typed or read aloud; None if its length, characters or check are wrong."""
     number = text.upper().translate(MISREAD)
     if len(number) != NUMBER_LENGTH or any(it not in ALPHABET for it in number):
         return None
@@ -31,12 +31,12 @@ def parse(text: str) -> str | None:
 
 
 def shown(number: str) -> str:
-    """The number as people see it: in two groups of four."""
+    """Order number as shown to people, in two groups of four."""
     return f"{number[:4]}-{number[4:]}"
 
 
 def _check(digits: list[int]) -> int:
-    # Each place has a weight of its own, a power of the field's generator, so no two places can be swapped unseen.
+    # A weighted sum over GF(32): each position has its own power of the generator, so every swap changes the sum.
     total, weight = 0, 1
     for digit in digits:
         weight = _times(weight, 2)

@@ -1,13 +1,9 @@
-"""Work in the store: accepted, rejected, assigned, picked, staged."""
+"""Rules for work in the store: accepted, rejected, assigned, picked, staged, withdrawn."""
 
-from bopis.domain.orders.events import (
-    OrderStaged,
-    PickAccepted,
-    PickerAssigned,
-    PickingStarted,
-    PickRecorded,
-)
+from bopis.domain.orders.decision import OrderDecision
+from bopis.domain.orders.events import OrderStaged, PickAccepted, PickerAssigned, PickingStarted, PickRecorded
 from bopis.domain.orders.holding import go_on
+from bopis.domain.orders.lines import PickedLine, PickedUnits
 from bopis.domain.orders.messages import (
     AcceptPick,
     AssignPicker,
@@ -15,111 +11,136 @@ from bopis.domain.orders.messages import (
     RejectPick,
     StageOrder,
     StartPicking,
+    StoreWithdrawn,
     WithdrawReady,
 )
-from bopis.domain.orders.saga import Saga
-from bopis.domain.orders.shorts import short
-from bopis.domain.orders.state import Line, LineState
-from bopis.domain.orders.terms import By, Refusal, ShortCause
-from bopis.domain.orders.units import PickedLine, PickedUnits
+from bopis.domain.orders.short_picks import short
+from bopis.domain.orders.state import READY_STATES, SET_ASIDE, Line, LineState
+from bopis.domain.orders.vocabulary import Initiator, Refusal, RejectReason, ShortCause
 
 ACCEPTABLE = frozenset({LineState.PROMISED})
 STARTABLE = frozenset({LineState.ACCEPTED})
 PICKABLE = frozenset({LineState.ACCEPTED, LineState.PICKING})
 OPEN_WORK = frozenset({LineState.PROMISED, LineState.ACCEPTED, LineState.PICKING})
 STAGEABLE = frozenset({LineState.PICKED})
-ASIDE = frozenset({LineState.PICKED, LineState.STAGED, LineState.READY, LineState.ARRIVED})
+# Lines that leave a store with it. An arrived customer is still served.
+MOVABLE = frozenset({LineState.HELD, LineState.PROMISED, LineState.ACCEPTED, LineState.PICKING, LineState.PICKED})
+MOVABLE_WHEN_CLOSING = MOVABLE | {LineState.STAGED, LineState.READY}
+
+Found = dict[tuple[int, int], PickedUnits]  # by line and component
 
 
-def accept(saga: Saga, command: AcceptPick) -> None:
-    """The store takes the work on."""
-    lines = saga.select(command.store, (), ACCEPTABLE)
+def accept(decision: OrderDecision, command: AcceptPick) -> None:
+    """Accept the lines that are promised in the store."""
+    lines = decision.select(command.store, (), ACCEPTABLE)
     if lines:
-        saga.say(PickAccepted(stamp=saga.stamp, store=command.store, lines=_numbers(lines)))
+        decision.emit(PickAccepted(stamp=decision.stamp, store=command.store, lines=_numbers(lines)))
 
 
-def reject(saga: Saga, command: RejectPick) -> None:
-    """The store does not: another one is asked once the hold has been given back."""
-    lines = saga.select(command.store, command.lines, OPEN_WORK)
+def reject(decision: OrderDecision, command: RejectPick) -> None:
+    """Reject lines; they are routed again once their hold is released."""
+    named = (*command.lines, *(part.line for part in command.parts))
+    lines = decision.select(command.store, named, OPEN_WORK)
+    if lines and decision.fits(command.parts):
+        lines = decision.split_off(lines, command.parts)
+        decision.reject(lines, command.reason, Initiator.STAFF)
+        go_on(decision, _numbers(lines))
+
+
+def withdraw_store(decision: OrderDecision, report: StoreWithdrawn) -> None:
+    """Route again what a withdrawn store has not staged. Staged goods stay for collection unless the store closes."""
+    states = MOVABLE_WHEN_CLOSING if report.closing else MOVABLE
+    leaving = [line for line in decision.order.in_store(report.store) if line.state in states]
+    decision.reject(leaving, RejectReason.STORE_WITHDRAWN, Initiator.SYSTEM)
+    go_on(decision, [line.line for line in decision.order.lines])
+
+
+def assign(decision: OrderDecision, command: AssignPicker) -> None:
+    """Assign a picker to the store's work; an empty name unassigns."""
+    if decision.select(command.store, (), OPEN_WORK):
+        decision.emit(PickerAssigned(stamp=decision.stamp, store=command.store, picker=command.picker))
+
+
+def start(decision: OrderDecision, command: StartPicking) -> None:
+    """Record that picking has started."""
+    lines = decision.select(command.store, (), STARTABLE)
     if lines:
-        saga.reject(lines, command.reason, By.STAFF)
-        go_on(saga, _numbers(lines))
+        decision.emit(PickingStarted(stamp=decision.stamp, store=command.store, lines=_numbers(lines)))
 
 
-def assign(saga: Saga, command: AssignPicker) -> None:
-    """Somebody is given the work, or it is taken back."""
-    if saga.select(command.store, (), OPEN_WORK):
-        saga.say(PickerAssigned(stamp=saga.stamp, store=command.store, picker=command.picker))
-
-
-def start(saga: Saga, command: StartPicking) -> None:
-    """Somebody walks off."""
-    lines = saga.select(command.store, (), STARTABLE)
-    if lines:
-        saga.say(PickingStarted(stamp=saga.stamp, store=command.store, lines=_numbers(lines)))
-
-
-def record(saga: Saga, command: RecordPick) -> None:
-    """What was found is set aside, what was not is short."""
-    lines = saga.select(command.store, [it.line for it in command.lines], PICKABLE)
+def record(decision: OrderDecision, command: RecordPick) -> None:
+    """Record a pick: found units are set aside, missing units are short."""
+    lines = decision.select(command.store, [line.line for line in command.lines], PICKABLE)
     if not lines:
         return
-    found: dict[tuple[int, int], PickedUnits] = {}
+    found: Found = {}
     for line in lines:
-        for told in command.lines:
-            if told.line == line.line and not _add(saga, found, line, told):
+        for picked in command.lines:
+            if picked.line == line.line and not _add(decision, found, line, picked):
                 return
-    walked = tuple(it.line for it in lines if it.state is LineState.ACCEPTED)
-    if walked:
-        saga.say(PickingStarted(stamp=saga.stamp, store=command.store, lines=walked))
-    saga.say(PickRecorded(stamp=saga.stamp, store=command.store, units=tuple(found.values())))
+    started = tuple(line.line for line in lines if line.state is LineState.ACCEPTED)
+    # A pick of accepted work shows that picking has started, whether or not it was reported.
+    if started:
+        decision.emit(PickingStarted(stamp=decision.stamp, store=command.store, lines=started))
+    decision.emit(PickRecorded(stamp=decision.stamp, store=command.store, units=tuple(found.values())))
     for units in found.values():
-        line_now = saga.order.line(units.line)
+        line_now = decision.order.line(units.line)
+        # A kit that is short of one component is short as a whole: its other missing components change nothing more.
         if units.missing and line_now is not None and line_now.state is LineState.PICKING:
             sku = line_now.parts[units.component].sku
-            short(saga, line_now, sku, units.missing, ShortCause.PICK)
+            short(decision, line_now, sku, units.missing, ShortCause.PICK)
 
 
-def stage(saga: Saga, command: StageOrder) -> None:
-    """Picked goods are put where the counter finds them."""
-    lines = saga.select(command.store, command.lines, STAGEABLE)
+def stage(decision: OrderDecision, command: StageOrder) -> None:
+    """Stage picked goods at a location of the pickup shelf."""
+    lines = decision.select(command.store, command.lines, STAGEABLE)
     if lines:
-        staged = OrderStaged(stamp=saga.stamp, store=command.store, location=command.location, lines=_numbers(lines))
-        saga.say(staged)
+        staged = OrderStaged(
+            stamp=decision.stamp, store=command.store, location=command.location, lines=_numbers(lines)
+        )
+        decision.emit(staged)
 
 
-def withdraw(saga: Saga, command: WithdrawReady) -> None:
-    """Staged goods are not fit to be handed over: they are short as a line, and nothing is ready meanwhile."""
-    lines = saga.select(command.store, command.lines, ASIDE)
-    if not lines:
+def withdraw(decision: OrderDecision, command: WithdrawReady) -> None:
+    """Withdraw goods set aside that cannot be handed over: their lines are short, and the store is not ready."""
+    named = (*command.lines, *(part.line for part in command.parts))
+    # Loss is said of what was looked at: no line named does not mean all of them.
+    if not named:
+        decision.refuse(Refusal.UNKNOWN_LINE)
         return
-    if any(it.state in (LineState.READY, LineState.ARRIVED) for it in lines):
-        saga.withdraw_ready(command.store)
+    lines = decision.select(command.store, named, SET_ASIDE)
+    if not lines or not decision.fits(command.parts):
+        return
+    lines = decision.split_off(lines, command.parts)
+    if any(line.state in READY_STATES for line in lines):
+        decision.withdraw_ready(command.store)
     for number in _numbers(lines):
-        line = saga.order.line(number)
+        line = decision.order.line(number)
+        # Ending one line may have ended the others by the order's policy.
         if line is not None and line.live:
-            short(saga, line, line.parts[0].sku, line.quantity, ShortCause.STAGING)
+            short(decision, line, line.parts[0].sku, line.quantity, ShortCause.STAGING)
 
 
 def needed(line: Line) -> tuple[int, ...]:
-    """Units of each component that the line still takes from the shelf."""
-    picked = line.picked or (0,) * len(line.parts)
-    return tuple(part.quantity * line.quantity - done for part, done in zip(line.parts, picked, strict=True))
+    """Units of each component still to be taken from the shelf."""
+    return line.unpicked
 
 
-def _add(saga: Saga, found: dict[tuple[int, int], PickedUnits], line: Line, told: PickedLine) -> bool:
-    """Note what was told about a line; whether it fits what the line takes."""
+def _add(decision: OrderDecision, found: Found, line: Line, picked_line: PickedLine) -> bool:
+    """Add the units found for a line; False when the command was refused because they do not fit the line."""
     skus = [part.sku for part in line.parts]
-    sku = told.sku if told.sku is not None else skus[0]
-    if sku not in skus or (told.sku is None and len(skus) > 1):
-        saga.refuse(Refusal.UNKNOWN_LINE, line.line)
+    sku = picked_line.sku if picked_line.sku is not None else skus[0]
+    # A kit has several components, so a pick of it has to name one.
+    if sku not in skus or (picked_line.sku is None and len(skus) > 1):
+        decision.refuse(Refusal.UNKNOWN_LINE, line.line)
         return False
     component = skus.index(sku)
+    # One line may be reported in several parts: together they must fit.
     known = found.get((line.line, component))
-    picked = told.picked + (known.picked if known else 0)
-    missing = told.missing + (known.missing if known else 0)
+    picked = picked_line.picked + (known.picked if known else 0)
+    missing = picked_line.missing + (known.missing if known else 0)
     if picked + missing > needed(line)[component]:
-        saga.refuse(Refusal.TOO_MANY_UNITS, line.line)
+        decision.refuse(Refusal.TOO_MANY_UNITS, line.line)
         return False
     if picked + missing:
         found[line.line, component] = PickedUnits(line=line.line, component=component, picked=picked, missing=missing)
@@ -127,4 +148,4 @@ def _add(saga: Saga, found: dict[tuple[int, int], PickedUnits], line: Line, told
 
 
 def _numbers(lines: tuple[Line, ...]) -> tuple[int, ...]:
-    return tuple(it.line for it in lines)
+    return tuple(line.line for line in lines)

@@ -1,168 +1,168 @@
-"""What an order asks of the inventory, by event: commands and reports for the stock of a store."""
+"""Stock requests of an order, by event: the commands and reports that an event sends to the stock of a store.
 
-from collections.abc import Iterable
+`REACTIONS` names the reaction of every event type. An event without an entry raises `KeyError`, so that a request
+cannot be forgotten.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
+from typing import Any
 
 from msgspec import Struct
 
 from bopis.domain.inventory import messages as stock
 from bopis.domain.orders import events as e
-from bopis.domain.orders import outcomes as o
-from bopis.domain.orders.cover import covered
+from bopis.domain.orders.hold_coverage import covered_numbers, split_parts
 from bopis.domain.orders.state import Order
-from bopis.domain.orders.terms import LineSum
+from bopis.domain.orders.vocabulary import LineSum, RejectReason, ShortCause
 
+# Reasons for which a store rejects units that nobody can vouch for.
+DOUBTING = frozenset({RejectReason.NOT_FOUND, RejectReason.DAMAGED})
+NOTHING_DOUBTED: Mapping[int, tuple[int, ...]] = MappingProxyType({})
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
-Said = (
+StockRequestData = (
     stock.ReserveStock
     | stock.ReleaseStock
     | stock.CollectStock
     | stock.ExtendHold
+    | stock.SplitHold
     | stock.StockPicked
     | stock.StockAdjusted
     | stock.PosReturn
 )
 
 
-class ToStock(Struct, frozen=True, kw_only=True):
+class StockRequest(Struct, frozen=True, kw_only=True):
     """One message for the stock of a store."""
 
     store: str
-    data: Said
+    data: StockRequestData
 
 
-def react(order: Order, event: o.Event) -> tuple[ToStock, ...]:
-    """What leaves because of an event; ``order`` as it stood before the event."""
-    match event:
-        case e.HoldRequested():
-            return (_reserve(order, event),)
-        case e.OrderPromised():
-            return _extend(order, event.lines, event.hold_until_ms)
-        case o.OrderReady() | o.ArrivalRecorded():
-            return _extend(order, event.lines, event.hold_until_ms)
-        case o.WindowExtended():
-            lines = [it.line for it in order.in_store(event.store) if it.live]
-            return _extend(order, lines, event.hold_until_ms)
-        case e.LinesRejected():
-            return _release(order, event.lines, event.reason.value)
-        case o.OrderCancelled():
-            return _release(order, event.lines, event.reason.value)
-        case o.OrderExpired():
-            return _release(order, event.lines, "not_collected")
-        case e.LineShort():
-            return _release(order, (event.line,), "short") if _holds_on(order, event) else ()
-        case e.PickRecorded():
-            return _picked(order, event)
-        case e.PickRestated():
-            return _restated(order, event)
-        case o.OrderHandedOver():
-            collected = tuple(
-                ToStock(store=event.store, data=stock.CollectStock(hold=it.hold, lines=it.numbers))
-                for it in event.collected
-            )
-            return collected + _corrected(event.store, event.uncovered, order.order)
-        case o.BooksCorrected():
-            return _corrected(event.store, event.lines, order.order)
-        case o.OrderReturned():
-            return (_returned(order, event),)
-        case _:
-            return ()
+StockRequests = tuple[StockRequest, ...]
+
+
+def react(order: Order, event: e.Event) -> StockRequests:
+    """Stock requests that follow from an event; ``order`` is the order before the event."""
+    return REACTIONS[type(event)](order, event)
 
 
 def instant(ms: int) -> datetime:
-    """Milliseconds of the epoch as an aware instant."""
+    """Milliseconds since the epoch as an aware UTC instant."""
     return EPOCH + timedelta(milliseconds=ms)
 
 
-def _reserve(order: Order, event: e.HoldRequested) -> ToStock:
-    lines = tuple(stock.OrderLine(line=it.number, sku=it.sku, quantity=it.quantity) for it in event.parts)
-    wanted = stock.ReserveStock(
+def _no_request(_order: Order, _event: e.Event) -> StockRequests:
+    return ()
+
+
+def _reserve(order: Order, event: e.HoldRequested) -> StockRequests:
+    lines = tuple(stock.OrderLine(line=part.number, sku=part.sku, quantity=part.quantity) for part in event.parts)
+    reserve = stock.ReserveStock(
         hold=event.hold,
         order=order.order,
         lines=lines,
         hold_until=instant(event.hold_until_ms),
         promised_for=instant(event.promised_for_ms),
     )
-    return ToStock(store=event.store, data=wanted)
+    return (StockRequest(store=event.store, data=reserve),)
 
 
-def _extend(order: Order, lines: Iterable[int], until_ms: int) -> tuple[ToStock, ...]:
-    return tuple(
-        ToStock(store=hold.store, data=stock.ExtendHold(hold=hold.hold, hold_until=instant(until_ms)))
-        for hold in order.holds
-        if hold.hold in _holds_of(order, lines)
+def _extend_to_promise(order: Order, event: e.OrderPromised) -> StockRequests:
+    return _extend(order, event.lines, event.hold_until_ms)
+
+
+def _extend_to_window(order: Order, event: e.OrderReady | e.ArrivalRecorded) -> StockRequests:
+    return _extend(order, event.lines, event.hold_until_ms)
+
+
+def _extend_store(order: Order, event: e.WindowExtended) -> StockRequests:
+    lines = [line.line for line in order.in_store(event.store) if line.live]
+    return _extend(order, lines, event.hold_until_ms)
+
+
+def _split_hold(order: Order, event: e.LineSplit) -> StockRequests:
+    """Split the hold as the order's line was split, so that each part of the line ends apart."""
+    line = order.line(event.line)
+    hold = order.hold(line.hold) if line is not None else None
+    if line is None or hold is None:
+        return ()
+    lines = tuple(
+        stock.SplitLine(line=part.number, into=part.into, quantity=part.units, picked=part.picked)
+        for part in split_parts(order, line, event.quantity)
     )
+    return (StockRequest(store=hold.store, data=stock.SplitHold(hold=hold.hold, lines=lines)),) if lines else ()
 
 
-def _holds_of(order: Order, lines: Iterable[int]) -> set[str]:
-    wanted = set(lines)
-    return {line.hold for line in order.lines if line.line in wanted and line.hold}
+def _release_rejected(order: Order, event: e.LinesRejected) -> StockRequests:
+    doubted = {line.line: line.unpicked for line in order.lines} if event.reason in DOUBTING else {}
+    return _release(order, event.lines, event.reason.value, doubted)
 
 
-def _release(order: Order, lines: Iterable[int], reason: str) -> tuple[ToStock, ...]:
-    """Give back what holds still cover of lines; what is being given back already is not given back twice."""
-    wanted = set(lines)
-    found = []
-    for hold in order.holds:
-        numbers: list[int] = []
-        for line in order.lines:
-            if line.line in wanted and line.hold == hold.hold:
-                numbers += covered(hold, line.line)
-        if numbers:
-            data = stock.ReleaseStock(hold=hold.hold, lines=tuple(sorted(numbers)), reason=reason)
-            found.append(ToStock(store=hold.store, data=data))
-    return tuple(found)
+def _release_cancelled(order: Order, event: e.OrderCancelled) -> StockRequests:
+    return _release(order, event.lines, event.reason.value)
 
 
-def _holds_on(order: Order, event: e.LineShort) -> bool:
-    """Whether all of a line is short while its hold covers other units of it: the components of a kit."""
+def _release_expired(order: Order, event: e.OrderExpired) -> StockRequests:
+    return _release(order, event.lines, "not_collected")
+
+
+def _release_short(order: Order, event: e.LineShort) -> StockRequests:
+    """All of a line is short while its hold covers other units of it: the other components of a kit."""
     line = order.line(event.line)
     hold = order.hold(line.hold) if line is not None and event.into == event.line else None
-    return hold is not None and any(it.line == event.line and it.quantity > 0 for it in hold.parts)
-
-
-def _restated(order: Order, event: e.PickRestated) -> tuple[ToStock, ...]:
-    hold = order.hold(event.hold)
-    if hold is None or not event.units:
+    if hold is None or not any(part.line == event.line and part.quantity > 0 for part in hold.parts):
         return ()
-    numbers = {(it.line, it.component): it.number for it in hold.parts}
-    lines = tuple(
-        stock.PickLine(line=numbers[it.line, it.component], picked=it.picked, missing=it.missing) for it in event.units
-    )
-    return (ToStock(store=hold.store, data=stock.StockPicked(hold=hold.hold, lines=lines)),)
+    # Goods lost or damaged in staging are missing from the shelf, too: all of them are in doubt.
+    is_lost = event.cause is ShortCause.STAGING and line is not None
+    doubted = {line.line: tuple(it.quantity * line.quantity for it in line.parts)} if line and is_lost else {}
+    return _release(order, (event.line,), "short", doubted)
 
 
-def _picked(order: Order, event: e.PickRecorded) -> tuple[ToStock, ...]:
-    """One report per hold; units that no hold covers any more are in hand, but not in the books of holds."""
+def _report_pick(order: Order, event: e.PickRecorded) -> StockRequests:
+    """One report per hold; units that no hold covers are in hand, but in no hold of the inventory."""
     reports = []
     for hold in order.holds:
-        found = []
+        lines = []
         for units in event.units:
             line = order.line(units.line)
             if line is None or line.hold != hold.hold:
                 continue
             number = next(it.number for it in hold.parts if (it.line, it.component) == (units.line, units.component))
-            found.append(stock.PickLine(line=number, picked=units.picked, missing=units.missing))
-        if found:
-            report = stock.StockPicked(hold=hold.hold, lines=tuple(found))
-            reports.append(ToStock(store=hold.store, data=report))
+            lines.append(stock.PickLine(line=number, picked=units.picked, missing=units.missing))
+        if lines:
+            report = stock.StockPicked(hold=hold.hold, lines=tuple(lines))
+            reports.append(StockRequest(store=hold.store, data=report))
     return tuple(reports)
 
 
-def _corrected(store: str, lines: Iterable[LineSum], order: str) -> tuple[ToStock, ...]:
-    per_sku: dict[str, int] = {}
-    for it in lines:
-        per_sku[it.sku] = per_sku.get(it.sku, 0) - it.quantity
-    changes = tuple(stock.ChangeLine(sku=sku, change=change) for sku, change in per_sku.items() if change)
-    if not changes:
+def _report_restated(order: Order, event: e.PickRestated) -> StockRequests:
+    hold = order.hold(event.hold)
+    if hold is None or not event.units:
         return ()
-    note = f"order {order} was handed over without a hold"
-    adjusted = stock.StockAdjusted(reason=stock.Reason.CORRECTION, lines=changes, note=note)
-    return (ToStock(store=store, data=adjusted),)
+    numbers = {(part.line, part.component): part.number for part in hold.parts}
+    lines = tuple(
+        stock.PickLine(line=numbers[units.line, units.component], picked=units.picked, missing=units.missing)
+        for units in event.units
+    )
+    return (StockRequest(store=hold.store, data=stock.StockPicked(hold=hold.hold, lines=lines)),)
 
 
-def _returned(order: Order, event: o.OrderReturned) -> ToStock:
+def _collect(order: Order, event: e.OrderHandedOver) -> StockRequests:
+    collected = tuple(
+        StockRequest(store=event.store, data=stock.CollectStock(hold=it.hold, lines=it.numbers))
+        for it in event.collected
+    )
+    return collected + _correct(event.store, event.uncovered, order.order)
+
+
+def _correct_books(order: Order, event: e.BooksCorrected) -> StockRequests:
+    return _correct(event.store, event.lines, order.order)
+
+
+def _return(order: Order, event: e.OrderReturned) -> StockRequests:
     lines = []
     for units in event.units:
         line = order.line(units.line)
@@ -170,4 +170,110 @@ def _returned(order: Order, event: o.OrderReturned) -> ToStock:
             lines.append(
                 stock.ReturnLine(sku=part.sku, quantity=part.quantity * units.quantity, condition=units.condition)
             )
-    return ToStock(store=event.store, data=stock.PosReturn(basket=order.order, lines=tuple(lines)))
+    return (StockRequest(store=event.store, data=stock.PosReturn(basket=order.order, lines=tuple(lines))),)
+
+
+def _extend(order: Order, lines: Iterable[int], until_ms: int) -> StockRequests:
+    wanted = set(lines)
+    # Lines of one event may be covered by several holds of the store.
+    names = {line.hold for line in order.lines if line.line in wanted and line.hold}
+    return tuple(
+        StockRequest(store=hold.store, data=stock.ExtendHold(hold=hold.hold, hold_until=instant(until_ms)))
+        for hold in order.holds
+        if hold.hold in names
+    )
+
+
+def _release(
+    order: Order, lines: Iterable[int], reason: str, doubted: Mapping[int, tuple[int, ...]] = NOTHING_DOUBTED
+) -> StockRequests:
+    """Release what holds still cover of lines; a line that is leaving its hold already is not released twice.
+
+    ``doubted`` are units of each component that stay in doubt, by line.
+    """
+    wanted = set(lines)
+    requests = []
+    for hold in order.holds:
+        numbers: list[int] = []
+        for line in order.lines:
+            if line.line in wanted and line.hold == hold.hold:
+                # Units that may turn out to be covered are released as well: a refusal is harmless, a forgotten unit
+                # is not.
+                numbers += covered_numbers(hold, line.line)
+        if numbers:
+            in_doubt = tuple(
+                stock.DoubtedLine(line=part.number, units=doubted[part.line][part.component])
+                for part in hold.parts
+                if part.number in numbers and part.line in doubted and doubted[part.line][part.component]
+            )
+            release = stock.ReleaseStock(hold=hold.hold, lines=tuple(sorted(numbers)), reason=reason, in_doubt=in_doubt)
+            requests.append(StockRequest(store=hold.store, data=release))
+    return tuple(requests)
+
+
+def _correct(store: str, lines: Iterable[LineSum], order: str) -> StockRequests:
+    per_sku: dict[str, int] = {}
+    for line in lines:
+        # Corrections of one SKU may cancel each other out.
+        per_sku[line.sku] = per_sku.get(line.sku, 0) - line.quantity
+    changes = tuple(stock.ChangeLine(sku=sku, change=change) for sku, change in per_sku.items() if change)
+    if not changes:
+        return ()
+    note = f"order {order} was handed over without a hold"
+    adjusted = stock.StockAdjusted(reason=stock.AdjustmentReason.CORRECTION, lines=changes, note=note)
+    return (StockRequest(store=store, data=adjusted),)
+
+
+Reaction = Callable[[Order, Any], StockRequests]
+WITHOUT_REQUEST: tuple[type[e.Event], ...] = (
+    e.OrderPlaced,
+    e.CommandRefused,
+    e.RoutingRequested,
+    e.RouteTaken,
+    e.AlternativeOffered,
+    e.AlternativeAnswered,
+    e.LinesWaiting,
+    e.LinesHeld,
+    e.HoldRefused,
+    e.LinesFreed,
+    e.CoverLost,
+    e.ShortPickConfirmed,
+    e.CollectionAnswered,
+    e.PickAccepted,
+    e.AcceptOverdue,
+    e.PickerAssigned,
+    e.PickingStarted,
+    e.LinePicked,
+    e.SubstituteOffered,
+    e.SubstituteAnswered,
+    e.OrderStaged,
+    e.TaskRaised,
+    e.TaskClosed,
+    e.ReadyWithdrawn,
+    e.CodeFailed,
+    e.CodeReissued,
+    e.PaymentRequested,
+    e.PaymentAnswered,
+    e.CaptureRequested,
+    e.VoidRequested,
+    e.RefundRequested,
+    e.NoticeDue,
+)
+REACTIONS: dict[type[e.Event], Reaction] = {
+    e.LineSplit: _split_hold,
+    e.HoldRequested: _reserve,
+    e.OrderPromised: _extend_to_promise,
+    e.OrderReady: _extend_to_window,
+    e.ArrivalRecorded: _extend_to_window,
+    e.WindowExtended: _extend_store,
+    e.LinesRejected: _release_rejected,
+    e.OrderCancelled: _release_cancelled,
+    e.OrderExpired: _release_expired,
+    e.LineShort: _release_short,
+    e.PickRecorded: _report_pick,
+    e.PickRestated: _report_restated,
+    e.OrderHandedOver: _collect,
+    e.BooksCorrected: _correct_books,
+    e.OrderReturned: _return,
+    **dict.fromkeys(WITHOUT_REQUEST, _no_request),
+}

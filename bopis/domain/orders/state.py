@@ -1,17 +1,27 @@
-"""An order as it stands: frozen values, folded from its events. The state of the order follows from its lines."""
+"""State of an order: frozen values folded from its events. The order's own state is derived from its lines."""
 
 from enum import StrEnum
 
-from msgspec import Struct
+from msgspec import Struct, field
 
-from bopis.domain.orders.terms import Allows, Arrival, CustomerRef, PaymentState, ShortCause, TaskKind
-from bopis.domain.orders.units import HeldPart
+from bopis.domain.orders.lines import HeldPart
+from bopis.domain.orders.vocabulary import (
+    Allows,
+    Arrival,
+    CustomerRef,
+    EndReason,
+    Initiator,
+    PaymentState,
+    ShortCause,
+    TaskKind,
+)
 from bopis.domain.sourcing.decision import Assignment
 from bopis.domain.sourcing.request import Component
+from bopis.domain.sourcing.unserved import Unserved
 
 
 class LineState(StrEnum):
-    """Where one line stands, roughly in the order in which it goes on."""
+    """Progress of one line. The declaration order is the order of progress (see `PROGRESS`)."""
 
     WAITING = "waiting"
     OFFERED = "offered"
@@ -36,17 +46,19 @@ class LineState(StrEnum):
 
 
 ENDED = frozenset({LineState.HANDED_OVER, LineState.RETURNED, LineState.CANCELLED, LineState.EXPIRED})
-SET_ASIDE = frozenset({LineState.PICKED, LineState.STAGED, LineState.READY, LineState.ARRIVED})
-PROGRESS = {state: place for place, state in enumerate(LineState)}
+READY_STATES = frozenset({LineState.READY, LineState.ARRIVED})
+STAGED_STATES = READY_STATES | {LineState.STAGED}
+SET_ASIDE = STAGED_STATES | {LineState.PICKED}  # units are out of the shelf: no till can sell them
+PROGRESS = {state: rank for rank, state in enumerate(LineState)}
 
 
 class Line(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Units of one SKU (or kit) that share one fate. Units that part ways go on as a line of their own, ``parent``
-    being the line that they were ordered on.
+    """Units of one SKU or kit with one state. When units diverge the line is split; ``parent`` is the original line.
 
-    ``picked`` counts units set aside, per component. ``store`` is where the line is, or was last, prepared; ``hold``
-    the one hold that covers it, ``leaving`` one that is being given back before another is asked for.
-    ``decide_by_ms`` is when the saga decides by itself what a person was asked.
+    ``picked`` counts units set aside, per component. ``store`` is the store that prepares the line, or did last;
+    ``hold`` the hold that covers it; ``leaving`` a hold being released before another one is requested.
+    ``decide_by_ms`` is the deadline after which the order decides what a person was asked. ``location`` is where its
+    goods were staged last. ``ended_by`` and ``end_reason`` tell why it was cancelled.
     """
 
     line: int
@@ -66,32 +78,42 @@ class Line(Struct, frozen=True, kw_only=True, omit_defaults=True):
     substitute_cents: int = 0
     short: ShortCause | None = None
     decide_by_ms: int = 0
+    location: str = ""
+    ended_ms: int = 0
+    ended_by: Initiator | None = None
+    end_reason: EndReason | None = None
+
+    @property
+    def unpicked(self) -> tuple[int, ...]:
+        """Units of each component still to be taken from the shelf."""
+        picked = self.picked or (0,) * len(self.parts)
+        return tuple(part.quantity * self.quantity - done for part, done in zip(self.parts, picked, strict=True))
 
     @property
     def parts(self) -> tuple[Component, ...]:
-        """What one unit of the line takes from the shelf."""
+        """SKUs and units that one unit of the line takes from the shelf."""
         return self.components or (Component(sku=self.sku, quantity=1),)
 
     @property
     def live(self) -> bool:
-        """Whether anything can still happen to it but a return."""
+        """Whether the line has not ended; an ended line can only be returned."""
         return self.state not in ENDED
 
 
 class PartUnits(Struct, frozen=True, kw_only=True):
-    """Units of one line of a hold, by its number there."""
+    """Units of one line of a hold, by the line's number in the hold."""
 
     number: int
     units: int
 
 
-class Hold(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A hold that a store was asked for; ``parts`` are its lines there with the units it still covers.
+class OrderHold(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A hold requested from a store; ``parts`` are its lines with the units that it still covers.
 
-    ``unconfirmed`` are the units of each pick that were reported missing and that the inventory has neither taken
-    out nor refused yet, oldest first: they are not covered any more, and are again when the pick is refused.
-    ``released`` are the numbers that were given back. ``collecting`` are the numbers of each hand-over that the
-    inventory has not answered yet, oldest first, and ``expected`` the units that it is to book out for them.
+    ``unconfirmed`` lists, per unanswered pick and oldest first, the units reported missing. They are not covered
+    until the inventory refuses that pick. ``released`` are the line numbers released. ``collecting`` lists, per
+    unanswered hand-over and oldest first, the line numbers collected; ``expected`` the units to be booked out for
+    them.
     """
 
     hold: str
@@ -107,7 +129,7 @@ class Hold(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class StoreWork(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What one store does for the order: its promise, who picks, where it is staged, until when it is kept."""
+    """Work of one store for the order: promise, picker, staging location, pickup window, arrival of the customer."""
 
     store: str
     ready_by_ms: int = 0
@@ -129,7 +151,7 @@ class StoreWork(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Task(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Work that the order left behind in a store and that nobody has done yet."""
+    """Open task of a store that the order raised: goods to put back, or a SKU to count."""
 
     task: str
     kind: TaskKind
@@ -138,15 +160,15 @@ class Task(Struct, frozen=True, kw_only=True, omit_defaults=True):
     hold: str = ""
 
 
-class RouteAsked(Struct, frozen=True, kw_only=True):
-    """An attempt that routing has not answered."""
+class PendingRoute(Struct, frozen=True, kw_only=True):
+    """Routing attempt without an answer yet."""
 
     attempt: int
     lines: tuple[int, ...]
 
 
 class Offer(Struct, frozen=True, kw_only=True):
-    """Other stores that the customer may choose from."""
+    """Alternative stores offered to the customer, until ``answer_by_ms``."""
 
     attempt: int
     lines: tuple[int, ...]
@@ -154,15 +176,15 @@ class Offer(Struct, frozen=True, kw_only=True):
     answer_by_ms: int
 
 
-class Excluded(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A store that said no: for one SKU, or for the whole order."""
+class ExcludedStore(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Store that routing leaves out: for one SKU, or for the whole order when ``sku`` is empty."""
 
     store: str
     sku: str = ""
 
 
 class PickupCode(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Keyed hashes of what the customer shows, how often a wrong one was shown, and whether it was used."""
+    """Keyed hashes of the pickup code and token, the number of wrong tries, and whether the code was used."""
 
     code_hash: str = ""
     token_hash: str = ""
@@ -172,8 +194,12 @@ class PickupCode(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Order(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One order. ``seen`` remembers the newest messages, twelve bytes each; ``due_ms`` is its next deadline, ``fired``
-    how many deadlines have been decided."""
+    """One order.
+
+    ``seen`` holds the newest messages, twelve bytes each, to recognise repeats. ``due_ms`` is the next deadline (0:
+    none), ``fired`` the number of deadlines decided. ``notice_versions`` counts the notices per milestone. ``unserved``
+    is the stock that was missing when routing found no store last.
+    """
 
     order: str
     key: str
@@ -185,11 +211,11 @@ class Order(Struct, frozen=True, kw_only=True, omit_defaults=True):
     payment: PaymentState
     lines: tuple[Line, ...] = ()
     work: tuple[StoreWork, ...] = ()
-    holds: tuple[Hold, ...] = ()
+    holds: tuple[OrderHold, ...] = ()
     tasks: tuple[Task, ...] = ()
-    asked: tuple[RouteAsked, ...] = ()
+    pending_routes: tuple[PendingRoute, ...] = field(default=(), name="asked")
     offers: tuple[Offer, ...] = ()
-    excluded: tuple[Excluded, ...] = ()
+    excluded: tuple[ExcludedStore, ...] = ()
     methods: tuple[str, ...] = ()
     currency: str = ""
     slot_from_ms: int | None = None
@@ -201,12 +227,13 @@ class Order(Struct, frozen=True, kw_only=True, omit_defaults=True):
     attempt: int = 0
     hold_count: int = 0
     task_count: int = 0
-    told: dict[str, int] = {}
+    notice_versions: dict[str, int] = field(default_factory=dict, name="told")
     captured_cents: int = 0
     voided: bool = False
     seen: bytes = b""
     due_ms: int = 0
     fired: int = 0
+    unserved: Unserved | None = None
 
     @property
     def live(self) -> tuple[Line, ...]:
@@ -215,7 +242,7 @@ class Order(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def state(self) -> LineState:
-        """The state of the order: of the line that is least far on; of the best end when all have ended."""
+        """State of the open line with the least progress; when all have ended, the best end of any line."""
         live = self.live
         if live:
             return min((line.state for line in live), key=PROGRESS.__getitem__)
@@ -226,15 +253,15 @@ class Order(Struct, frozen=True, kw_only=True, omit_defaults=True):
         return LineState.CANCELLED
 
     def line(self, number: int) -> Line | None:
-        """The line of a number."""
+        """Line by number; None if there is none."""
         return next((it for it in self.lines if it.line == number), None)
 
-    def hold(self, name: str) -> Hold | None:
-        """The hold of a name."""
+    def hold(self, name: str) -> OrderHold | None:
+        """Hold by id; None if there is none."""
         return next((it for it in self.holds if it.hold == name), None)
 
     def at(self, store: str) -> StoreWork | None:
-        """What a store does for the order."""
+        """Work of a store; None if the store has none."""
         return next((it for it in self.work if it.store == store), None)
 
     def in_store(self, store: str) -> tuple[Line, ...]:

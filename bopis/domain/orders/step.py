@@ -1,7 +1,7 @@
-"""One message on orders: known or new, decided, folded in, put back with its next deadline.
+"""Exact step of orders: admit one message, decide it, fold its events, put the order back with its next deadline.
 
-``step`` is deterministic: the same rows and the same message give the same rows, the same events and the same
-requests to the inventory. It is all that a processor and a simulation need to know of an order.
+``step`` is deterministic: the same rows and the same message give the same rows, events and stock requests. It is the
+whole interface of orders for a processor or a simulation.
 """
 
 from collections.abc import Sequence
@@ -13,15 +13,14 @@ from msgspec.structs import replace
 from bopis.domain.inventory.admission import Rejected
 from bopis.domain.message import Message
 from bopis.domain.orders.decide import decide
+from bopis.domain.orders.decision import DerivedRequest, OrderDecision
+from bopis.domain.orders.events import Event
 from bopis.domain.orders.limits import MESSAGES_REMEMBERED
-from bopis.domain.orders.messages import Command, CustomerArrived, PlaceOrder, Tick
-from bopis.domain.orders.outcomes import Event
-from bopis.domain.orders.react import ToStock
-from bopis.domain.orders.saga import Saga
+from bopis.domain.orders.lines import Stamp
+from bopis.domain.orders.messages import Command, CustomerArrived, OrderTick, PlaceOrder
 from bopis.domain.orders.state import Order
-from bopis.domain.orders.terms import Refusal
 from bopis.domain.orders.timers import next_due_ms
-from bopis.domain.orders.units import Stamp
+from bopis.domain.orders.vocabulary import Refusal
 from bopis.domain.values import CLOCK_AHEAD_MS_MAX, EPOCH_MS_MAX, EPOCH_MS_MIN, epoch_ms
 
 IDENTITY_BYTES = 8
@@ -29,8 +28,8 @@ DIGEST_BYTES = 4
 REMEMBERED_BYTES = IDENTITY_BYTES + DIGEST_BYTES
 
 
-class Rows(Protocol):
-    """Orders of one partition by number."""
+class OrderRows(Protocol):
+    """Orders of one partition by number; a timed row is due at its deadline."""
 
     def get(self, key: str) -> Order | None: ...
     def put(self, key: str, row: Order) -> None: ...
@@ -38,100 +37,103 @@ class Rows(Protocol):
     def drop(self, key: str) -> None: ...
 
 
-class Arrival(Struct, frozen=True, kw_only=True):
-    """A message's place in the log: its append time, eight bytes for its source and id, the CRC-32 of its bytes."""
+class RecordIdentity(Struct, frozen=True, kw_only=True):
+    """A message's record in the log: append time, eight bytes for its source and id, digest of its body.
+
+    Earlier versions remembered the CRC-32 of the bytes, which is ``bytes_digest``.
+    """
 
     recorded_at_ms: int
     identity: bytes
     digest: int
+    bytes_digest: int = 0
 
 
-class Concluded(Struct, frozen=True, kw_only=True):
-    """What followed from one message, in order; each request to the inventory names the event it follows from."""
+class StepResult(Struct, frozen=True, kw_only=True):
+    """Events of one message in order, and the stock requests that follow from them."""
 
     events: Sequence[Event] = ()
-    requests: Sequence[tuple[int, ToStock]] = ()
+    requests: Sequence[DerivedRequest] = ()
 
 
-NOTHING = Concluded(events=[], requests=[])
+NOTHING = StepResult(events=[], requests=[])
 
 
-def step(rows: Rows, message: Message, arrival: Arrival) -> Concluded:
-    """Take one message into its order. A repeat changes nothing and concludes nothing.
+def step(rows: OrderRows, message: Message, record: RecordIdentity) -> StepResult:
+    """Decide one message about one order. A repeat changes nothing and emits nothing.
 
-    Raises `Rejected` before any row is changed when the message cannot be true; it is then to be parked. What is
-    said about an order that nobody placed is refused if it is a command and ignored if it is an answer: tills and
-    others hold stock without an order.
+    About an unknown order a command or an arrival is refused, and an answer is ignored: tills and others hold stock
+    without an order. Raises `Rejected` before any row is changed when the message cannot be true; it is then to be
+    parked.
     """
     data, number = message.data, message.subject
-    stamp = _stamp(message, arrival.recorded_at_ms)
+    stamp = _stamp(message, record.recorded_at_ms)
     order = rows.get(number)
-    saga = Saga(order, number, stamp, (type(data).__name__, message.id))
+    decision = OrderDecision(order, number, stamp, type(data).__name__, message.id)
     if order is None:
         if isinstance(data, PlaceOrder):
-            decide(saga, data)
+            decide(decision, data)
         elif isinstance(data, Command | CustomerArrived):
-            saga.refuse(Refusal.UNKNOWN_ORDER)
+            decision.refuse(Refusal.UNKNOWN_ORDER)
         else:
             return NOTHING
-    elif isinstance(data, Tick):
-        if not order.due_ms or order.due_ms > arrival.recorded_at_ms:
+    elif isinstance(data, OrderTick):
+        if not order.due_ms or order.due_ms > record.recorded_at_ms:
             return NOTHING
-        decide(saga, data)
-    elif _is_known(order, message, arrival):
+        decide(decision, data)
+    elif _is_known(order, message, record):
         return NOTHING
     else:
-        decide(saga, data)
-    _keep(rows, saga, order, arrival)
-    return Concluded(events=saga.concluded, requests=saga.asked)
+        decide(decision, data)
+    _keep(rows, decision, order, record)
+    return StepResult(events=decision.events, requests=decision.requests)
 
 
 def _stamp(message: Message, recorded_at_ms: int) -> Stamp:
-    at_ms = recorded_at_ms if isinstance(message.data, Tick) else epoch_ms(message.time)
+    at_ms = recorded_at_ms if isinstance(message.data, OrderTick) else epoch_ms(message.time)
     if not EPOCH_MS_MIN <= at_ms <= EPOCH_MS_MAX:
         raise Rejected(f"time {message.time.isoformat()} lies outside 2000 to 2100; set the device's clock")
     if at_ms > recorded_at_ms + CLOCK_AHEAD_MS_MAX:
         raise Rejected(f"time {message.time.isoformat()} is more than a day ahead of the log; set the device's clock")
     actor = "" if message.actor is UNSET else message.actor
-    # Nothing can have happened after the log learned it, whatever the device's clock says.
+    # Nothing can have happened after the log recorded it, whatever the device's clock says.
     return Stamp(device=message.source, actor=actor, at_ms=min(at_ms, recorded_at_ms), recorded_at_ms=recorded_at_ms)
 
 
-def _is_known(order: Order, message: Message, arrival: Arrival) -> bool:
-    """Whether the order has met this message before. An order is placed by its key, so that has its own answer."""
+def _is_known(order: Order, message: Message, record: RecordIdentity) -> bool:
+    """Whether the order has decided this message before. A placement is recognised by its key instead."""
     if isinstance(message.data, PlaceOrder):
         return False
     for start in range(0, len(order.seen), REMEMBERED_BYTES):
-        if order.seen[start : start + IDENTITY_BYTES] != arrival.identity:
+        if order.seen[start : start + IDENTITY_BYTES] != record.identity:
             continue
-        if order.seen[start + IDENTITY_BYTES : start + REMEMBERED_BYTES] == arrival.digest.to_bytes(
-            DIGEST_BYTES, "big"
-        ):
+        remembered = int.from_bytes(order.seen[start + IDENTITY_BYTES : start + REMEMBERED_BYTES], "big")
+        if remembered in (record.digest, record.bytes_digest):
             return True
         raise Rejected(f"id {message.id!r} of {message.source!r} was used before with other content")
     return False
 
 
-def _keep(rows: Rows, saga: Saga, before: Order | None, arrival: Arrival) -> None:
-    order = saga.state
+def _keep(rows: OrderRows, decision: OrderDecision, before: Order | None, record: RecordIdentity) -> None:
+    order = decision.state
     if order is None:
         return
-    # A tick is told from its repeat by the deadline, a placement by its key.
-    repeatable = saga.command in (Tick.__name__, PlaceOrder.__name__)
-    if repeatable and not saga.concluded:
+    # A repeated tick is recognised by the deadline, a repeated placement by its key: neither needs to be remembered.
+    is_self_identifying = decision.command in (OrderTick.__name__, PlaceOrder.__name__)
+    if is_self_identifying and not decision.events:
         return
     seen = order.seen
-    if not repeatable:
-        seen += arrival.identity + arrival.digest.to_bytes(DIGEST_BYTES, "big")
+    if not is_self_identifying:
+        seen += record.identity + record.digest.to_bytes(DIGEST_BYTES, "big")
     order = replace(
         order,
         seen=seen[-MESSAGES_REMEMBERED * REMEMBERED_BYTES :],
         due_ms=next_due_ms(order),
-        fired=order.fired + (saga.command == Tick.__name__),
+        fired=order.fired + (decision.command == OrderTick.__name__),
     )
     if order.due_ms:
         rows.put_timed(order.order, order, order.due_ms)
         return
     if before is not None and before.due_ms:
-        rows.drop(order.order)  # forgets the deadline with the row, which is put back at once
+        rows.drop(order.order)  # `put` keeps an old deadline, `drop` forgets it; the row is put back at once
     rows.put(order.order, order)

@@ -1,1 +1,1 @@
-"""Choosing the store or the stores that will serve an order, as a decision that explains and repeats itself."""
+"""Sourcing: which store or stores serve an order, as a decision that explains itself and can be replayed."""

@@ -1,4 +1,4 @@
-"""The decision: what was asked, what was known, which rules spoke, who was eliminated and why, and the answer."""
+"""Routing decision: request, facts, rules, eliminated stores with reasons, scores, and the answer."""
 
 from enum import StrEnum
 
@@ -10,7 +10,7 @@ from bopis.domain.sourcing.rules import Ranker, RuleSet
 
 
 class Rung(StrEnum):
-    """How far down the ladder the answer was found."""
+    """Rung of the ladder on which the answer was found."""
 
     CHOSEN = "chosen"
     LATER = "later"
@@ -20,20 +20,23 @@ class Rung(StrEnum):
     REFUSE = "refuse"
 
 
-class Outcome(StrEnum):
+class RoutingOutcome(StrEnum):
+    """Outcome of a routing attempt."""
+
     ROUTED = "routed"
     OFFERED = "offered"
     WAITING = "waiting"
     REFUSED = "refused"
 
 
-class Reason(StrEnum):
-    """Why a store cannot serve, in the order in which it is checked."""
+class EliminationReason(StrEnum):
+    """Why a store cannot serve, in the order of the checks."""
 
     UNKNOWN_STORE = "unknown_store"
     EXCLUDED = "excluded"
     CLOSED_FOR_GOOD = "closed_for_good"
     PICKUP_OFF = "pickup_off"
+    PLACE_UNKNOWN = "place_unknown"
     TOO_FAR = "too_far"
     DATA_TOO_OLD = "data_too_old"
     TRUST_TOO_LOW = "trust_too_low"
@@ -43,7 +46,7 @@ class Reason(StrEnum):
 
 
 class Missing(Struct, frozen=True, kw_only=True):
-    """A SKU that a store cannot promise: what the order takes of it, and what may be promised."""
+    """A SKU that a store cannot promise in full: units wanted, and units available to promise."""
 
     sku: str
     wanted: int
@@ -51,27 +54,29 @@ class Missing(Struct, frozen=True, kw_only=True):
 
 
 class Elimination(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A store that cannot serve all of the order as asked, with the first reason and what is missing."""
+    """A store that cannot serve the whole order as requested, with the first reason and the missing units."""
 
     store: str
-    reason: Reason
+    reason: EliminationReason
     missing: tuple[Missing, ...] = ()
 
 
 class Score(Struct, frozen=True, kw_only=True):
-    """A store that could serve and its rank by each ranker of the rule set, in order; None abstains."""
+    """Ranks of a store by each ranker of the rule set, in order; None where the ranker abstains."""
 
     store: str
     ranks: tuple[int | None, ...]
 
 
 class AssignedLine(Struct, frozen=True, kw_only=True):
+    """Units of a line that a store takes."""
+
     line: int
     quantity: int
 
 
-class Transfer(Struct, frozen=True, kw_only=True):
-    """Units that another store sends to the assigned one first."""
+class PlannedTransfer(Struct, frozen=True, kw_only=True):
+    """Units to be transferred from another store to the assigned one."""
 
     from_store: str
     sku: str
@@ -79,11 +84,10 @@ class Transfer(Struct, frozen=True, kw_only=True):
 
 
 class Assignment(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What one store does for the order: which units, ready by when, accepted by when, and until when nobody else is
-    asked although it was told twice.
+    """Work assigned to one store: units, and when they are ready, accepted, or else routed again (``reroute_by_ms``).
 
-    ``closings`` are the store's closings from when the work begins, one per store day; a pickup window is counted
-    from them. ``stock_from_ms`` is set when units on the way are counted: from then on they are expected there.
+    ``closings`` are the store's closings from the start of the work, one per store day; the pickup window is counted
+    in them. ``stock_from_ms`` is set when incoming units are counted: they are expected in the store from then on.
     """
 
     store: str
@@ -93,12 +97,12 @@ class Assignment(Struct, frozen=True, kw_only=True, omit_defaults=True):
     work_minutes: int
     closings: tuple[int, ...]
     stock_from_ms: int | None = None
-    transfers: tuple[Transfer, ...] = ()
+    transfers: tuple[PlannedTransfer, ...] = ()
     reroute_by_ms: int = 0
 
 
-class Need(Struct, frozen=True, kw_only=True):
-    """Stock that would serve a waiting order: so many units available to promise of a SKU in a store."""
+class StockNeed(Struct, frozen=True, kw_only=True):
+    """Stock that would serve a waiting order: units available to promise of a SKU in a store."""
 
     store: str
     sku: str
@@ -106,21 +110,21 @@ class Need(Struct, frozen=True, kw_only=True):
 
 
 class Answer(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What was decided. ``offers`` are alternatives for the customer to choose from, the best first."""
+    """Answer to a request. ``offers`` are alternatives for the customer to choose from, best first."""
 
     rung: Rung
-    outcome: Outcome
+    outcome: RoutingOutcome
     assignments: tuple[Assignment, ...] = ()
     offers: tuple[Assignment, ...] = ()
-    needs: tuple[Need, ...] = ()
-    reason: Reason | None = None
+    needs: tuple[StockNeed, ...] = ()
+    reason: EliminationReason | None = None
     eliminated: tuple[Elimination, ...] = ()
     scores: tuple[Score, ...] = ()
     ranked_by: tuple[Ranker, ...] = ()
 
 
 class Decision(Struct, frozen=True, kw_only=True):
-    """A decision with everything it was made from, so that it can be made again: `replay` gives an equal one."""
+    """A decision with all its inputs: `ladder.replay` makes an equal one from them."""
 
     order: str
     attempt: int

@@ -1,4 +1,4 @@
-"""What is known of each store at the moment of a decision. Facts are gathered outside and stand in the decision."""
+"""Facts about each store at the time of a decision, gathered outside the core and recorded in the decision."""
 
 from msgspec import Struct
 
@@ -10,9 +10,10 @@ TRUST_FULL = 1_000
 
 
 class SkuFacts(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One SKU in one store: available to promise with its terms, what is coming, how many units orders that came
-    before wait for there, and how well the shelf keeps what the books promise (per mille; None when nobody has picked
-    it yet)."""
+    """One SKU in one store: terms of available to promise, incoming units, units that earlier orders wait for, trust.
+
+    ``trust`` is the share of picks that found what the books promised, in per mille; None before the first pick.
+    """
 
     sku: str
     terms: Terms
@@ -22,12 +23,12 @@ class SkuFacts(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def atp(self) -> int:
-        """Units that may be promised now."""
+        """Units available to promise now."""
         return self.terms.atp
 
 
-class Queue(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Work that stands before a new order in a store: until when each piece is due, and its minutes."""
+class QueuedWork(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Work queued in a store before a new order: minutes, and when they are due."""
 
     due_ms: int
     minutes: int
@@ -36,8 +37,8 @@ class Queue(Struct, frozen=True, kw_only=True, omit_defaults=True):
 class StoreFacts(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One candidate store. ``capacity_minutes`` is the picking work done in one open hour.
 
-    ``heard_ms`` is the newest instant that the store's devices reported about, None if it has none to be silent.
-    ``distance_m`` and ``cost`` are None where they are not known. ``work`` is what its queue holds, by due time.
+    ``heard_ms`` is the newest time that the store's devices reported about, None if it has no device. ``distance_m``
+    and ``cost`` are None where unknown. ``work`` is the queued work by due time.
     """
 
     store: str
@@ -50,9 +51,9 @@ class StoreFacts(Struct, frozen=True, kw_only=True, omit_defaults=True):
     cost: int | None = None
     capacity_minutes: int = 60
     pick_seconds: int | None = None
-    work: tuple[Queue, ...] = ()
+    work: tuple[QueuedWork, ...] = ()
 
     @property
     def queue_minutes(self) -> int:
-        """Minutes of all the work that waits."""
+        """Minutes of all queued work."""
         return sum(it.minutes for it in self.work)

@@ -1,4 +1,4 @@
-"""Rankers: each gives a rank per store or abstains; ties go on to the next; the store's id breaks the last one."""
+"""Rankers: each ranks a store or abstains; the next one breaks ties, and the store's id the last ones."""
 
 from collections.abc import Iterable, Sequence
 from typing import assert_never
@@ -7,30 +7,30 @@ from bopis.domain.sourcing.candidates import Candidate
 from bopis.domain.sourcing.decision import Score
 from bopis.domain.sourcing.rules import Ranker, Ranking
 from bopis.domain.sourcing.stock import available
-from bopis.domain.sourcing.timing import Clock
+from bopis.domain.sourcing.timing import DecisionContext
 from bopis.domain.values import MINUTE_MS
 
 Ranked = tuple[list[Candidate], list[Score]]
 Key = tuple[tuple[tuple[int, int], ...], str]
 
 
-def ranked(candidates: Iterable[Candidate], wanted: dict[str, int], clock: Clock) -> Ranked:
-    """The candidates from the best to the last, and the ranks that say so."""
+def ranked(candidates: Iterable[Candidate], wanted: dict[str, int], context: DecisionContext) -> Ranked:
+    """Candidates from best to last, and their scores in the same order."""
     scored = []
     for it in candidates:
-        ranks = tuple(rank(it, ranking, wanted, clock.now_ms) for ranking in clock.rules.rankers)
+        ranks = tuple(rank(it, ranking, wanted, context.now_ms) for ranking in context.rules.rankers)
         scored.append((it, Score(store=it.store, ranks=ranks)))
     scored.sort(key=lambda pair: order_key(pair[1].ranks, pair[0].store))
     return [it for it, _ in scored], [score for _, score in scored]
 
 
 def order_key(ranks: Sequence[int | None], store: str) -> Key:
-    """What stores are ordered by: rank after rank, who abstains behind who has one, then the store's id."""
+    """Sort key of a store: rank after rank, an abstention behind any rank, then the store's id."""
     return tuple((1, 0) if it is None else (0, it) for it in ranks), store
 
 
 def rank(candidate: Candidate, ranking: Ranking, wanted: dict[str, int], now_ms: int) -> int | None:
-    """The rank of a store by one ranker, in its steps; None abstains. Lower is better."""
+    """Rank of a store by one ranker, in steps; None when it abstains. Lower is better."""
     value = _measure(candidate, ranking.by, wanted, now_ms)
     return None if value is None else value // ranking.step
 

@@ -1,4 +1,4 @@
-"""What routing is asked: lines, the store and the time that the customer chose, and what the order allows."""
+"""Routing request: lines, the store and time that the customer chose, and the changes that the order allows."""
 
 from typing import Annotated
 
@@ -11,14 +11,14 @@ LONGITUDE_E6_MAX = 180_000_000
 
 
 class Component(Struct, frozen=True, kw_only=True):
-    """A SKU that goes into one unit of a line, and how many of it."""
+    """A SKU of one unit of a line, and its units."""
 
     sku: Sku
     quantity: Quantity
 
 
 class RequestLine(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One line of an order. A kit names its components; without any the line is its own SKU."""
+    """One line of an order. A kit names its components; other lines have none."""
 
     line: Annotated[int, Meta(ge=1)]
     sku: Sku
@@ -27,11 +27,11 @@ class RequestLine(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def parts(self) -> tuple[Component, ...]:
-        """What one unit of the line takes from the shelf."""
+        """SKUs and units that one unit of the line takes from the shelf."""
         return self.components or (Component(sku=self.sku, quantity=1),)
 
 
-class Place(Struct, frozen=True, kw_only=True):
+class GeoPoint(Struct, frozen=True, kw_only=True):
     """A point on the globe in millionths of a degree."""
 
     latitude_e6: Annotated[int, Meta(ge=-LATITUDE_E6_MAX, le=LATITUDE_E6_MAX)]
@@ -39,18 +39,17 @@ class Place(Struct, frozen=True, kw_only=True):
 
 
 class Slot(Struct, frozen=True, kw_only=True):
-    """The time that the customer chose: ready by its begin, collected before its end."""
+    """Slot that the customer chose: ready by its begin, collected before its end."""
 
     from_ms: int
     to_ms: int
 
 
 class Allowances(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What the order allows without asking the customer again.
+    """Changes that the order allows without asking the customer.
 
-    ``later`` accepts a later promise at the chosen store, ``alternatives`` another store, ``split`` several
-    stores, ``wait`` waiting until stock appears. Without ``offers`` the customer is not even asked about another
-    store.
+    ``later`` allows a later promise at the chosen store, ``alternatives`` another store, ``split`` several stores,
+    ``wait`` waiting until stock appears. Without ``offers`` no other store is offered to the customer either.
     """
 
     later: bool = False
@@ -61,17 +60,17 @@ class Allowances(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Exclusion(Struct, frozen=True, kw_only=True):
-    """A store that said no before: for these SKUs, or for the whole order when none is named."""
+    """A store excluded by an earlier refusal: for these SKUs, or for the whole order when none is named."""
 
     store: StoreId
     skus: tuple[Sku, ...] = ()
 
 
 class Request(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One attempt to source an order, or what is left of it. No slot means as soon as possible.
+    """One attempt to source an order, or the rest of it. Without a slot it is wanted as soon as possible.
 
-    ``store`` is the chosen one; without it every store is as good as chosen. ``place`` is where the customer is,
-    as exactly as they said; without it distances are counted from the chosen store.
+    ``store`` is the chosen store; without one, every store is acceptable. ``place`` is where the customer is, as
+    exactly as stated; without it distances are measured from the chosen store.
     """
 
     order: Id
@@ -79,6 +78,6 @@ class Request(Struct, frozen=True, kw_only=True, omit_defaults=True):
     lines: Annotated[tuple[RequestLine, ...], Meta(min_length=1, max_length=LINES_MAX)]
     store: StoreId | None = None
     slot: Slot | None = None
-    place: Place | None = None
+    place: GeoPoint | None = None
     allows: Allowances = Allowances()
     excluded: tuple[Exclusion, ...] = ()

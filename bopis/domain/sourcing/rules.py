@@ -1,4 +1,4 @@
-"""The rule set: a versioned list of limits and rankers. A rule set may change; a decision names the one it used."""
+"""Rule set of sourcing: a versioned list of limits and rankers. A decision records the one it used."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -10,7 +10,7 @@ Permille = Annotated[int, Meta(ge=0, le=1_000)]
 
 
 class Ranker(StrEnum):
-    """What a store can be ranked by; lower ranks are better."""
+    """Criterion that stores are ranked by; lower ranks are better."""
 
     FEWEST_STORES = "fewest_stores"
     DISTANCE = "distance"
@@ -22,7 +22,7 @@ class Ranker(StrEnum):
 
 
 class Ranking(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """One ranker and the width of its steps: what lies within one step is a tie that the next ranker breaks.
+    """One ranker and the width of its steps: values within one step tie, and the next ranker breaks the tie.
 
     Units: metres, minutes until ready, units of stock left, minutes of capacity left, per mille of trust, cost.
     """
@@ -43,7 +43,7 @@ DEFAULT_RANKING = (
 
 
 class RuleSet(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How stores are filtered and ranked. Each limit has its unit in its name; 0 switches a filter off."""
+    """Filters and rankers. Each limit has its unit in its name; 0 switches a filter off."""
 
     name: Annotated[str, Meta(min_length=1, max_length=64)] = "standard"
     version: Annotated[int, Meta(ge=1, le=1_000_000)] = 1

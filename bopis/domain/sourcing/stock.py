@@ -1,4 +1,4 @@
-"""What a store's stock covers of an order: lines that share a SKU, or a kit's component, are counted together."""
+"""Coverage of an order by a store's stock; lines that share a SKU or a kit component are counted together."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -17,12 +17,12 @@ def wanted_units(lines: Iterable[RequestLine]) -> dict[str, int]:
 
 
 def available(store: StoreFacts) -> dict[str, int]:
-    """Units that a store may promise now, per SKU."""
+    """Units available to promise in a store, per SKU."""
     return {it.sku: it.atp for it in store.skus}
 
 
 def missing(wanted: Mapping[str, int], atp: Mapping[str, int]) -> tuple[Missing, ...]:
-    """What is missing of what is wanted, by SKU in the order of the lines."""
+    """Units wanted but not available, by SKU in the order of the lines."""
     return tuple(
         Missing(sku=sku, wanted=units, available=atp.get(sku, 0))
         for sku, units in wanted.items()
@@ -31,7 +31,7 @@ def missing(wanted: Mapping[str, int], atp: Mapping[str, int]) -> tuple[Missing,
 
 
 def all_of(lines: Sequence[RequestLine]) -> tuple[AssignedLine, ...]:
-    """Every line in full."""
+    """All units of every line."""
     return tuple(AssignedLine(line=it.line, quantity=it.quantity) for it in lines)
 
 
@@ -44,6 +44,7 @@ def take(lines: Sequence[RequestLine], left: Mapping[int, int], atp: dict[str, i
     for line in lines:
         units = left[line.line]
         for sku, per_unit in wanted_units((_one_of(line),)).items():
+            # The scarcest component of a kit limits it.
             units = min(units, atp.get(sku, 0) // per_unit)
         if units <= 0:
             continue

@@ -1,36 +1,43 @@
-"""What each key figure means, and how it is made. A definition that is changed gets the next version.
+"""The computation of each key figure. A definition that changes gets the next version.
 
-Shares are between 0 and 1; None is a figure of nothing. Quantiles are those values that really occurred (nearest
-rank), so no figure is one that nobody had.
+Shares are between 0 and 1; None is a figure of nothing. Quantiles are by nearest rank, so each is a value that
+occurred.
 """
 
 from collections.abc import Callable, Sequence
-from math import ceil
+from typing import NamedTuple
 
 from msgspec import Struct
 
-from bopis.domain.orders.terms import ShortCause
+from bopis.domain.orders.vocabulary import ShortCause
+from bopis.domain.values import MINUTE_MS
+from bopis.quantiles import quantile
 from bopis.readside.kpi.visits import Visit
 
-OpenMs = Callable[[str, int, int], int | None]  # store, from, to: open milliseconds; None where hours are not known
+# Open milliseconds of a store from an instant to another one; None for a store without known hours.
+OpenMs = Callable[[str, int, int], int | None]
 Figures = dict[str, float | int | None]
 P50, P90, P95 = 0.5, 0.9, 0.95
-MINUTE_MS = 60_000
 
 
 class Definition(Struct, frozen=True, kw_only=True):
-    """One key figure: its name, the version of its definition, what it says, and how it is counted."""
+    """The definition of a key figure: `says` is its meaning, `counted` its computation, `figures` the meaning of each
+    of its figures."""
 
     name: str
-    version: int
+    version: int = 1
     says: str
     counted: str
     figures: dict[str, str]
 
 
-def quantile(values: Sequence[int], share: float) -> int | None:
-    """The smallest value that so large a share of the values does not exceed."""
-    return sorted(values)[max(0, ceil(share * len(values)) - 1)] if values else None
+class Silent(NamedTuple):
+    """A span of the log's time in which a store reported nothing newer than `heard_ms`."""
+
+    store: str
+    since_ms: int
+    until_ms: int
+    heard_ms: int
 
 
 def share(part: int, whole: int) -> float | None:
@@ -123,6 +130,35 @@ def inventory_trust(visits: Sequence[Visit], _: OpenMs) -> Figures:
     picked = sum(it.picked for it in visits)
     wanted = picked + sum(it.missing for it in visits)
     return {"units": wanted, "rate": share(picked, wanted)}
+
+
+def data_age(silences: Sequence[Silent], stores: int, since_ms: int, until_ms: int) -> Figures:
+    """The age of reports in a span of time: its 95th percentile over the time of all stores.
+
+    Within a silence the age grows by a millisecond each millisecond, so the time spent above an age is the rest of each
+    silence after it reached that age.
+    """
+    clipped = [
+        it._replace(since_ms=max(it.since_ms, since_ms), until_ms=min(it.until_ms, until_ms))
+        for it in silences
+        if it.until_ms > since_ms and it.since_ms < until_ms
+    ]
+    whole_ms = stores * (until_ms - since_ms)
+    silent_ms = sum(it.until_ms - it.since_ms for it in clipped)
+    figures: Figures = {"stores": stores, "fresh": share(whole_ms - silent_ms, whole_ms), "p95_minutes": None}
+    if whole_ms > 0 and silent_ms > whole_ms * (1 - P95):
+        figures["p95_minutes"] = round(_exceeded(clipped, whole_ms * (1 - P95)) / MINUTE_MS, 1)
+    return figures
+
+
+def _exceeded(silences: Sequence[Silent], allowed_ms: float) -> int:
+    """The smallest age above which at most `allowed_ms` was spent, by bisection."""
+    low, high = 0, max(it.until_ms - it.heard_ms for it in silences)
+    while low < high:
+        middle = (low + high) // 2
+        above = sum(max(0, it.until_ms - max(it.since_ms, it.heard_ms + middle)) for it in silences)
+        low, high = (low, middle) if above <= allowed_ms else (middle + 1, high)
+    return low
 
 
 def _minutes(ms: int | None) -> float | None:

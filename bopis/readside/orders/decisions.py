@@ -1,4 +1,4 @@
-"""How stores were chosen: what routing answered to each attempt, without the facts it was made from. Pure."""
+"""Decisions of routing: the answer to each attempt, without the facts behind it. Pure."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -9,10 +9,12 @@ from msgspec import Raw, Struct
 from bopis.domain.orders.messages import OrderRouted, RoutingFailed
 from bopis.domain.sourcing.decision import Answer
 from bopis.readside.changes import Changes, RecordLike
+from bopis.wire.errors import Misplaced
 from bopis.wire.orders import ORDERS
+from bopis.wire.placement import Placement
 
-# Decisions are few among what is said to orders, and their types stand in the bytes.
-_TYPES = tuple(ORDERS.type_name(it).encode() for it in (OrderRouted, RoutingFailed))
+# Few messages of orders are decisions, and the bytes of those contain their type: the others need not be decoded.
+_TYPES = tuple(ORDERS.type_name(body).encode() for body in (OrderRouted, RoutingFailed))
 
 
 class _Rules(Struct):
@@ -21,7 +23,7 @@ class _Rules(Struct):
 
 
 class _Decision(Struct):
-    """A decision as far as it is kept: its facts are skipped unread, for they are most of its bytes."""
+    """The stored part of a decision. Its facts, which are most of its bytes, are skipped."""
 
     order: str
     attempt: int
@@ -37,39 +39,39 @@ class _Routed(Struct):
     decision: _Decision
 
 
-class _Said(Struct):
+class _RoutedMessage(Struct):
     type: str
     subject: str
     data: _Routed
 
 
-_decode = msgspec.json.Decoder(_Said).decode
+_decode = msgspec.json.Decoder(_RoutedMessage).decode
 _answer = msgspec.json.Decoder(Answer).decode
 
 
-def project_decisions(partition: int, records: Iterable[RecordLike], changes: Changes) -> None:
-    """Note each decision once; other messages, and what was parked as undecodable, are left out."""
+def project_decisions(placement: Placement, records: Iterable[RecordLike], changes: Changes) -> None:
+    """Insert each decision once. Other messages, and those that the orders worker parks, are skipped."""
     for record in records:
         value = record.value or b""
-        if not any(it in value for it in _TYPES):
+        if not any(name in value for name in _TYPES):
             continue
         try:
-            said = _decode(value)
-            answer = _answer(said.data.decision.answer)
-        except msgspec.MsgspecError:
+            message = _decode(value)
+            answer = _answer(message.data.decision.answer)
+            placement.check(message.subject, record.key)
+        except (msgspec.MsgspecError, Misplaced):
             continue
-        if said.type.encode() in _TYPES:
-            row = _row(said, answer, (partition, record.offset, record.timestamp))
-            changes.note("order_decisions", row[:3], row)
+        if message.type.encode() in _TYPES:
+            row = _row(message, answer, placement.partition, record)
+            changes.insert_once("order_decisions", row[:3], row)
 
 
-def _row(said: _Said, answer: Answer, where: tuple[int, int, int]) -> tuple[Any, ...]:
-    partition, offset, recorded_ms = where
-    decision = said.data.decision
-    stores = " ".join(it.store for it in answer.assignments)
+def _row(message: _RoutedMessage, answer: Answer, partition: int, record: RecordLike) -> tuple[Any, ...]:
+    decision = message.data.decision
+    stores = " ".join(assignment.store for assignment in answer.assignments)
     return (
-        said.subject, said.data.attempt, decision.digest, partition, offset, answer.rung.value, answer.outcome.value,
-        None if answer.reason is None else answer.reason.value, stores,
-        f"{decision.rules.name}/{decision.rules.version}", decision.decided_at_ms, recorded_ms,
+        message.subject, message.data.attempt, decision.digest, partition, record.offset, answer.rung.value,
+        answer.outcome.value, None if answer.reason is None else answer.reason.value, stores,
+        f"{decision.rules.name}/{decision.rules.version}", decision.decided_at_ms, record.timestamp,
         bytes(decision.request).decode(), bytes(decision.answer).decode(),
     )  # fmt: skip

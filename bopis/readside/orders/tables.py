@@ -1,29 +1,28 @@
-"""The tables of pickup orders. What a customer is called stands in them sealed, as in the log.
+"""The tables of pickup orders. Names and contacts of customers are sealed in them, as in the log.
 
-The present comes from ``order-state`` and ``notice-state``, the past from ``order-events``, decisions from ``orders``.
-A conclusion keeps
-its id when a worker concludes it again after a crash, so the past is keyed by ids: whatever comes twice is there once.
+Current rows come from ``order-state`` and ``notice-state``, the timeline from ``order-events``, decisions from
+``orders``. An event that a worker repeats after a crash keeps its id, so the timeline is keyed by ids.
 """
 
 from sqlalchemy import BigInteger, Boolean, Index, Integer, Table, Text
 
-from bopis.readside.columns import clocks, key, may, metadata, must, said
+from bopis.readside.column_types import clocks, key, metadata, optional, origin, required
 
-# The present. ``row`` is the order as the processor keeps it, without the memory of messages and the code's hashes.
+# Current orders. ``row`` is the row of the processor without the memory of message ids and the code's hashes.
 orders = Table(
     "orders",
     metadata,
     key("order_id"),
-    must("partition", Integer),
-    must("state"),
-    must("live", Boolean),
-    must("store"),
-    must("customer"),
-    must("payment"),
-    must("placed_ms", BigInteger),
-    may("slot_from_ms", BigInteger),
-    may("slot_to_ms", BigInteger),
-    must("row", Text),
+    required("partition", Integer),
+    required("state"),
+    required("live", Boolean),
+    required("store"),
+    required("customer"),
+    required("payment"),
+    required("placed_ms", BigInteger),
+    optional("slot_from_ms", BigInteger),
+    optional("slot_to_ms", BigInteger),
+    required("row", Text),
     Index(None, "customer"),
     Index(None, "placed_ms"),
     Index(None, "live", "placed_ms"),
@@ -35,105 +34,105 @@ order_lines = Table(
     metadata,
     key("order_id"),
     key("line", Integer),
-    must("sku"),
-    must("quantity", BigInteger),
-    must("unit_cents", BigInteger),
-    must("state"),
-    must("store"),
-    must("hold"),
-    must("parent", Integer),
-    must("picked", BigInteger),
-    must("returned", BigInteger),
-    must("ordered_sku"),
-    may("short"),
+    required("sku"),
+    required("quantity", BigInteger),
+    required("unit_cents", BigInteger),
+    required("state"),
+    required("store"),
+    required("hold"),
+    required("parent", Integer),
+    required("picked", BigInteger),
+    required("returned", BigInteger),
+    required("ordered_sku"),
+    optional("short"),
     Index(None, "store", "state"),
     Index(None, "sku"),
     sqlite_with_rowid=False,
 )
 
-# What a store has to do next for an order, and by when. Ended work has no row.
+# The next step for an order in a store, and when it is due. Ended work has no row.
 store_work = Table(
     "store_work",
     metadata,
     key("order_id"),
     key("store"),
-    must("step"),
-    must("due_ms", BigInteger),
-    must("ready_by_ms", BigInteger),
-    must("picker"),
-    must("location"),
-    must("arrival"),
-    must("spot"),
-    must("arrived_ms", BigInteger),
-    must("window_end_ms", BigInteger),
-    must("escalations", Integer),
-    must("lines", Integer),
-    must("units", BigInteger),
+    required("step"),
+    required("due_ms", BigInteger),
+    required("ready_by_ms", BigInteger),
+    required("picker"),
+    required("location"),
+    required("arrival"),
+    required("spot"),
+    required("arrived_ms", BigInteger),
+    required("window_end_ms", BigInteger),
+    required("escalations", Integer),
+    required("lines", Integer),
+    required("units", BigInteger),
     Index(None, "store", "due_ms"),
     sqlite_with_rowid=False,
 )
 
-# Work that orders left behind and that nobody has done yet.
+# Open tasks that orders left in stores.
 order_tasks = Table(
     "order_tasks",
     metadata,
     key("order_id"),
     key("task"),
-    must("kind"),
-    must("store"),
-    must("sku"),
-    must("hold"),
+    required("kind"),
+    required("store"),
+    required("sku"),
+    required("hold"),
     Index(None, "store"),
     sqlite_with_rowid=False,
 )
 
-# The past: every conclusion. ``source`` is the device, ``message_id`` what caused it. Lines, units, missing units, the
-# instant that was promised or set and the reason are what KPIs are made from.
+# Every event. ``source`` is the device, ``message_id`` the message behind it. KPIs are made from lines, units, missing
+# units, the promised or set instant, and the reason.
 order_timeline = Table(
     "order_timeline",
     metadata,
     key("order_id"),
     key("id"),
-    must("partition", Integer),
-    must("offset", BigInteger),
-    must("type"),
-    may("store"),
-    may("lines", Integer),
-    may("units", BigInteger),
-    may("missing", BigInteger),
-    may("due_ms", BigInteger),
-    may("reason"),
+    required("partition", Integer),
+    required("offset", BigInteger),
+    required("type"),
+    optional("store"),
+    optional("lines", Integer),
+    optional("units", BigInteger),
+    optional("missing", BigInteger),
+    optional("due_ms", BigInteger),
+    optional("reason"),
     *clocks(),
-    *said(),
-    must("body", Text),
+    *origin(),
+    required("body", Text),
     Index(None, "type", "occurred_ms"),
     Index(None, "store", "recorded_ms"),
     sqlite_with_rowid=False,
 )
 
-# How stores were chosen. The facts stay in the log, where ``partition`` and ``offset`` say.
+# How stores were chosen. The facts are in the log, at ``partition`` and ``offset``.
 order_decisions = Table(
     "order_decisions",
     metadata,
     key("order_id"),
     key("attempt", Integer),
     key("digest"),
-    must("partition", Integer),
-    must("offset", BigInteger),
-    must("rung"),
-    must("outcome"),
-    may("reason"),
-    must("stores"),
-    must("rules"),
-    must("decided_ms", BigInteger),
-    must("recorded_ms", BigInteger),
-    must("request", Text),
-    must("answer", Text),
+    required("partition", Integer),
+    required("offset", BigInteger),
+    required("rung"),
+    required("outcome"),
+    optional("reason"),
+    required("stores"),
+    required("rules"),
+    required("decided_ms", BigInteger),
+    required("recorded_ms", BigInteger),
+    required("request", Text),
+    required("answer", Text),
     Index(None, "decided_ms"),
     sqlite_with_rowid=False,
 )
 
-# What customers are told, by notice and channel: how each delivery stands, and why it did not leave.
+# Deliveries of notices by channel, and why one was not sent.
 order_notices = Table(
     "order_notices",
     metadata,
@@ -142,18 +141,16 @@ order_notices = Table(
     key("version", Integer),
     key("copy", Integer),
     key("channel"),
-    must("partition", Integer),
-    must("store"),
-    must("state"),
-    must("attempt", Integer),
-    must("failures", Integer),
-    must("opened_ms", BigInteger),
-    must("changed_ms", BigInteger),
-    must("due_ms", BigInteger),
-    must("cause"),
-    must("provider_id"),
+    required("partition", Integer),
+    required("store"),
+    required("state"),
+    required("attempt", Integer),
+    required("failures", Integer),
+    required("opened_ms", BigInteger),
+    required("changed_ms", BigInteger),
+    required("due_ms", BigInteger),
+    required("cause"),
+    required("provider_id"),
     Index(None, "state", "changed_ms"),
     sqlite_with_rowid=False,
 )
-
-TABLES = (orders, order_lines, store_work, order_tasks, order_timeline, order_decisions, order_notices)

@@ -1,21 +1,23 @@
-"""What the queries answer: frozen values, ready to be written as JSON. Instants are aware and in UTC."""
+"""Questions and answers of the queries: frozen values, ready to be written as JSON. Instants are aware and in UTC."""
 
 from datetime import UTC, datetime
 from enum import StrEnum
 
 from msgspec import Struct
 
+from bopis.domain.calendar.store_hours import StatedHours
 from bopis.domain.inventory.rows import Terms
+from bopis.geography import Point
 
 ROWS_DEFAULT = 100
 ROWS_MAX = 10_000
 
 
-class Clock(StrEnum):
-    """Which of the two clocks a question is about.
+class HistoryClock(StrEnum):
+    """The clock that a question is about.
 
-    ``occurred`` asks what was true at an instant, by everything known today; ``recorded`` asks what the books
-    said at that instant.
+    ``occurred``: the truth at an instant, by everything known today. ``recorded``: the books at that instant, with the
+    messages that the log had by then.
     """
 
     OCCURRED = "occurred"
@@ -23,7 +25,7 @@ class Clock(StrEnum):
 
 
 class Page(Struct, frozen=True, kw_only=True):
-    """How many rows, and after which cursor; a cursor is what the page before gave as ``next``."""
+    """At most `limit` rows, after the `next` cursor of the page before."""
 
     limit: int = ROWS_DEFAULT
     cursor: str | None = None
@@ -33,18 +35,27 @@ class Page(Struct, frozen=True, kw_only=True):
         return max(1, min(self.limit, ROWS_MAX))
 
 
-class Span(Struct, frozen=True, kw_only=True):
-    """From an instant to before another one on one of the clocks; newest first."""
+class HistorySpan(Struct, frozen=True, kw_only=True):
+    """From `since` to before `until` on one of the clocks, newest first, a page at a time."""
 
     since: datetime | None = None
     until: datetime | None = None
-    clock: Clock = Clock.OCCURRED
+    clock: HistoryClock = HistoryClock.OCCURRED
     limit: int = ROWS_DEFAULT
     cursor: str | None = None
 
 
+class StoreSearch(Struct, frozen=True):
+    """A search for stores with at least `minimum` units of a SKU, the nearest to a point first."""
+
+    sku: str
+    near: Point | None = None
+    minimum: int = 1
+
+
 class StoreAnswer(Struct, frozen=True, kw_only=True):
-    """A store: where it is, its policy, and up to when it was heard from."""
+    """A store: its place, its hours as stated (None if an earlier version recorded none), its policy, and the time up
+    to which its devices have reported."""
 
     store: str
     name: str
@@ -55,6 +66,7 @@ class StoreAnswer(Struct, frozen=True, kw_only=True):
     latitude: float | None
     longitude: float | None
     time_zone: str
+    hours: StatedHours | None
     pickup: bool
     staleness_grace_minutes: int
     rules: dict[str, dict[str, int]]
@@ -62,7 +74,7 @@ class StoreAnswer(Struct, frozen=True, kw_only=True):
 
 
 class LevelAnswer(Struct, frozen=True, kw_only=True):
-    """One SKU in one store, term by term; the data age is how long the store has been silent."""
+    """One SKU in one store, term by term. `data_age_ms` is the time since the store's newest report."""
 
     store: str
     sku: str
@@ -83,7 +95,7 @@ class LevelPage(Struct, frozen=True, kw_only=True):
 
 
 class FoundAnswer(Struct, frozen=True, kw_only=True):
-    """A store that can promise a SKU."""
+    """A store that can promise a SKU; `distance_km` is None where the search has no point or the store no place."""
 
     store: str
     name: str
@@ -96,7 +108,7 @@ class FoundAnswer(Struct, frozen=True, kw_only=True):
 
 
 class IncomingAnswer(Struct, frozen=True, kw_only=True):
-    """Units of a SKU on their way to a store, by document or transfer, and when; overdue ones count for nothing."""
+    """Units of a SKU on their way to a store, by document or transfer. Overdue units cannot be promised."""
 
     store: str
     sku: str
@@ -108,7 +120,7 @@ class IncomingAnswer(Struct, frozen=True, kw_only=True):
 
 
 class LaterAnswer(Struct, frozen=True, kw_only=True):
-    """What may be promised of a SKU for a later instant: what is free now, and what is expected by then."""
+    """Units of a SKU that can be promised for a later instant: available now, or expected by then."""
 
     store: str
     sku: str
@@ -119,17 +131,18 @@ class LaterAnswer(Struct, frozen=True, kw_only=True):
 
 
 class TransferLineAnswer(Struct, frozen=True, kw_only=True):
-    """Units of one SKU: what was announced, what arrived, what is still on its way, and what the end found missing."""
+    """Units of one SKU in a transfer, and its state. `short` is what was missing when the transfer was complete."""
 
     sku: str
     announced: int
     received: int
     on_the_way: int
     short: int
+    state: str
 
 
 class TransferAnswer(Struct, frozen=True, kw_only=True):
-    """Goods between two stores, as the receiving one knows them."""
+    """Goods between two stores, as the receiving store knows them."""
 
     transfer: str
     from_store: str
@@ -141,10 +154,10 @@ class TransferAnswer(Struct, frozen=True, kw_only=True):
 
 
 class MovementAnswer(Struct, frozen=True, kw_only=True):
-    """One line of one message: what it said, what it changed in the books, and on hand after it.
+    """One line of one message, and on hand after it.
 
-    For a count, ``change`` is what was counted. ``applied`` differs from ``change`` where a newer count had
-    already seen the movement.
+    `change` is the movement as reported (of a count: the counted units), `applied` the change of the books. They differ
+    where a newer count had already included the movement.
     """
 
     store: str
@@ -172,12 +185,12 @@ class MovementPage(Struct, frozen=True, kw_only=True):
 
 
 class AtAnswer(Struct, frozen=True, kw_only=True):
-    """What could be promised at a past instant."""
+    """Available to promise at a past instant, term by term."""
 
     store: str
     sku: str
     instant: datetime
-    clock: Clock
+    clock: HistoryClock
     pickup: bool
     atp: int
     terms: Terms
@@ -197,7 +210,7 @@ class HoldLineAnswer(Struct, frozen=True, kw_only=True):
 
 
 class HoldAnswer(Struct, frozen=True, kw_only=True):
-    """Units promised to an order; without lines it is the memory of a refusal."""
+    """A hold: units reserved for an order. Without lines it records a refusal."""
 
     store: str
     hold: str
@@ -210,7 +223,7 @@ class HoldAnswer(Struct, frozen=True, kw_only=True):
 
 
 class GapAnswer(Struct, frozen=True, kw_only=True):
-    """Sequences of a device that have not arrived although later ones have."""
+    """Messages `first` to `last` of a device that are missing although later ones have arrived."""
 
     store: str
     source: str
@@ -220,7 +233,8 @@ class GapAnswer(Struct, frozen=True, kw_only=True):
 
 
 class PositionAnswer(Struct, frozen=True, kw_only=True):
-    """How far a partition was read; of a changelog, also which position of its source the rows stand for."""
+    """How far a partition was read. `source_position` is set for changelogs: the position of the source that is in the
+    rows."""
 
     topic: str
     partition: int
@@ -230,27 +244,11 @@ class PositionAnswer(Struct, frozen=True, kw_only=True):
     updated_at: datetime
 
 
-class TotalsAnswer(Struct, frozen=True, kw_only=True):
-    """Everything in the books, added up."""
-
-    stores: int
-    skus: int
-    cells: int
-    on_hand: int
-    held: int
-    staged: int
-    in_doubt: int
-    quarantined: int
-    damaged: int
-    holds_active: int
-    gaps_open: int
-
-
 def instant(ms: int) -> datetime:
-    """The aware instant of milliseconds since the epoch."""
+    """Milliseconds since the epoch as an aware instant."""
     return datetime.fromtimestamp(ms / 1000, UTC)
 
 
 def instant_or_none(ms: int | None) -> datetime | None:
-    """The instant, or None where the row has none (nothing, zero or below)."""
+    """The instant, or None for a column that has none (null, zero or less)."""
     return instant(ms) if ms is not None and ms > 0 else None

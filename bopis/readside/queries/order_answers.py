@@ -1,51 +1,18 @@
-"""What queries about pickup orders answer: frozen values, ready to be written as JSON."""
+"""Answers about pickup orders: frozen values, ready to be written as JSON."""
 
 from datetime import datetime
 from typing import Any
 
 from msgspec import Struct
 
-from bopis.domain.orders.state import LineState, Order
-from bopis.domain.orders.terms import PaymentState, TaskKind
+from bopis.domain.orders.store_queue import WorkStep
+from bopis.domain.orders.vocabulary import TaskKind
 from bopis.domain.sourcing.decision import Answer
 from bopis.domain.sourcing.request import Request
-from bopis.readside.orders.work import Step
-
-
-class OrderFilter(Struct, frozen=True, kw_only=True):
-    """Which orders are asked for; what is None does not matter. ``store`` is any store that a line is or was in."""
-
-    store: str | None = None
-    state: LineState | None = None
-    customer: str | None = None
-    live: bool | None = None
-    since: datetime | None = None
-    until: datetime | None = None
-
-
-class OrderBrief(Struct, frozen=True, kw_only=True):
-    """An order in a list. ``store`` is the one that the customer chose."""
-
-    order: str
-    state: LineState
-    live: bool
-    store: str
-    customer: str
-    payment: PaymentState
-    placed_at: datetime
-    lines: int
-    units: int
-    ready_by: datetime | None
-    window_end: datetime | None
-
-
-class OrderPage(Struct, frozen=True, kw_only=True):
-    orders: tuple[OrderBrief, ...]
-    next: str | None
 
 
 class EventAnswer(Struct, frozen=True, kw_only=True):
-    """One conclusion about an order. ``caused_by`` is the message that it follows from, as ``device/id``."""
+    """One event of an order. `caused_by` is the message behind it, as ``device/id``."""
 
     id: str
     type: str
@@ -59,8 +26,8 @@ class EventAnswer(Struct, frozen=True, kw_only=True):
 
 
 class DecisionAnswer(Struct, frozen=True, kw_only=True):
-    """What routing answered to an attempt; ``taken`` tells the one that was acted on. The facts that it was made from
-    stand in the log at ``partition`` and ``offset`` of the orders topic."""
+    """Routing's answer to one attempt; `taken` marks the one that was acted on. The facts behind it are in the log, at
+    `partition` and `offset` of the orders topic."""
 
     attempt: int
     digest: str
@@ -74,21 +41,22 @@ class DecisionAnswer(Struct, frozen=True, kw_only=True):
     offset: int
 
 
-class OrderStory(Struct, frozen=True, kw_only=True):
-    """An order as it stands, everything that happened to it in the order of the log, and how stores were chosen."""
+class OrderHistory(Struct, frozen=True, kw_only=True):
+    """The events of an order in the order of the log, and how its stores were chosen."""
 
-    order: Order
-    state: LineState
     timeline: tuple[EventAnswer, ...]
     decisions: tuple[DecisionAnswer, ...]
 
 
 class WorkAnswer(Struct, frozen=True, kw_only=True):
-    """What a store has to do next for an order. ``due_ms`` is 0 when no time was set."""
+    """One entry of a store's work queue: an order's next step, or with `task` and `sku` one of its tasks.
+
+    `due_ms` is `store_queue.NEVER_MS` without a due time.
+    """
 
     order: str
     store: str
-    step: Step
+    step: WorkStep
     due_ms: int
     ready_by_ms: int
     picker: str
@@ -100,10 +68,12 @@ class WorkAnswer(Struct, frozen=True, kw_only=True):
     escalations: int
     lines: int
     units: int
+    task: str = ""
+    sku: str = ""
 
 
 class TaskAnswer(Struct, frozen=True, kw_only=True):
-    """Work that an order left behind in a store: goods back to the shelf, or a SKU to count."""
+    """An open task that an order left in a store: goods to put back, or a SKU to count."""
 
     task: str
     order: str
@@ -116,7 +86,7 @@ class TaskAnswer(Struct, frozen=True, kw_only=True):
 
 
 class NoticeAnswer(Struct, frozen=True, kw_only=True):
-    """One notice over one channel: how its delivery stands. ``cause`` says why it did not leave."""
+    """The delivery of one notice over one channel. `cause` is why it was not sent."""
 
     order: str
     milestone: str

@@ -1,22 +1,22 @@
-"""What a store has to do: its queue of orders, the tasks that orders left behind; and what customers were told."""
+"""Work of stores (the queue and open tasks), and notices to customers."""
 
 from typing import Any
 
 import msgspec
-from sqlalchemy import Engine, Select, select
+from sqlalchemy import Select, select
 
 from bopis.domain.orders.events import TaskRaised
-from bopis.domain.orders.terms import TaskKind
-from bopis.readside.engine import reading
-from bopis.readside.orders.past import name_of
+from bopis.domain.orders.store_queue import NEVER_MS, TASK_STEPS, WorkStep
+from bopis.domain.orders.vocabulary import TaskKind
+from bopis.readside.engine import Source, reading
+from bopis.readside.orders.history import name_of
 from bopis.readside.orders.tables import order_notices as notice_rows
 from bopis.readside.orders.tables import order_tasks, order_timeline, store_work
-from bopis.readside.orders.work import Step
 from bopis.readside.queries.answers import instant, instant_or_none
 from bopis.readside.queries.order_answers import NoticeAnswer, TaskAnswer, WorkAnswer
 
 _NOTICE = ("milestone", "version", "copy", "channel", "store", "state", "attempt", "failures", "cause", "provider_id")
-_COLUMNS = tuple(it.name for it in store_work.columns if it.name not in ("order_id", "step"))
+_COLUMNS = tuple(column.name for column in store_work.columns if column.name not in ("order_id", "step"))
 
 
 class _Raised(msgspec.Struct):
@@ -26,62 +26,85 @@ class _Raised(msgspec.Struct):
 _raised = msgspec.json.Decoder(_Raised).decode
 
 
-def pickup_queue(engine: Engine, store: str) -> list[WorkAnswer]:
-    """What a store has to do for each order: who stands at the counter first, then by due time."""
-    query = select(store_work).where(store_work.c.store == store)
-    with reading(engine) as connection:
-        rows = connection.execute(query).all()
-    found = [
-        WorkAnswer(order=row.order_id, step=Step(row.step), **{name: getattr(row, name) for name in _COLUMNS})
-        for row in rows
-    ]
-    return sorted(found, key=lambda it: (not it.arrived_ms, it.due_ms, it.order))
-
-
-def open_tasks(engine: Engine, store: str | None = None) -> list[TaskAnswer]:
-    """Tasks that nobody has done yet, in a store or everywhere, the oldest first."""
-    query = select(order_tasks)
+def pickup_queue(source: Source, store: str | None = None) -> list[WorkAnswer]:
+    """Work queue of one store or of all, in the order of `store_queue.queue`: arrived customers first, tasks last."""
+    steps, tasks = select(store_work), select(order_tasks)
     if store is not None:
-        query = query.where(order_tasks.c.store == store)
-    with reading(engine) as connection:
+        steps, tasks = steps.where(store_work.c.store == store), tasks.where(order_tasks.c.store == store)
+    with reading(source) as connection:
+        step_rows = connection.execute(steps).all()
+        task_rows = connection.execute(tasks).all()
+    found = [
+        WorkAnswer(order=row.order_id, step=WorkStep(row.step), **{name: getattr(row, name) for name in _COLUMNS})
+        for row in step_rows
+    ]
+    found += [_task_work(row) for row in task_rows]
+    return sorted(found, key=lambda work: (not work.arrived_ms, work.due_ms, work.order, work.task, work.store))
+
+
+def _task_work(row: Any) -> WorkAnswer:
+    return WorkAnswer(
+        order=row.order_id,
+        store=row.store,
+        step=TASK_STEPS[TaskKind(row.kind)],
+        due_ms=NEVER_MS,
+        ready_by_ms=0,
+        picker="",
+        location="",
+        arrival="",
+        spot="",
+        arrived_ms=0,
+        window_end_ms=0,
+        escalations=0,
+        lines=0,
+        units=0,
+        task=row.task,
+        sku=row.sku,
+    )
+
+
+def open_tasks(source: Source, store: str | None = None) -> list[TaskAnswer]:
+    """Tasks that are not done yet, in one store or in all, the oldest first."""
+    query = select(order_tasks) if store is None else select(order_tasks).where(order_tasks.c.store == store)
+    with reading(source) as connection:
         rows = connection.execute(query).all()
-        numbers = {row.order_id for row in rows}
-        past = select(order_timeline).where(
-            order_timeline.c.type == name_of(TaskRaised), order_timeline.c.order_id.in_(numbers)
+        # Units and time are in the event that raised the task, which a slower feed may not have brought yet.
+        raised_rows = select(order_timeline).where(
+            order_timeline.c.type == name_of(TaskRaised), order_timeline.c.order_id.in_({row.order_id for row in rows})
         )
-        raised = {_raised(row.body).task: row for row in connection.execute(past)}
-    found = []
-    for row in rows:
-        told = raised.get(row.task)
-        found.append(
-            TaskAnswer(
-                task=row.task,
-                order=row.order_id,
-                kind=TaskKind(row.kind),
-                store=row.store,
-                sku=row.sku,
-                hold=row.hold,
-                units=int(told.units or 0) if told else 0,
-                raised_at=instant(told.occurred_ms) if told else None,
-            )
-        )
-    return sorted(found, key=lambda it: (it.raised_at is None, it.raised_at, it.task))
+        raised = {_raised(row.body).task: row for row in connection.execute(raised_rows)}
+    found = [_task(row, raised.get(row.task)) for row in rows]
+    return sorted(found, key=lambda task: (task.raised_at is None, task.raised_at, task.task))
 
 
-def order_notices(engine: Engine, order: str) -> list[NoticeAnswer]:
-    """What a customer is told about an order, by notice and channel, in the order in which it was to be said."""
-    found = _notices(engine, select(notice_rows).where(notice_rows.c.order_id == order))
+def order_notices(source: Source, order: str) -> list[NoticeAnswer]:
+    """Notices about an order, by notice and channel, in the order in which they were due."""
+    found = _notices(source, select(notice_rows).where(notice_rows.c.order_id == order))
     return sorted(found, key=lambda it: (it.opened_at, it.milestone, it.version, it.copy, it.channel))
 
 
-def newest_notices(engine: Engine, state: str | None, limit: int) -> list[NoticeAnswer]:
-    """What customers are told, in one state or in any, what changed last first; at most so many."""
+def newest_notices(source: Source, state: str | None, limit: int) -> list[NoticeAnswer]:
+    """Notices in one state or in any, the most recently changed first, at most `limit`."""
     query = select(notice_rows).order_by(notice_rows.c.changed_ms.desc(), notice_rows.c.order_id).limit(limit)
-    return _notices(engine, query if state is None else query.where(notice_rows.c.state == state))
+    return _notices(source, query if state is None else query.where(notice_rows.c.state == state))
 
 
-def _notices(engine: Engine, query: Select[Any]) -> list[NoticeAnswer]:
-    with reading(engine) as connection:
+def _task(row: Any, raised: Any) -> TaskAnswer:
+    """A row of the tasks, with the event that raised it where the timeline has it already."""
+    return TaskAnswer(
+        task=row.task,
+        order=row.order_id,
+        kind=TaskKind(row.kind),
+        store=row.store,
+        sku=row.sku,
+        hold=row.hold,
+        units=int(raised.units or 0) if raised else 0,
+        raised_at=instant(raised.occurred_ms) if raised else None,
+    )
+
+
+def _notices(source: Source, query: Select[Any]) -> list[NoticeAnswer]:
+    with reading(source) as connection:
         rows = connection.execute(query).all()
     return [
         NoticeAnswer(

@@ -1,170 +1,136 @@
-"""Pickup orders: one by its number, many by what they have in common, and why one is as it is."""
+"""Pickup orders: the orders of a snapshot, and the history of one of them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Engine, Select, func, select, tuple_
+from sqlalchemy import Connection, Engine, Select, and_, or_, select
 
 from bopis.domain.orders.events import RouteTaken
-from bopis.domain.orders.numbers import MISREAD
-from bopis.domain.orders.state import LineState, Order
-from bopis.domain.orders.terms import PaymentState
+from bopis.domain.orders.numbers import NUMBER_LENGTH
+from bopis.domain.orders.state import Order
 from bopis.domain.sourcing.decision import Answer
 from bopis.domain.sourcing.request import Request
-from bopis.domain.values import epoch_ms
-from bopis.readside.engine import reading
-from bopis.readside.errors import CursorInvalid, OrderUnclear, OrderUnknown
-from bopis.readside.orders.past import name_of
-from bopis.readside.orders.tables import order_decisions, order_lines, order_timeline, store_work
+from bopis.names import ORDER_EVENTS_TOPIC, ORDER_STATE_TOPIC, ORDERS_TOPIC
+from bopis.ports import OrderFilter, ProjectedPosition
+from bopis.readside.changes import NO_POSITION
+from bopis.readside.engine import Source, reading
+from bopis.readside.orders.history import name_of
+from bopis.readside.orders.tables import order_decisions, order_lines, order_tasks, order_timeline
 from bopis.readside.orders.tables import orders as order_rows
-from bopis.readside.queries.answers import Page, instant, instant_or_none
-from bopis.readside.queries.order_answers import (
-    DecisionAnswer,
-    EventAnswer,
-    OrderBrief,
-    OrderFilter,
-    OrderPage,
-    OrderStory,
-)
+from bopis.readside.queries.answers import instant
+from bopis.readside.queries.order_answers import DecisionAnswer, EventAnswer, OrderHistory
+from bopis.readside.schema import consumed
 
-PREFIX_LENGTH_MIN = 2
-CLOSE_MAX = 5
+# No number that begins with a prefix sorts behind the prefix and this, whatever the database's collation.
+_HIGHEST = "Z" * NUMBER_LENGTH
 _TAKEN = name_of(RouteTaken)
 _order = msgspec.json.Decoder(Order).decode
 _answer = msgspec.json.Decoder(Answer).decode
 _request = msgspec.json.Decoder(Request).decode
 
 
-def one_order(engine: Engine, text: str) -> Order:
-    """The order that somebody means by its number or the begin of it; of several, the only one that is open.
+class SqlOrders:
+    """`bopis.ports.ProjectedOrders` over one snapshot. Its orders lack the hashes of their pickup codes."""
 
-    Raises `OrderUnknown`, or `OrderUnclear` with those that begin so.
-    """
-    with reading(engine) as connection:
-        return _named(connection, text)
+    def __init__(self, snapshot: Connection) -> None:
+        self._snapshot = snapshot
 
+    def get(self, number: str) -> Order | None:
+        """The order with this number."""
+        found = self._orders(select(order_rows.c.row).where(order_rows.c.order_id == number))
+        return found[0] if found else None
 
-def order_story(engine: Engine, text: str) -> OrderStory:
-    """An order with everything that happened to it and how its stores were chosen. Raises as `one_order`."""
-    with reading(engine) as connection:
-        order = _named(connection, text)
-        timeline = _timeline(connection, order.order)
-        taken = {(it.data["attempt"], it.data["digest"]) for it in timeline if it.type == _TAKEN}
-        found = select(order_decisions).where(order_decisions.c.order_id == order.order)
-        found = found.order_by(order_decisions.c.attempt, order_decisions.c.recorded_ms, order_decisions.c.digest)
-        decisions = tuple(_decision(row, taken) for row in connection.execute(found))
-    return OrderStory(order=order, state=order.state, timeline=timeline, decisions=decisions)
+    def find(self, wanted: OrderFilter, limit: int | None) -> list[Order]:
+        """Orders that match a filter, the newest first, at most `limit`."""
+        newest_first = order_rows.c.placed_ms.desc(), order_rows.c.order_id
+        query = select(order_rows.c.row).where(*_conditions(wanted)).order_by(*newest_first)
+        return self._orders(query.limit(limit))
 
+    def in_store(self, store: str) -> list[Order]:
+        """Open orders with lines in a store, and every order that left a task there."""
+        number = order_rows.c.order_id
+        with_tasks = select(order_tasks.c.order_id).where(order_tasks.c.store == store)
+        wanted = or_(and_(order_rows.c.live, _has_lines_in(store)), number.in_(with_tasks))
+        return self._orders(select(order_rows.c.row).where(wanted))
 
-def orders(engine: Engine, wanted: OrderFilter = OrderFilter(), page: Page = Page()) -> OrderPage:
-    """Orders by when they were placed, the newest first. Raises `CursorInvalid`."""
-    query = _filtered(wanted).order_by(order_rows.c.placed_ms.desc(), order_rows.c.order_id.desc())
-    if page.cursor is not None:
-        before = tuple_(order_rows.c.placed_ms, order_rows.c.order_id)
-        query = query.where(before < tuple_(*_place(page.cursor)))
-    with reading(engine) as connection:
-        rows = connection.execute(query.limit(page.rows + 1)).all()
-        kept = rows[: page.rows]
-        found = _briefs(connection, kept)
-    last = kept[-1] if len(rows) > page.rows else None
-    return OrderPage(orders=found, next=None if last is None else f"{last.placed_ms}.{last.order_id}")
+    def changelog_positions(self) -> dict[int, ProjectedPosition]:
+        """How far each partition of the orders' changelog was read; partitions that were never read are left out."""
+        query = select(consumed).where(consumed.c.topic == ORDER_STATE_TOPIC, consumed.c.position > NO_POSITION)
+        rows = self._snapshot.execute(query)
+        return {row.partition: ProjectedPosition(row.position, row.claim, row.stale) for row in rows}
 
+    def positions(self, topics: Iterable[str]) -> dict[tuple[str, int], int]:
+        """The offset of the last record that was read of each (topic, partition); those never read are left out."""
+        query = select(consumed).where(consumed.c.topic.in_(list(topics)), consumed.c.position > NO_POSITION)
+        return {(row.topic, row.partition): row.position for row in self._snapshot.execute(query)}
 
-def orders_of(engine: Engine, customer: str) -> list[Order]:
-    """Every order of a customer, the oldest first."""
-    query = select(order_rows.c.row).where(order_rows.c.customer == customer)
-    with reading(engine) as connection:
-        found = connection.execute(query.order_by(order_rows.c.placed_ms, order_rows.c.order_id)).scalars()
-        return [_order(row) for row in found]
+    def history_offsets(self, number: str) -> dict[tuple[str, int], list[int]]:
+        """Offsets of the events and decisions of an order in the log, rising, by (topic, partition)."""
+        found: dict[tuple[str, int], list[int]] = {}
+        for topic, table in ((ORDER_EVENTS_TOPIC, order_timeline), (ORDERS_TOPIC, order_decisions)):
+            query = select(table.c.partition, table.c.offset).where(table.c.order_id == number)
+            for row in self._snapshot.execute(query.order_by(table.c.partition, table.c.offset)):
+                found.setdefault((topic, row.partition), []).append(row.offset)
+        return found
 
-
-def open_numbers(engine: Engine, begin: str = "", limit: int = 50) -> list[str]:
-    """Numbers of open orders that begin so, the newest first: for completion while somebody types."""
-    query = select(order_rows.c.order_id).where(order_rows.c.live, begins(begin.upper().translate(MISREAD)))
-    with reading(engine) as connection:
-        return list(connection.execute(query.order_by(order_rows.c.placed_ms.desc()).limit(limit)).scalars())
+    def _orders(self, query: Select[Any]) -> list[Order]:
+        return [_order(row) for row in self._snapshot.execute(query).scalars()]
 
 
-def _named(connection: Connection, text: str) -> Order:
-    wanted = text.upper().translate(MISREAD)
-    exact = connection.execute(select(order_rows.c.row).where(order_rows.c.order_id == wanted)).scalar()
-    if exact is not None:
-        return _order(exact)
-    if len(wanted) < PREFIX_LENGTH_MIN:
-        raise OrderUnknown(order=text)
-    query = select(order_rows.c.order_id, order_rows.c.row).where(begins(wanted))
-    query = query.order_by(order_rows.c.live.desc(), order_rows.c.order_id)
-    open_ones = connection.execute(query.where(order_rows.c.live).limit(CLOSE_MAX)).all()
-    near = open_ones or connection.execute(query.limit(CLOSE_MAX)).all()
-    if not near:
-        raise OrderUnknown(order=text)
-    if len(near) > 1:
-        raise OrderUnclear(text=text, orders=", ".join(it.order_id for it in near))
-    return _order(near[0].row)
+class OrdersInSql:
+    """`bopis.ports.OrderProjection` over the read side."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    @contextmanager
+    def snapshot(self) -> Iterator[SqlOrders]:
+        """Its orders at one moment."""
+        with reading(self._engine) as connection:
+            yield SqlOrders(connection)
 
 
-def begins(text: str) -> Any:
-    """The condition that an order's number begins so."""
-    # Numbers are ASCII letters and digits, so what begins with a text lies before the text and the highest of these.
-    column = order_rows.c.order_id
-    return (column >= text) & (column < text + "\x7f")
+def order_history(source: Source, number: str) -> OrderHistory:
+    """The events of an order in the log's order, and how its stores were chosen; both empty for an unknown order."""
+    decided = select(order_decisions).where(order_decisions.c.order_id == number)
+    decided = decided.order_by(order_decisions.c.attempt, order_decisions.c.recorded_ms, order_decisions.c.digest)
+    happened = select(order_timeline).where(order_timeline.c.order_id == number)
+    happened = happened.order_by(order_timeline.c.partition, order_timeline.c.offset)
+    with reading(source) as connection:
+        timeline = tuple(_event(row) for row in connection.execute(happened))
+        decisions = connection.execute(decided).all()
+    taken = {(event.data["attempt"], event.data["digest"]) for event in timeline if event.type == _TAKEN}
+    return OrderHistory(timeline=timeline, decisions=tuple(_decision(row, taken) for row in decisions))
 
 
-def _filtered(wanted: OrderFilter) -> Select[Any]:
-    query = select(order_rows)
-    if wanted.store is not None:
-        there = select(order_lines.c.order_id).where(order_lines.c.store == wanted.store)
-        query = query.where((order_rows.c.store == wanted.store) | order_rows.c.order_id.in_(there))
+def _conditions(wanted: OrderFilter) -> Iterator[Any]:
+    """`OrderFilter.matches` as SQL."""
+    # Kept equal to it by a test: `OrderBook` filters rows of the log with the one and the rest with the other.
+    column = order_rows.c
+    if wanted.prefix:
+        yield column.order_id.between(wanted.prefix, wanted.prefix + _HIGHEST)
+    if not wanted.ended:
+        yield column.live
     if wanted.state is not None:
-        query = query.where(order_rows.c.state == wanted.state.value)
+        yield column.state == wanted.state.value
+    if wanted.store is not None:
+        yield or_(column.store == wanted.store, _has_lines_in(wanted.store))
     if wanted.customer is not None:
-        query = query.where(order_rows.c.customer == wanted.customer)
-    if wanted.live is not None:
-        query = query.where(order_rows.c.live if wanted.live else ~order_rows.c.live)
-    if wanted.since is not None:
-        query = query.where(order_rows.c.placed_ms >= epoch_ms(wanted.since))
-    if wanted.until is not None:
-        query = query.where(order_rows.c.placed_ms < epoch_ms(wanted.until))
-    return query
+        yield column.customer == wanted.customer
+    if wanted.placed_since_ms is not None:
+        yield column.placed_ms >= wanted.placed_since_ms
+    if wanted.placed_before_ms is not None:
+        yield column.placed_ms < wanted.placed_before_ms
+    if wanted.after is not None:
+        placed_ms, number = wanted.after
+        # Not as row values: the order is descending in one column and ascending in the other.
+        yield or_(column.placed_ms < placed_ms, and_(column.placed_ms == placed_ms, column.order_id > number))
 
 
-def _briefs(connection: Connection, rows: Iterable[Any]) -> tuple[OrderBrief, ...]:
-    rows = list(rows)
-    numbers = [row.order_id for row in rows]
-    counted = select(
-        order_lines.c.order_id, func.count().label("lines"), func.sum(order_lines.c.quantity).label("units")
-    ).where(order_lines.c.order_id.in_(numbers))
-    sums = {it.order_id: it for it in connection.execute(counted.group_by(order_lines.c.order_id))}
-    due = select(store_work.c.order_id, store_work.c.ready_by_ms, store_work.c.window_end_ms)
-    work: dict[str, list[Any]] = {}
-    for it in connection.execute(due.where(store_work.c.order_id.in_(numbers))):
-        work.setdefault(it.order_id, []).append(it)
-    return tuple(_brief(row, sums.get(row.order_id), work.get(row.order_id, ())) for row in rows)
-
-
-def _brief(row: Any, sums: Any, work: Iterable[Any]) -> OrderBrief:
-    work = list(work)
-    return OrderBrief(
-        order=row.order_id,
-        state=LineState(row.state),
-        live=row.live,
-        store=row.store,
-        customer=row.customer,
-        payment=PaymentState(row.payment),
-        placed_at=instant(row.placed_ms),
-        lines=sums.lines if sums else 0,
-        units=int(sums.units) if sums else 0,
-        # Ready as a whole when the last store is, and kept until the first one gives its goods back.
-        ready_by=instant_or_none(max((it.ready_by_ms for it in work), default=0)),
-        window_end=instant_or_none(min((it.window_end_ms for it in work if it.window_end_ms), default=0)),
-    )
-
-
-def _timeline(connection: Connection, order: str) -> tuple[EventAnswer, ...]:
-    query = select(order_timeline).where(order_timeline.c.order_id == order)
-    rows = connection.execute(query.order_by(order_timeline.c.partition, order_timeline.c.offset))
-    return tuple(_event(row) for row in rows)
+def _has_lines_in(store: str) -> Any:
+    return order_rows.c.order_id.in_(select(order_lines.c.order_id).where(order_lines.c.store == store))
 
 
 def _event(row: Any) -> EventAnswer:
@@ -196,10 +162,3 @@ def _decision(row: Any, taken: set[tuple[int, str]]) -> DecisionAnswer:
         partition=row.partition,
         offset=row.offset,
     )
-
-
-def _place(cursor: str) -> tuple[int, str]:
-    placed_ms, _, order = cursor.partition(".")
-    if not placed_ms.isdigit() or not order:
-        raise CursorInvalid(cursor=cursor)
-    return int(placed_ms), order

@@ -1,48 +1,50 @@
-"""Why a SKU stands where it stands: for each term the messages behind it, so that they add up to it."""
+"""The messages behind each term of what can be promised. They add up to the term."""
 
 from datetime import datetime
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import Connection, Engine, func, select
+from sqlalchemy import Connection, func, select
 
 from bopis.domain.inventory.availability import DEFAULT_RULE, terms
 from bopis.domain.inventory.movements import sold_per_week
 from bopis.domain.inventory.rows import Terms
 from bopis.domain.values import EPOCH_MS_MAX, epoch_ms
-from bopis.readside.engine import reading
+from bopis.readside.engine import Source, reading
 from bopis.readside.errors import CellUnknown
-from bopis.readside.promises import GRANTED, HELD, IN_DOUBT
+from bopis.readside.history.holds import GRANTED, HELD, IN_DOUBT
 from bopis.readside.queries.answers import MovementAnswer, instant, instant_or_none
-from bopis.readside.queries.instants import (
+from bopis.readside.queries.at_instant import (
+    BEGINNING_MS,
     NOT_MOVED,
     Cell,
+    PastLevel,
     is_known,
-    moved,
+    moved_units,
     newest_count,
     recorded,
     set_policy,
     staged_at_count,
 )
-from bopis.readside.queries.past import movement
+from bopis.readside.queries.history import movement
 from bopis.readside.schema import heard, hold_history, movements
 
 MOVEMENTS_LISTED_MAX = 200
 
 
 class OnHandWhy(Struct, frozen=True, kw_only=True):
-    """On hand = what the newest count found + what was staged then + every movement since."""
+    """On hand = the newest count + the units staged then + every movement since."""
 
     on_hand: int
     count: MovementAnswer | None
     staged_at_count: int
     movements: tuple[MovementAnswer, ...]
-    # Of the movements too many to list, how many units they moved together.
+    # The sum of the movements that are too many to list.
     earlier_units: int
 
 
 class HoldWhy(Struct, frozen=True, kw_only=True):
-    """Units that one order line holds or left in doubt, and the message that made it so."""
+    """Units of one order line that are held or in doubt, and the message behind them."""
 
     hold: str
     order: str
@@ -55,7 +57,7 @@ class HoldWhy(Struct, frozen=True, kw_only=True):
 
 
 class RuleWhy(Struct, frozen=True, kw_only=True):
-    """Units withheld by a rule, and the message that set it; the default rule was set by nobody."""
+    """Units withheld by a rule, and the message that set it; the default rule has none."""
 
     rule: str
     units: int
@@ -66,7 +68,7 @@ class RuleWhy(Struct, frozen=True, kw_only=True):
 
 
 class StalenessWhy(Struct, frozen=True, kw_only=True):
-    """Units withheld for silence: what the store last told, when the log learned it, and how fast the SKU sells."""
+    """Units withheld because the store is silent: its last report, and the selling rate of the SKU."""
 
     units: int
     heard_at: datetime | None
@@ -87,49 +89,53 @@ class WhyAnswer(Struct, frozen=True, kw_only=True):
     on_hand: OnHandWhy
     held: tuple[HoldWhy, ...]
     in_doubt: tuple[HoldWhy, ...]
-    # Units in doubt that were reported before the newest count, which arrived too late to settle them.
+    # Units in doubt since before the newest count, which arrived too late to settle them.
     in_doubt_carried: int
     safety_stock: RuleWhy
     walk_in_reserve: RuleWhy
     staleness: StalenessWhy
 
 
-def why(engine: Engine, store: str, sku: str, *, now: datetime) -> WhyAnswer:
-    """The messages behind each term. Raises `CellUnknown` for a SKU of which nothing is in the history."""
+def why(source: Source, store: str, sku: str, *, now: datetime) -> WhyAnswer:
+    """The messages behind each term. Raises `CellUnknown` for a SKU without history."""
     cell, now_ms = Cell(store, sku), epoch_ms(now)
-    with reading(engine) as connection:
+    with reading(source) as connection:
         if not is_known(connection, cell):
             raise CellUnknown(store=store, sku=sku)
-        seen = recorded(connection, cell, EPOCH_MS_MAX)
-        found = terms(seen.level, sku, seen.policy, seen.heard_ms, now_ms)
+        past = recorded(connection, cell, EPOCH_MS_MAX)
+        found = terms(past.level, sku, past.policy, past.heard_ms, now_ms)
         count = newest_count(connection, cell)
-        doubted = _held(connection, cell, IN_DOUBT, count.occurred_ms if count else -1)
-        told = connection.execute(select(heard).where(heard.c.store == store)).first()
+        in_doubt = _held(connection, cell, IN_DOUBT, count.occurred_ms if count else BEGINNING_MS)
         return WhyAnswer(
             store=store,
             sku=sku,
             atp=found.atp,
             terms=found,
             on_hand=_on_hand(connection, cell, count, found.on_hand),
-            held=_held(connection, cell, HELD, -1),
-            in_doubt=doubted,
-            in_doubt_carried=found.in_doubt - sum(it.units for it in doubted),
+            held=_held(connection, cell, HELD, BEGINNING_MS),
+            in_doubt=in_doubt,
+            in_doubt_carried=found.in_doubt - sum(it.units for it in in_doubt),
             safety_stock=_rule(connection, store, found.safety_stock_rule, found.safety_stock),
             walk_in_reserve=_rule(connection, store, found.walk_in_reserve_rule, found.walk_in_reserve),
-            staleness=StalenessWhy(
-                units=found.staleness,
-                heard_at=instant_or_none(told.heard_ms if told else None),
-                recorded_at=instant_or_none(told.since_ms if told else None),
-                source=told.source if told else None,
-                message_id=told.message_id if told else None,
-                grace_minutes=seen.policy.staleness_grace_minutes,
-                sold_per_week=sold_per_week(seen.level, seen.heard_ms) if seen.heard_ms is not None else 0,
-            ),
+            staleness=_staleness(connection, store, found.staleness, past),
         )
 
 
+def _staleness(connection: Connection, store: str, units: int, past: PastLevel) -> StalenessWhy:
+    last = connection.execute(select(heard).where(heard.c.store == store)).first()
+    return StalenessWhy(
+        units=units,
+        heard_at=instant_or_none(last.heard_ms if last else None),
+        recorded_at=instant_or_none(last.since_ms if last else None),
+        source=last.source if last else None,
+        message_id=last.message_id if last else None,
+        grace_minutes=past.policy.staleness_grace_minutes,
+        sold_per_week=sold_per_week(past.level, past.heard_ms) if past.heard_ms is not None else 0,
+    )
+
+
 def _on_hand(connection: Connection, cell: Cell, count: Any, on_hand: int) -> OnHandWhy:
-    counted_ms = count.occurred_ms if count else -1
+    counted_ms = count.occurred_ms if count else BEGINNING_MS
     newest = movements.c.occurred_ms.desc(), movements.c.offset.desc(), movements.c.line.desc()
     query = (
         select(movements)
@@ -143,17 +149,19 @@ def _on_hand(connection: Connection, cell: Cell, count: Any, on_hand: int) -> On
         count=movement(count) if count else None,
         staged_at_count=staged_at_count(connection, cell, count) if count else 0,
         movements=listed,
-        earlier_units=moved(connection, cell, counted_ms, EPOCH_MS_MAX) - sum(it.change for it in listed),
+        earlier_units=moved_units(connection, cell, counted_ms, EPOCH_MS_MAX) - sum(it.change for it in listed),
     )
 
 
 def _held(connection: Connection, cell: Cell, term: str, after_ms: int) -> tuple[HoldWhy, ...]:
-    """What each order line still holds of a term, with the message that granted it or first left it in doubt."""
+    """Units of a term by order line, with the message that granted the hold or first put it in doubt."""
     table = hold_history
     query = select(table).where(cell.of(table), table.c.term == term, table.c.occurred_ms > after_ms)
     units: dict[tuple[str, int], int] = {}
+    # The message behind a line is the one that granted it; units in doubt have only the one that reported them.
     causes: dict[tuple[str, int], Any] = {}
     if term == HELD:
+        # Most holds of a busy SKU have ended; only the open ones are read.
         open_holds = (
             select(table.c.hold)
             .where(cell.of(table), table.c.term == term)

@@ -1,1 +1,1 @@
-"""What people in a store and at a checkout ask of orders: say something, hear what came of it, see what is to do."""
+"""Commands to orders from staff and checkout, look-up of orders, and picking."""

@@ -1,60 +1,47 @@
-"""What can come back instead of an answer. Each docstring is the message and says what to do next.
+"""Errors of commands about orders. Each docstring is the message.
 
 CounterError
-+-- OrderUnknown        3   nobody placed an order of that number
-+-- NumberUnclear       3   several orders begin so
-+-- NotDone             4   the order refuses, by name
-+-- MessageParked       4   the message was not taken at all
-+-- NumberMisread       5   what was said is no order number
-+-- NotDecidedInTime   75   it is in the log, and was not decided in time
++-- OrderUnknown        3   no order has this number
++-- NumberUnclear       3   several orders begin with these characters
++-- NotDone             4   the order refuses the command
++-- NumberMisread       5   the text is not an order number
++-- CodeMisread         5   the text is neither a pickup code nor a token
 """
 
-from typing import ClassVar
+from bopis.errors import CONFLICT, INVALID_INPUT, NOT_FOUND, BopisError
 
 
-class CounterError(Exception):
-    """An order could not be asked or told."""
-
-    exit_code: ClassVar[int] = 1
-
-    def __init__(self, **facts: object) -> None:
-        self.facts = facts
-        super().__init__(" ".join((type(self).__doc__ or "").split()).format(**facts))
+class CounterError(BopisError):
+    """A command to an order failed."""
 
 
 class OrderUnknown(CounterError):
-    """No order {order!r} is known. Check the number, or look for it with `bopis order list`."""
+    """There is no order {order!r}. Check the number, or search with `bopis order list`."""
 
-    exit_code = 3
+    exit_code = NOT_FOUND
 
 
 class NumberUnclear(CounterError):
     """{count} orders begin with {text!r}: {orders}. Give one more character."""
 
-    exit_code = 3
+    exit_code = NOT_FOUND
 
 
 class NotDone(CounterError):
     """{why}"""
 
-    exit_code = 4
-
-
-class MessageParked(CounterError):
-    """Not taken: {cause}. The message waits in `bopis dead-letters show {name}`."""
-
-    exit_code = 4
+    exit_code = CONFLICT
 
 
 class NumberMisread(CounterError):
-    """{text!r} is no order number: eight letters and digits, the last one a check. Ask for it again, or look for the
-    order with `bopis order list`."""
+    """{text!r} is not an order number: its check character does not match. Ask for the number again, or search with
+    `bopis order list`."""
 
-    exit_code = 5
+    exit_code = INVALID_INPUT
 
 
-class NotDecidedInTime(CounterError):
-    """The log has it ({where}), but it was not decided within {seconds:g} s. It will be, once: look with `bopis order
-    show {order}` and `bopis status`, do not send it again."""
+class CodeMisread(CounterError):
+    """{text!r} is not a pickup code: it has six digits, or is the content of the QR code. No try was used; ask for it
+    again, or check an identity document (--document KIND)."""
 
-    exit_code = 75
+    exit_code = INVALID_INPUT

@@ -1,10 +1,10 @@
-"""Customers' data for whoever need not know them in full: enough to recognise, too little to use. Pure."""
+"""Masked customers' data: enough to recognise a person, too little to use. Pure."""
 
 KEPT_DIGITS = 3
 
 
 def masked(field: str, value: str) -> str:
-    """A value with all but its first letters, or its last digits, taken away."""
+    """A value with only its first letters, or its last digits, visible."""
     if field == "email":
         name, at, host = value.partition("@")
         return f"{name[:1]}…{at}{host}" if at else "…"

@@ -1,5 +1,5 @@
-"""Moving an installation to topics of another prefix with another number of partitions: exact and resumable.
+"""Migration of an installation to topics with another prefix and another number of partitions: exact and resumable.
 
-What a new partition will hold, record by record, follows from the old topics alone. So the number of records that
-stand in it already says where an interrupted move goes on, and the whole of it can be compared at the end.
+The content of each new partition is a function of the old topics alone. So the number of records in it says where an
+interrupted migration continues, and the result can be compared record by record at the end.
 """

@@ -1,1 +1,1 @@
-"""The notifier: turns what is due into letters, and says what became of them."""
+"""The notifier: makes outgoing messages of deliveries that are due, sends them, and reports the results."""

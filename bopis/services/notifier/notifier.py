@@ -1,4 +1,4 @@
-"""What becomes of a delivery that is due: a letter, or the reason why there is none. Sending is the adapters' work."""
+"""Makes outgoing messages of deliveries that are due, or the results of deliveries that cannot be sent."""
 
 from collections.abc import Mapping
 from typing import TypeVar
@@ -6,114 +6,116 @@ from typing import TypeVar
 import msgspec
 from msgspec import Struct
 
+from bopis.domain.notices.delivery import OutgoingMessage, SendResult
 from bopis.domain.notices.events import DeliveryDue
-from bopis.domain.notices.letter import Letter, Verdict
 from bopis.domain.notices.limits import CAUSE_LENGTH_MAX
-from bopis.domain.notices.terms import Channel, Outcome
-from bopis.ports import OpeningHours, Secrets, Sender, Wording
-from bopis.services.directory import STORES_TOPIC, StoreRecord
-from bopis.services.notifier.facts import CODED, PICTURE, Places, facts
-from bopis.services.notifier.quiet import QuietHours, waits_until
-from bopis.wire.catalogue import CATALOGUE_TOPIC
+from bopis.domain.notices.vocabulary import Channel, SendOutcome
+from bopis.names import CATALOGUE_TOPIC, STORES_TOPIC
+from bopis.ports import NoticeRenderer, OpeningHours, Secrets, Sender
+from bopis.services.notifier.content import CODED, PICTURE, ReferenceData, facts
+from bopis.services.notifier.quiet_hours import QuietHours, waits_until
+from bopis.services.store_directory import decode_store
 from bopis.wire.catalogue import decode as read_article
 
 TABLE_TOPICS = (STORES_TOPIC, CATALOGUE_TOPIC)
-EVENTS_TOPIC = "notice-events"
-ANSWERS_TOPIC = "notices"
-# Under which of the customer's sealed fields a channel's address stands; a webhook has one receiver for all.
+# The sealed field of a customer with the address of each channel. A webhook has one receiver for all customers.
 ADDRESSES = {Channel.EMAIL: "email", Channel.SMS: "phone", Channel.CHAT: "phone"}
 
 Row = TypeVar("Row")
-_store = msgspec.json.Decoder(StoreRecord)
 
 
-class Tools(Struct, frozen=True):
-    """What the notifier works with; all of it is handed in."""
+class NotifierDependencies(Struct, frozen=True):
+    """Everything that the notifier uses, chosen at the composition root."""
 
     secrets: Secrets
-    wording: Wording
+    renderer: NoticeRenderer
     opening_hours: OpeningHours
     senders: Mapping[Channel, Sender]
     quiet: QuietHours | None = None
 
 
 class Notifier:
-    """Makes letters from deliveries and has them sent. Nothing is kept but what stores and articles are called."""
+    """Prepares and sends deliveries. Its only state are the names of stores and articles."""
 
-    def __init__(self, tools: Tools) -> None:
-        self._tools = tools
-        self.places = Places()
+    def __init__(self, dependencies: NotifierDependencies) -> None:
+        self._dependencies = dependencies
+        self.reference = ReferenceData()
 
     def take(self, topic: str, key: str, value: bytes | None) -> None:
-        """Take one row of a table. Raises `ValueError` for what cannot be read; the others still count."""
+        """Apply one record of TABLE_TOPICS. Raises `ValueError` for an invalid record."""
         if topic == STORES_TOPIC:
-            _put(self.places.stores, key, None if value is None else _store.decode(value))
+            _put(self.reference.stores, key, None if value is None else decode_store(key, value))
         else:
-            _put(self.places.articles, key, None if value is None else read_article(value))
+            _put(self.reference.articles, key, None if value is None else read_article(value))
 
-    def prepare(self, order: str, due: DeliveryDue, now_ms: int) -> Letter | Verdict:
-        """The letter of a delivery, or why there is none. It opens what is sealed, so it may ask a database."""
+    def prepare(self, order: str, due: DeliveryDue, now_ms: int) -> OutgoingMessage | SendResult:
+        """The message of a delivery, or the result if it cannot be sent now. It opens sealed values, so it may query
+        the database of keys."""
+        # The notices processor decides again: the order may have ended while the delivery waited in the log.
         if now_ms > due.valid_until_ms:
-            return Verdict(outcome=Outcome.STALE, cause="found too late; asked for anew")
-        zone = self.places.store(due.notice.store).time_zone
-        until_ms = waits_until(self._tools.quiet, due, now_ms, zone)
+            return SendResult(outcome=SendOutcome.STALE, cause="found too late; it is scheduled again")
+        zone = self.reference.store(due.notice.store).time_zone
+        until_ms = waits_until(self._dependencies.quiet, due, now_ms, zone)
         if until_ms is not None:
-            return Verdict(outcome=Outcome.POSTPONED, cause="quiet hours", not_before_ms=until_ms)
-        contact = self._tools.secrets.open(due.customer.id, due.customer.sealed) if due.customer.sealed else {}
+            return SendResult(outcome=SendOutcome.POSTPONED, cause="quiet hours", not_before_ms=until_ms)
+        secrets, customer = self._dependencies.secrets, due.customer
+        contact = secrets.open(customer.id, customer.sealed) if customer.sealed else {}
         if contact is None:
-            return Verdict(outcome=Outcome.ERASED, cause="the customer was erased")
+            return SendResult(outcome=SendOutcome.ERASED, cause="the customer was erased")
         channel = due.delivery.channel
         address = contact.get(ADDRESSES.get(channel, ""), "")
         if channel in ADDRESSES and not address:
-            return Verdict(outcome=Outcome.NO_ADDRESS, cause=f"the customer gave no {ADDRESSES[channel]}")
-        return self._letter(order, due, {**contact, "address": address}, now_ms)
+            return SendResult(outcome=SendOutcome.NO_ADDRESS, cause=f"the customer gave no {ADDRESSES[channel]}")
+        return self._message(order, due, {**contact, "address": address}, now_ms)
 
-    async def send(self, letter: Letter) -> Verdict:
-        """One attempt; what a way raises although it should not is told as unknown, without its words."""
+    async def send(self, message: OutgoingMessage) -> SendResult:
+        """Try once. An exception of a sender is an unknown outcome; its text is dropped, because it may contain an
+        address."""
         try:
-            verdict = await self._tools.senders[letter.delivery.channel].send(letter)
+            result = await self._dependencies.senders[message.delivery.channel].send(message)
         except Exception as error:
-            return Verdict(outcome=Outcome.UNKNOWN, cause=f"a fault while sending: {type(error).__name__}")
-        return msgspec.structs.replace(verdict, cause=verdict.cause[:CAUSE_LENGTH_MAX])
+            return SendResult(outcome=SendOutcome.UNKNOWN, cause=f"a fault while sending: {type(error).__name__}")
+        return msgspec.structs.replace(result, cause=result.cause[:CAUSE_LENGTH_MAX])
 
     async def close(self) -> None:
-        for sender in set(self._tools.senders.values()):
+        for sender in set(self._dependencies.senders.values()):
             await sender.close()
 
-    def _letter(self, order: str, due: DeliveryDue, contact: Mapping[str, str], now_ms: int) -> Letter:
-        told, codes = due.notice, self._tools.secrets.codes
+    def _message(self, order: str, due: DeliveryDue, contact: Mapping[str, str], now_ms: int) -> OutgoingMessage:
+        notice, codes = due.notice, self._dependencies.secrets.codes
+        # Derived here and nowhere earlier: no event of the log contains a code.
         code = token = ""
-        if told.milestone in CODED:
+        if notice.milestone in CODED:
             code = codes.code(order, due.code_version)
             token = qr_text(order, codes.token(order, due.code_version))
-        known = facts(order, due, self.places, self._tools.opening_hours, now_ms)
         name = contact.get("name", "")
-        said = known | {"name": name, "code": code, "picture": PICTURE if token else ""}
-        for_machines: dict[str, object] = {
-            "store": told.store,
-            "lines": [{"sku": it.sku, "quantity": it.quantity} for it in told.lines],
-            "ready_by_ms": told.ready_by_ms,
-            "window_end_ms": told.window_end_ms,
-            "answer_by_ms": told.answer_by_ms,
+        for_template = facts(order, due, self.reference, self._dependencies.opening_hours, now_ms)
+        for_template |= {"name": name, "code": code, "picture": PICTURE if token else ""}
+        for_programs: dict[str, object] = {
+            "store": notice.store,
+            "lines": [{"sku": line.sku, "quantity": line.quantity} for line in notice.lines],
+            "ready_by_ms": notice.ready_by_ms,
+            "window_end_ms": notice.window_end_ms,
+            "answer_by_ms": notice.answer_by_ms,
             "language": due.customer.language,
             "email": contact.get("email", ""),
             "phone": contact.get("phone", ""),
         }
-        return Letter(
+        return OutgoingMessage(
             order=order,
             customer=due.customer.id,
             delivery=due.delivery,
             attempt=due.attempt,
             address=contact["address"],
             name=name,
-            words=self._tools.wording.words(told.milestone, due.customer.language, said),
+            words=self._dependencies.renderer.render(notice.milestone, due.customer.language, for_template),
             token=token,
-            facts=for_machines,
+            facts=for_programs,
         )
 
 
 def qr_text(order: str, token: str) -> str:
-    """What the picture says to a scanner: the order, a dash, the token."""
+    """The content of the QR code: the order, a dash, the token."""
     return f"{order}-{token}"
 
 

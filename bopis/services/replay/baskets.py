@@ -1,4 +1,4 @@
-"""Till lines as baskets, and baskets as messages. Pure: the same lines give the same bytes, run after run."""
+"""Till lines as baskets, and baskets as messages. Pure: equal lines give equal bytes in every run."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -17,15 +17,22 @@ from bopis.wire.envelope import MESSAGE_BYTES_MAX
 from bopis.wire.stock import STOCK
 
 SOURCE_DIGEST_LENGTH = 16
-PART_BYTES_MAX = MESSAGE_BYTES_MAX // 2
-_LINE_BYTES = 64  # what JSON adds to a line's SKU, and its numbers
-_CHARACTER_BYTES_MAX = 6  # a character that JSON must escape
+PART_BYTES_MAX = MESSAGE_BYTES_MAX // 2  # the sizes below are estimates
+_LINE_BYTES = 64  # an upper bound of a line in JSON without its SKU
+_CHARACTER_BYTES_MAX = 6  # a character that JSON must escape, as \u001f
 
-Said = tuple[int, str, int, int]  # time, SKU, quantity, amount
+
+class LineContent(NamedTuple):
+    """A line without its place in the file: two equal ones may be a repeat."""
+
+    at_ms: int
+    sku: str
+    quantity: int
+    amount_cents: int
 
 
 class StagedLine(NamedTuple):
-    """A line of one basket. ``run`` numbers the unbroken stretches of one basket in its store."""
+    """A line of one basket. `run` numbers the unbroken stretches of one basket among the lines of its store."""
 
     number: int
     run: int
@@ -35,13 +42,16 @@ class StagedLine(NamedTuple):
     amount_cents: int
 
     @property
-    def said(self) -> Said:
-        """What the line says, wherever it stands."""
-        return self[2:]
+    def content(self) -> LineContent:
+        return LineContent(*self[2:])
 
 
-class Basket(Struct, frozen=True, kw_only=True, gc=False):
-    """A basket, or a part of one that is too large for one message; ``part`` counts from 1 within its number."""
+class TillBasket(Struct, frozen=True, kw_only=True, gc=False):
+    """A basket, or a part of one that is too large for one message; `part` counts from 1 within its number.
+
+    `lines` are (SKU, quantity, amount in cents). The fields are part of the digest that `fingerprint` stores: renaming
+    one makes every earlier replay look like another reading.
+    """
 
     store: str
     number: str
@@ -52,31 +62,31 @@ class Basket(Struct, frozen=True, kw_only=True, gc=False):
 
 
 def without_repeats(lines: Iterable[StagedLine]) -> tuple[list[StagedLine], int]:
-    """The lines of one basket with each repeat of the whole basket left out, and how many there were.
+    """The lines of one basket without repeats of the whole basket, and the number of repeats.
 
-    The basket's unbroken stretches are taken in their order: if the next ones together say exactly what all
-    lines kept so far say, they are a repeat; if not, the next one is kept, for it says more of the basket.
-    So equal lines within a stretch are as many lines, and scattered lines come together.
+    The basket's unbroken stretches are read in order. If the next stretches together equal all lines kept so far, they
+    are a repeat; otherwise the next stretch is kept. So equal lines within a stretch count each, and scattered lines
+    of a basket come together.
     """
     stretches = [list(stretch) for _, stretch in groupby(lines, key=attrgetter("run"))]
     kept = stretches[0]
     if len(stretches) == 1:
         return kept, 0
-    said = Counter(line.said for line in kept)
+    contents = Counter(line.content for line in kept)
     repeats, at = 0, 1
     while at < len(stretches):
-        length = _repeated(stretches, at, said)
+        length = _repeat_length(stretches, at, contents)
         if length:
             repeats += 1
         else:
             kept += stretches[at]
-            said.update(line.said for line in stretches[at])
+            contents.update(line.content for line in stretches[at])
         at += length or 1
     return kept, repeats
 
 
-def parts_of(store: str, number: str, lines: list[StagedLine], first_part: int) -> Iterator[Basket]:
-    """A basket in as many parts as the limits of a message ask for; it was sold at the time of its last line."""
+def parts_of(store: str, number: str, lines: list[StagedLine], first_part: int) -> Iterator[TillBasket]:
+    """A basket in as many parts as the limits of a message require. It was sold at the time of its last line."""
     at_ms = max(line.at_ms for line in lines)
     part, size = first_part, 0
     batch: list[StagedLine] = []
@@ -91,17 +101,17 @@ def parts_of(store: str, number: str, lines: list[StagedLine], first_part: int) 
 
 
 def source_of(digest: str, store: str) -> str:
-    """The device that a store's tills are for the inventory: named after the file's content, not after the run."""
+    """The source of a store's messages: derived from the file's content, so that every run has the same."""
     return f"{source_prefix(digest)}{store}"
 
 
 def source_prefix(digest: str) -> str:
-    """What the sources of all stores of one file begin with."""
+    """The common prefix of the sources of one file."""
     return f"replay/{digest[:SOURCE_DIGEST_LENGTH]}/"
 
 
-def as_message(basket: Basket, digest: str, sequence: int) -> bytes:
-    """The message a till would send for a basket; part 2 of basket 17 is called ``17~2``."""
+def as_message(basket: TillBasket, digest: str, sequence: int) -> bytes:
+    """The message that a till would send for a basket. Part 2 of basket 17 has the id ``17~2``."""
     return STOCK.encode(
         Message(
             id=basket.number if basket.part == 1 else f"{basket.number}~{basket.part}",
@@ -114,22 +124,22 @@ def as_message(basket: Basket, digest: str, sequence: int) -> bytes:
     )
 
 
-def _repeated(stretches: list[list[StagedLine]], at: int, said: Counter[Said]) -> int:
-    """How many stretches from here on together say exactly this; 0 if none do."""
-    left = said.total()
-    again: Counter[Said] = Counter()
+def _repeat_length(stretches: list[list[StagedLine]], at: int, contents: Counter[LineContent]) -> int:
+    """The number of stretches from `at` on that together have exactly these contents; 0 if none have."""
+    left = contents.total()
+    found: Counter[LineContent] = Counter()
     for length, stretch in enumerate(stretches[at:], start=1):
         left -= len(stretch)
-        again.update(line.said for line in stretch)
-        if left < 0 or any(again[line.said] > said[line.said] for line in stretch):
+        found.update(line.content for line in stretch)
+        if left < 0 or any(found[line.content] > contents[line.content] for line in stretch):
             return 0
         if left == 0:
             return length
     return 0
 
 
-def _part(store: str, number: str, part: int, at_ms: int, lines: list[StagedLine]) -> Basket:
-    return Basket(
+def _part(store: str, number: str, part: int, at_ms: int, lines: list[StagedLine]) -> TillBasket:
+    return TillBasket(
         store=store,
         number=number,
         part=part,

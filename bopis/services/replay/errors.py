@@ -1,81 +1,74 @@
-"""What can go wrong with a till export. Each docstring is the message and says what to do next.
+"""Errors of a replay. Each docstring is the message.
 
 ReplayError
-+-- ExportUnreadable     the file cannot be opened, unpacked or decoded
-+-- ExportEmpty          there is nothing in it, not even a header
 +-- NoGoodRow            every row was rejected
++-- NoRowMeets           no row meets the conditions
 +-- ColumnMissing        a field has no column
 +-- ColumnUnknown        a named column is not in the file
++-- ColumnRepeated       a column that is needed occurs twice
 +-- FieldUnknown         `--column` names a field that does not exist
-+-- OptionBroken         an option has a value that means nothing
++-- OptionInvalid        an option has an invalid value
 +-- ReadingChanged       the same file was read in another way before
-+-- StoresUnreadable     the stores file is not sound
-+-- NotCaughtUp          the books did not take everything in time
-BadRow                   one row says something impossible; the others go on
++-- NotCaughtUp          the read side did not catch up in time
+BadRow                   one row is invalid; the others are read
 """
 
-from typing import ClassVar
+from bopis.errors import CONFLICT, INVALID_INPUT, TRY_AGAIN, USAGE, BopisError
 
 
-class ReplayError(Exception):
+class ReplayError(BopisError):
     """The export cannot be replayed."""
 
-    exit_code: ClassVar[int] = 5
-
-    def __init__(self, **facts: object) -> None:
-        self.facts = facts
-        super().__init__(" ".join((type(self).__doc__ or "").split()).format(**facts))
-
-
-class ExportUnreadable(ReplayError):
-    """{name} cannot be read: {cause}. Nothing was sent. Mend the file or name its encoding with --encoding."""
-
-
-class ExportEmpty(ReplayError):
-    """{name} is empty. A CSV export needs a header line, an NDJSON export one object per line."""
+    exit_code = INVALID_INPUT
 
 
 class NoGoodRow(ReplayError):
-    """None of the {rows} rows of {name} could be read, so nothing was sent. The first: line {line}: {cause}."""
+    """No row of {name} is valid ({rows} read), so nothing was sent. The first: line {line}: {cause}. Columns:
+    {columns}."""
+
+
+class NoRowMeets(ReplayError):
+    """No row of {name} meets the conditions ({conditions}; {rows} read), so nothing was sent. Correct --where."""
 
 
 class ColumnMissing(ReplayError):
-    """No column holds the {field}. The file has: {columns}. Name one with --column {field}=NAME{instead}."""
+    """No column has the {field}. The file has: {columns}. Name one with --column {field}=NAME{instead}."""
 
 
 class ColumnUnknown(ReplayError):
-    """There is no column {column!r} for the {field}. The file has: {columns}."""
+    """There is no column {column!r} for the {field}{near}. The file has: {columns}. Correct {option}."""
+
+
+class ColumnRepeated(ReplayError):
+    """Column {column!r} for the {field} occurs {count} times in the file. Give the columns other names, or name all of
+    them with --columns and remove the header."""
 
 
 class FieldUnknown(ReplayError):
-    """{given!r} does not name a column. Write --column FIELD=NAME with one of the fields {fields}."""
+    """{given!r} does not name a column{near}. Write --column FIELD=NAME; the fields are {fields}."""
 
-    exit_code = 2
+    exit_code = USAGE
 
 
-class OptionBroken(ReplayError):
-    """{option} {value!r} means nothing here: {cause}."""
+class OptionInvalid(ReplayError):
+    """{option} {value!r} is invalid: {cause}."""
 
-    exit_code = 2
+    exit_code = USAGE
 
 
 class ReadingChanged(ReplayError):
-    """This file was replayed into this data directory before and came to other baskets ({changed}), which would
-    contradict the books. Use the same options again, or another data directory."""
+    """This file was replayed into this data directory before, with other baskets ({changed}). These baskets would
+    contradict the books. Use the same options as before, or another data directory."""
 
-    exit_code = 4
-
-
-class StoresUnreadable(ReplayError):
-    """{name}, line {line}: {cause}. A stores file is CSV with at least the column store_id."""
+    exit_code = CONFLICT
 
 
 class NotCaughtUp(ReplayError):
-    """The baskets are in the log, but for {seconds:g} s the read side took none of the {left} records left. Look with
-    `bopis status`; repeat this command when the processors run, nothing is taken twice."""
+    """The baskets are in the log, but for {seconds:g} s the read side took none of the {left} records left. Check
+    `bopis status`, and repeat this command when the processors run: nothing is booked twice."""
 
-    exit_code = 75
+    exit_code = TRY_AGAIN
 
 
 class BadRow(Exception):
-    """A row that cannot be true; its message is the cause."""
+    """An invalid row; the message is the cause."""

@@ -1,8 +1,8 @@
-"""A row of an export as a line of a till's basket, or why it cannot be one."""
+"""Rows of an export as lines of till baskets."""
 
 import re
 from collections.abc import Callable
-from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
+from decimal import ROUND_HALF_EVEN, Decimal
 from typing import NamedTuple
 
 from bopis.domain.values import (
@@ -12,18 +12,20 @@ from bopis.domain.values import (
     SKU_LENGTH_MAX,
     STORE_LENGTH_MAX,
 )
-from bopis.services.replay.columns import Columns
-from bopis.services.replay.errors import BadRow, OptionBroken
-from bopis.services.replay.rows import Row
+from bopis.services.replay.columns import REQUIRED, Columns
+from bopis.services.replay.errors import BadRow, OptionInvalid
+from bopis.services.replay.rules import ReadingRules, decimal_in, scale_reader
 from bopis.services.replay.times import TimeReader
+from bopis.tables.cells import ROUNDED, is_rounded
+from bopis.tables.rows import TableRow
 
 CENTS = 100
+DECIMALS_MAX = 30
 _INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
-_DECIMAL_COMMA = re.compile(r"[+-]?[0-9]*,[0-9]{1,2}")  # "1,000" could be either, and is refused
 
 
 class TillLine(NamedTuple):
-    """One line of a basket as the export has it. ``day`` is the one written there, in the till's own zone."""
+    """One line of a basket in the export. `day` is the date in the till's own time zone, as an ordinal."""
 
     number: int
     store: str
@@ -36,26 +38,38 @@ class TillLine(NamedTuple):
 
 
 class LineReader:
-    """Turns rows into till lines. The store is that of the column, or the one given for the whole file."""
+    """Parses rows into till lines. The store comes from its column, or is given for the whole file."""
 
-    def __init__(self, columns: Columns, times: TimeReader, store: str | None) -> None:
+    def __init__(
+        self, columns: Columns, times: TimeReader, store: str | None, rules: ReadingRules = ReadingRules()
+    ) -> None:
         self._store = None if columns.store else _given_store(store or "")
         self._times = times
         self._columns = columns
+        self._rules = rules
+        self._scale = scale_reader(columns, rules.scales)
+        self._used = frozenset(column for field in (*REQUIRED, "amount", "unit") for column in getattr(columns, field))
         self._store_field = _field(columns.store)
         self._basket_field = _field(columns.basket)
         self._sku_field = _field(columns.sku)
-        self._quantity_field = _field(columns.quantity)
+        self._quantity_field = _field(columns.quantity, columns.constants.get("quantity"))
         self._sold_at_field = _field(columns.sold_at)
-        self._amount_field = _field(columns.amount)
+        self._amount_field = _field(columns.amount, columns.constants.get(columns.money))
 
-    def read(self, row: Row) -> TillLine:
-        """The till line in a row. Raises `BadRow`, whose message is the cause."""
+    def read(self, row: TableRow) -> TillLine | None:
+        """The till line in a row, None if the row is no sale by the rules. Raises `BadRow` with the cause."""
         if row.cause:
             raise BadRow(row.cause)
         fields = row.fields
+        if not self._rules.is_sale(fields):
+            return None
+        if row.nested and not self._used.isdisjoint(row.nested):
+            raise BadRow(f"{', '.join(row.nested)} is a list or an object")
         store = self._store or _store_code(self._store_field(fields))
-        quantity = _whole(self._quantity_field(fields))
+        sku = _code("sku", self._sku_field(fields), SKU_LENGTH_MAX)
+        if is_rounded(sku):
+            raise BadRow(f"sku {sku} {ROUNDED}")
+        quantity = self._quantity(fields, sku)
         when = self._times.read(store, self._sold_at_field(fields))
         return TillLine(
             row.line,
@@ -63,28 +77,40 @@ class LineReader:
             _code("basket", self._basket_field(fields), ID_LENGTH_MAX),
             when.day,
             when.at_ms,
-            _code("sku", self._sku_field(fields), SKU_LENGTH_MAX),
+            sku,
             quantity,
-            self._amount(self._amount_field(fields), quantity) if self._columns.amount else 0,
+            self._amount(self._amount_field(fields), quantity) if self._has_amount else 0,
         )
+
+    @property
+    def _has_amount(self) -> bool:
+        return bool(self._columns.amount) or self._columns.money in self._columns.constants
+
+    def _quantity(self, fields: dict[str, str], sku: str) -> int:
+        units = _whole(self._quantity_field(fields), "quantity", self._scale(fields, sku), self._rules.decimal_mark)
+        # Some tills write a return with a minus and some without.
+        return -abs(units) if self._rules.is_return(fields) else units
 
     def _amount(self, text: str, quantity: int) -> int:
         if not text:
             return 0
+        mark = self._rules.decimal_mark
         if self._columns.money == "amount_cents":
-            cents = Decimal(_whole(text, "amount"))
+            cents = Decimal(_whole(text, "amount", decimal_mark=mark))
         elif self._columns.money == "amount":
-            cents = _decimal(text, "amount") * CENTS
+            cents = _decimal(text, "amount", mark) * CENTS
         else:
-            cents = _decimal(text, "price") * CENTS * quantity
+            cents = _decimal(text, "price", mark) * CENTS * quantity
         amount = int(cents.to_integral_value(ROUND_HALF_EVEN))
         if abs(amount) > AMOUNT_CENTS_MAX:
             raise BadRow(f"amount {text!r} is beyond {AMOUNT_CENTS_MAX} cents")
         return amount
 
 
-def _field(columns: tuple[str, ...]) -> Callable[[dict[str, str]], str]:
-    """What a field's columns hold in a row; a NDJSON row may lack one, which then is empty."""
+def _field(columns: tuple[str, ...], constant: str | None = None) -> Callable[[dict[str, str]], str]:
+    """A function that returns a field's text from a row; a column that an NDJSON row lacks is empty."""
+    if constant is not None:
+        return lambda _: constant
     if len(columns) == 1:
         (column,) = columns
         return lambda fields: fields.get(column, "").strip()
@@ -95,11 +121,12 @@ def _given_store(text: str) -> str:
     try:
         return _store_code(text)
     except BadRow as error:
-        raise OptionBroken(option="--store", value=text, cause=error) from None
+        raise OptionInvalid(option="--store", value=text, cause=error) from None
 
 
 def _store_code(text: str) -> str:
     store = _code("store", text, STORE_LENGTH_MAX)
+    # As in `store_directory`: these characters have a meaning in row keys.
     if "|" in store or store[0] == "@":
         raise BadRow(f"store {store!r} may not contain '|' nor start with '@'")
     return store
@@ -115,27 +142,23 @@ def _code(field: str, text: str, length_max: int) -> str:
     return text
 
 
-def _whole(text: str, field: str = "quantity") -> int:
+def _whole(text: str, field: str = "quantity", scale: int = 1, decimal_mark: str = "") -> int:
+    # Nearly every quantity is a plain integer, and Decimal is several times slower.
     if _INTEGER.fullmatch(text):
-        number = int(text)
+        number = int(text) * scale
     else:
-        value = _decimal(text, field)
+        value = _decimal(text, field, decimal_mark) * scale
         if value != value.to_integral_value():
-            raise BadRow(f"{field} {text!r} is not a whole number; count in a smaller unit")
+            scaled = f"times {scale} " if scale > 1 else ""
+            raise BadRow(f"{field} {text!r} {scaled}is not a whole number; count in a smaller unit, with --scale")
         number = int(value)
     if field == "quantity" and abs(number) > QUANTITY_MAX:
         raise BadRow(f"quantity {text!r} is beyond {QUANTITY_MAX}")
     return number
 
 
-def _decimal(text: str, field: str) -> Decimal:
-    if not text:
-        raise BadRow(f"no {field}")
-    plain = text.replace(",", ".") if _DECIMAL_COMMA.fullmatch(text) else text
-    try:
-        value = Decimal(plain) if "_" not in plain else Decimal("NaN")
-    except InvalidOperation:
-        raise BadRow(f"{field} {text!r} is not a number") from None
-    if not value.is_finite() or value.adjusted() > len(str(AMOUNT_CENTS_MAX)):
+def _decimal(text: str, field: str, decimal_mark: str) -> Decimal:
+    value = decimal_in(text, field, decimal_mark)
+    if value and not -DECIMALS_MAX <= value.adjusted() <= len(str(AMOUNT_CENTS_MAX)):
         raise BadRow(f"{field} {text!r} is not a number that can be booked")
     return value

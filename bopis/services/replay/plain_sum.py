@@ -1,8 +1,8 @@
-"""A plain sum over an export, computed apart, to judge the books by.
+"""A plain sum over an export, computed independently of the replay, to compare the books with.
 
-It reads the file anew with the standard library and takes from the replay only what any reader must be told:
-which columns, which lines were rejected, and the options. It knows nothing of messages, sequences, parts or the
-order in time.
+It reads the file again with the standard library (a workbook with the library that reads workbooks) and shares with the
+replay only what any reader needs: the columns, the rules, the rejected lines and the options. Messages, sequences,
+parts and the order in time do not occur here.
 """
 
 import csv
@@ -12,90 +12,120 @@ import itertools
 import json
 import lzma
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import groupby
-from operator import itemgetter
-from typing import IO, Any
+from operator import attrgetter
+from typing import IO, Any, NamedTuple
 from zlib import crc32
 
 from msgspec import Struct
 
 from bopis.services.replay.columns import Columns
+from bopis.services.replay.rules import ReadingRules
+from bopis.tables.workbook import sheet_rows
 
 Cell = tuple[str, str]
-Line = tuple[str, str, str, int, str, int, str]
 DELIMITERS = (",", ";", "\t", "|")
-HEAPS = 64
+BUCKETS = 64
 
 
-class Told(Struct, frozen=True, kw_only=True):
-    """What a reader of the export must be told."""
+class SoldLine(NamedTuple):
+    """A line of one basket: the stretch of the basket's lines that it is in, and its content."""
+
+    stretch: int
+    sku: str
+    quantity: int
+    rest: str
+
+
+class PlainSumOptions(Struct, frozen=True, kw_only=True):
+    """The options that any reader of the export needs. `header`: the names of the columns of a file without one."""
 
     columns: Columns
     encoding: str
     store: str | None = None
     time_format: str | None = None
     rejected_lines: frozenset[int] = frozenset()
+    rules: ReadingRules = ReadingRules()
+    header: tuple[str, ...] = ()
 
 
-def plain_sum(file: IO[bytes], told: Told) -> dict[Cell, int]:
-    """Units sold, less units returned, of every SKU in every store; repeated baskets are taken once.
+def plain_sum(file: IO[bytes], options: PlainSumOptions) -> dict[Cell, int]:
+    """Units sold minus units returned, by store and SKU; repeated baskets count once.
 
-    ``file`` is read from its beginning and closed.
+    `file` is read from its first byte and closed.
     """
     cells: dict[Cell, int] = {}
     with ExitStack() as opened:
-        # All lines of a basket fall on one heap, and one heap at a time fits into memory.
-        heaps = [opened.enter_context(tempfile.TemporaryFile("w+")) for _ in range(HEAPS)]
-        for line in _lines(file, told):
-            print(json.dumps(line), file=heaps[crc32(repr(line[:3]).encode()) % HEAPS])
-        for heap in heaps:
-            heap.seek(0)
-            baskets: dict[tuple[str, str, str], list[tuple[int, str, int, str]]] = {}
-            for store, basket, day, *line in map(json.loads, heap):
-                baskets.setdefault((store, basket, day), []).append(tuple(line))
+        # All lines of a basket are in one bucket, and one bucket at a time fits into memory.
+        buckets = [opened.enter_context(tempfile.TemporaryFile("w+")) for _ in range(BUCKETS)]
+        for basket, line in _lines(file, options):
+            print(json.dumps((basket, line)), file=buckets[crc32(repr(basket).encode()) % BUCKETS])
+        for bucket in buckets:
+            bucket.seek(0)
+            baskets: dict[tuple[str, str, str], list[SoldLine]] = {}
+            for (store, number, day), fields in map(json.loads, bucket):
+                baskets.setdefault((store, number, day), []).append(SoldLine(*fields))
             for (store, _, _), lines in baskets.items():
-                for sku, quantity in _once(lines):
-                    cells[store, sku] = cells.get((store, sku), 0) + quantity
+                for line in _without_repeats(lines):
+                    cells[store, line.sku] = cells.get((store, line.sku), 0) + line.quantity
     return cells
 
 
-def _lines(file: IO[bytes], told: Told) -> Iterator[Line]:
-    columns = told.columns
+def _lines(file: IO[bytes], options: PlainSumOptions) -> Iterator[tuple[tuple[str, str, str], SoldLine]]:
+    """Every line, with the store, number and day of its basket."""
+    columns = options.columns
     last: dict[str, tuple[str, str, int]] = {}
-    for number, fields in enumerate(_rows(_text(file, told), columns)):
-        store = told.store or _joined(fields, columns.store)
+    for number, fields in enumerate(_sales(file, options)):
+        store = options.store or _joined(fields, columns.store)
         basket, sold_at = _joined(fields, columns.basket), _joined(fields, columns.sold_at)
-        day = _day(sold_at, told.time_format)
+        day = _day(sold_at, options.time_format)
         if last.get(store, ())[:2] != (basket, day):
             last[store] = (basket, day, number)
-        quantity = int(_number(_joined(fields, columns.quantity)))
-        rest = f"{sold_at} {_number(_joined(fields, columns.amount) or '0').normalize()}"
-        yield store, basket, day, last[store][2], _joined(fields, columns.sku), quantity, rest
+        quantity = _units(fields, options)
+        money = columns.constants.get(columns.money) or _joined(fields, columns.amount)
+        rest = f"{sold_at} {_number(money or '0', options.rules.decimal_mark).normalize()}"
+        yield (store, basket, day), SoldLine(last[store][2], _joined(fields, columns.sku), quantity, rest)
 
 
-def _once(lines: list[tuple[int, str, int, str]]) -> list[tuple[str, int]]:
-    """The lines of a basket without stretches that together say all of it again."""
-    stretches = [[line[1:] for line in stretch] for _, stretch in groupby(lines, key=itemgetter(0))]
+def _sales(file: IO[bytes], options: PlainSumOptions) -> Iterator[dict[str, Any]]:
+    """The rows that all conditions let through."""
+    for fields in _rows(file, options):
+        if all((_joined(fields, (it.column,)) in it.values) == it.is_equal for it in options.rules.where):
+            yield fields
+
+
+def _units(fields: dict[str, Any], options: PlainSumOptions) -> int:
+    columns, rules = options.columns, options.rules
+    written = columns.constants.get("quantity") or _joined(fields, columns.quantity)
+    name = _joined(fields, columns.unit or columns.sku)
+    units = int(_number(written, rules.decimal_mark) * rules.scales.by_name.get(name, rules.scales.all))
+    came_back = any((_joined(fields, (it.column,)) in it.values) == it.is_equal for it in rules.returns)
+    return -abs(units) if came_back else units
+
+
+def _without_repeats(lines: list[SoldLine]) -> list[SoldLine]:
+    """The lines of a basket without stretches that together repeat all of it."""
+    stretches = [list(stretch) for _, stretch in groupby(lines, key=attrgetter("stretch"))]
     kept = stretches.pop(0)
     while stretches:
         taken = 0
-        again: list[tuple[str, int, str]] = []
-        while taken < len(stretches) and len(again) < len(kept):
-            again += stretches[taken]
+        following: list[SoldLine] = []
+        while taken < len(stretches) and len(following) < len(kept):
+            following += stretches[taken]
             taken += 1
-        if sorted(again) == sorted(kept):
+        if sorted(line[1:] for line in following) == sorted(line[1:] for line in kept):
             del stretches[:taken]
         else:
             kept += stretches.pop(0)
-    return [(sku, quantity) for sku, quantity, _ in kept]
+    return kept
 
 
-def _text(file: IO[bytes], told: Told) -> Iterator[str]:
-    """The lines of the file without those that were rejected."""
+def _rows(file: IO[bytes], options: PlainSumOptions) -> Iterator[dict[str, Any]]:
+    """The rows of the file without the rejected ones."""
     magic = file.read(2)
     file.seek(0)
     unpacked: Any = file
@@ -103,28 +133,50 @@ def _text(file: IO[bytes], told: Told) -> Iterator[str]:
         unpacked = gzip.open(file)  # noqa: SIM115  (ends with the file)
     elif magic == b"\xfd7":
         unpacked = lzma.open(file)  # noqa: SIM115  (ends with the file)
-    with io.TextIOWrapper(unpacked, told.encoding, "surrogateescape", "") as text:
-        yield from (line for number, line in enumerate(text, start=1) if number not in told.rejected_lines)
+    magic = unpacked.read(2)
+    unpacked.seek(0)
+    if magic == b"PK":
+        cells = (it for it in sheet_rows("the workbook", unpacked) if any(it.values))
+        names = options.header or [name.strip() for name in next(cells).values]
+        kept = (it.values for it in cells if it.line not in options.rejected_lines)
+        yield from (dict(zip(names, row, strict=False)) for row in kept)
+        return
+    with io.TextIOWrapper(unpacked, options.encoding, "surrogateescape", "") as text:
+        kept_lines = (line for number, line in enumerate(text, start=1) if number not in options.rejected_lines)
+        yield from _text_rows(kept_lines, options)
 
 
-def _rows(lines: Iterable[str], columns: Columns) -> Iterator[dict[str, Any]]:
-    lines = iter(lines)
-    first = next(line for line in lines if line.strip("\ufeff \t\r\n")).lstrip("\ufeff")
+def _text_rows(lines: Iterator[str], options: PlainSumOptions) -> Iterator[dict[str, Any]]:
+    columns = options.columns
+    first = next(line for line in lines if line.strip("\ufeff \t\r\n\x1a,;|")).lstrip("\ufeff")
     if first.lstrip().startswith("{"):
-        return (json.loads(line) for line in itertools.chain([first], lines) if line.strip())
+        return (json.loads(line) for line in itertools.chain([first], lines) if line.strip(" \t\r\n\x1a"))
+    if first.lower().lstrip('"').startswith("sep="):
+        first = next(line for line in lines if line.strip())
+    while first.count('"') % 2:
+        first += next(lines)
+    used = {*columns.store, *columns.basket, *columns.sku, *columns.quantity, *columns.sold_at}
     for delimiter in DELIMITERS:
-        names = [name.strip() for name in next(csv.reader([first], delimiter=delimiter))]
-        if {*columns.store, *columns.basket, *columns.sku, *columns.quantity} <= set(names):
+        found = [name.strip() for name in next(csv.reader(first.splitlines(keepends=True), delimiter=delimiter))]
+        if used <= set(found) if not options.header else len(found) >= len(options.header) > 1:
             break
-    return (dict(zip(names, row, strict=True)) for row in csv.reader(lines, delimiter=delimiter) if any(row))
+    names = options.header or found
+    rows = csv.reader(itertools.chain([first] if options.header else [], lines), delimiter=delimiter)
+    return (dict(zip(names, row, strict=False)) for row in rows if any(it.strip(" \t\x1a") for it in row))
 
 
 def _joined(fields: dict[str, Any], names: tuple[str, ...]) -> str:
     return " ".join("" if fields.get(name) is None else str(fields[name]).strip() for name in names)
 
 
-def _number(text: str) -> Decimal:
-    return Decimal(text.replace(",", "."))
+def _number(text: str, decimal_mark: str) -> Decimal:
+    """A number: the last of two kinds of marks is that of decimals, and a mark that occurs twice is not."""
+    text = "".join(it for it in text if not it.isspace() and it not in "'\u2019")
+    marks = [it for it in text if it in ",."]
+    decimals = decimal_mark or (marks[-1] if len(set(marks)) == 2 or len(marks) == 1 else "")
+    whole, _, fraction = text.rpartition(decimals) if decimals and decimals in text else (text, "", "")
+    number = Decimal(whole.replace(",", "").replace(".", "") + ("." + fraction if fraction else ""))
+    return number if number == int(number) else Decimal(f"{number:.15g}")
 
 
 def _day(sold_at: str, time_format: str | None) -> str:

@@ -1,24 +1,71 @@
-"""All lines of an export, sorted into baskets on disk: memory stays small however large the file is.
+"""All lines of an export, sorted into baskets on disk: memory use does not grow with the file.
 
-Twice the unpacked export lies in the directory for temporary files while a large one is replayed.
+Sorting a large export needs about twice its unpacked size in the directory for temporary files.
 """
 
 import hashlib
+import sqlite3
 from collections.abc import Iterator
 from itertools import groupby
 from operator import itemgetter
 from types import TracebackType
+from typing import Any
 
 import msgspec
 from msgspec import Struct
 
-from bopis.services.replay.baskets import Basket, StagedLine, parts_of, without_repeats
+from bopis.services.replay.baskets import StagedLine, TillBasket, parts_of, without_repeats
 from bopis.services.replay.lines import TillLine
-from bopis.services.replay.sorting import Sorter
+
+ROWS_IN_MEMORY_MAX = 10_000
+CACHE_KIBIBYTES = 65_536
+
+
+class Sorter:
+    """Sorts more rows than fit into memory, in a temporary SQLite database.
+
+    Rows are tuples of equal length with numbers, texts and bytes. The database is an unnamed file in the directory for
+    temporary files, which disappears with the process.
+    """
+
+    def __init__(self, rows_in_memory_max: int = ROWS_IN_MEMORY_MAX) -> None:
+        self._rows_in_memory_max = rows_in_memory_max
+        self._rows: list[tuple[Any, ...]] = []
+        # With an empty name, SQLite creates a temporary file and deletes it itself.
+        self._database = sqlite3.connect("")
+        self._database.execute(f"PRAGMA cache_size = -{CACHE_KIBIBYTES}")
+        self._columns: list[str] = []
+
+    def add(self, row: tuple[Any, ...]) -> None:
+        """Add one row."""
+        self._rows.append(row)
+        if len(self._rows) >= self._rows_in_memory_max:
+            self._flush()
+
+    def __iter__(self) -> Iterator[tuple[Any, ...]]:
+        """All rows in order; may be called more than once."""
+        self._flush()
+        if not self._columns:
+            return iter(())
+        return self._database.execute(f"SELECT * FROM sorted ORDER BY {', '.join(self._columns)}")
+
+    def close(self) -> None:
+        """Delete the rows and free the disk space."""
+        self._database.close()
+
+    def _flush(self) -> None:
+        if not self._rows:
+            return
+        if not self._columns:
+            self._columns = [f"field_{number}" for number in range(len(self._rows[0]))]
+            self._database.execute(f"CREATE TABLE sorted ({', '.join(self._columns)})")
+        marks = ", ".join("?" * len(self._columns))
+        self._database.executemany(f"INSERT INTO sorted VALUES ({marks})", self._rows)
+        self._rows.clear()
 
 
 class Totals(Struct):
-    """What an export says, without what it says again."""
+    """Totals of an export without repeated baskets; `duplicates` counts those."""
 
     lines: int = 0
     baskets: int = 0
@@ -28,9 +75,9 @@ class Totals(Struct):
 
 
 class Staging:
-    """First take every line, then `sort`, then read the baskets.
+    """Stages an export: add every line, then `sort`, then read the baskets.
 
-    A basket is one number at one store on one day: numbers that begin again each day are other baskets.
+    A basket is one number at one store on one day: where numbers restart each day, equal numbers are other baskets.
     """
 
     def __init__(self) -> None:
@@ -42,7 +89,7 @@ class Staging:
         self.totals = Totals()
 
     def add(self, line: TillLine) -> None:
-        """Take the next line of the file."""
+        """Add the next line of the file."""
         number, store, basket, day, at_ms, sku, quantity, amount_cents = line
         last_basket, last_day, run = self._runs.get(store, ("", 0, 0))
         if (last_basket, last_day) != (basket, day):
@@ -52,7 +99,7 @@ class Staging:
         self._lines.add((store, basket, day, number, run, at_ms, sku, quantity, amount_cents))
 
     def sort(self) -> Totals:
-        """Put the lines together into baskets and leave out repeated ones."""
+        """Group the lines into baskets, without repeated ones."""
         for (store, number), of_number in groupby(self._lines, key=itemgetter(0, 1)):
             part = 1
             for _, of_day in groupby(of_number, key=itemgetter(2)):
@@ -60,15 +107,15 @@ class Staging:
         self._lines.close()
         return self.totals
 
-    def baskets(self) -> Iterator[Basket]:
-        """Every basket in the order of time, and of the file where times are equal."""
-        decoder = msgspec.msgpack.Decoder(Basket)
-        for _, _, _, said in self._baskets:
-            yield decoder.decode(said)
+    def baskets(self) -> Iterator[TillBasket]:
+        """Every basket, by time and then by line number."""
+        decoder = msgspec.msgpack.Decoder(TillBasket)
+        for _, _, _, encoded in self._baskets:
+            yield decoder.decode(encoded)
 
     @property
     def content(self) -> str:
-        """What all baskets say, as a digest: equal for two readings of a file that come to the same messages."""
+        """A digest of all baskets: equal for two readings of a file that give the same messages."""
         return self._content.hexdigest()
 
     @property
@@ -93,9 +140,9 @@ class Staging:
         lines, repeats = without_repeats(staged)
         parts = list(parts_of(store, number, lines, first_part))
         for part in parts:
-            said = msgspec.msgpack.encode(part)
-            self._content.update(said)
-            self._baskets.add((part.at_ms, part.first_line, part.part, said))
+            encoded = msgspec.msgpack.encode(part)
+            self._content.update(encoded)
+            self._baskets.add((part.at_ms, part.first_line, part.part, encoded))
         totals = self.totals
         totals.duplicates += repeats
         totals.baskets += 1

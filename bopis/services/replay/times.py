@@ -1,4 +1,4 @@
-"""Times as tills write them: ISO 8601, seconds or milliseconds since 1970, or a named format; local or not."""
+"""Times in till exports: ISO 8601, seconds or milliseconds since 1970, or a given format; with or without a zone."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -6,7 +6,7 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from bopis.domain.values import EPOCH_MS_MAX, EPOCH_MS_MIN
-from bopis.services.replay.errors import BadRow, OptionBroken
+from bopis.services.replay.errors import BadRow, OptionInvalid
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MS = timedelta(milliseconds=1)
@@ -15,17 +15,17 @@ _MILLISECONDS_DIGITS = 13
 
 
 class When(NamedTuple):
-    """An instant, and the day that stood beside it in the file."""
+    """An instant, and its date as written in the file, as an ordinal."""
 
     at_ms: int
     day: int
 
 
 class TimeReader:
-    """Reads the times of an export.
+    """Parses the times of an export.
 
-    A time without a zone is local: of ``zone`` if given, else of the row's own store, else UTC. Of a local
-    hour that a change of clocks repeats, the first is meant.
+    A time without a zone is local: in `zone` if given, else in the zone of the row's store, else in UTC. A local hour
+    that a clock change repeats means the first one.
     """
 
     def __init__(self, time_format: str | None, zone: tzinfo | None, store_zones: Mapping[str, tzinfo]) -> None:
@@ -33,8 +33,12 @@ class TimeReader:
         self._zone = zone
         self._store_zones = store_zones
 
+    def in_zones(self, store_zones: Mapping[str, tzinfo]) -> "TimeReader":
+        """This reader with other zones of stores."""
+        return TimeReader(self.format, self._zone, store_zones)
+
     def read(self, store: str, text: str) -> When:
-        """The instant a text means. Raises `BadRow`."""
+        """The instant of a text. Raises `BadRow`."""
         instant = self._parse(text)
         if instant.tzinfo is None:
             instant = instant.replace(tzinfo=self._zone_of(store))
@@ -44,17 +48,20 @@ class TimeReader:
         return When(at_ms, instant.toordinal())
 
     def _parse(self, text: str) -> datetime:
+        if not text:
+            raise BadRow("no time")
         try:
             if self.format is not None:
                 return datetime.strptime(text, self.format)
+            # By length: seconds have ten digits from 2001 to 2286, milliseconds thirteen.
             if text.isdecimal() and len(text) == _SECONDS_DIGITS:
                 return EPOCH + timedelta(seconds=int(text))
             if text.isdecimal() and len(text) == _MILLISECONDS_DIGITS:
                 return EPOCH + timedelta(milliseconds=int(text))
             return datetime.fromisoformat(text)
         except (ValueError, OverflowError):
-            wanted = f"like {self.format}" if self.format else "ISO 8601; name its form with --time-format"
-            raise BadRow(f"time {text!r} is not {wanted}") from None
+            expected = f"like {self.format}" if self.format else "ISO 8601; give its form with --time-format"
+            raise BadRow(f"time {text!r} is not {expected}") from None
 
     def _zone_of(self, store: str) -> tzinfo:
         if self._zone is not None:
@@ -63,8 +70,8 @@ class TimeReader:
 
 
 def zone_named(name: str, option: str) -> ZoneInfo:
-    """The time zone with a name of the IANA database."""
+    """The time zone with a name of the IANA database. Raises `OptionInvalid`."""
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):
-        raise OptionBroken(option=option, value=name, cause="no such time zone, e.g. Europe/Berlin") from None
+        raise OptionInvalid(option=option, value=name, cause="no such time zone, e.g. Europe/Berlin") from None

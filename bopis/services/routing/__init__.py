@@ -1,1 +1,1 @@
-"""Routing: facts from live tables, decisions by the sourcing core, answers to the orders that asked."""
+"""Routing: facts from tables of the log, decisions by the sourcing core, replies to the orders that requested them."""

@@ -1,102 +1,110 @@
-"""Routing over live topics: takes their records as they come, and says what follows for the orders of this worker."""
+"""Routing over live topics: applies their records and returns the messages that orders of this worker need."""
 
 from collections.abc import Iterable
-from typing import Protocol
-
-import msgspec
 
 from bopis.domain.orders.events import RoutingRequested
 from bopis.domain.sourcing.rules import RuleSet
-from bopis.ports import OpeningHours
-from bopis.services.directory import StoreRecord
-from bopis.services.routing.gathering import Gatherer
+from bopis.names import LEVELS_TOPIC, ORDER_STATE_TOPIC, ORDERS_TOPIC, ROUTING_SHADOW_TOPIC, STORES_TOPIC
+from bopis.ports import OpeningHours, TopicPartition
+from bopis.services.routing.fact_gathering import FactGatherer
 from bopis.services.routing.open_orders import OpenOrders
-from bopis.services.routing.router import ORDERS_TOPIC, SHADOW_TOPIC, Partitions, Router, Said
-from bopis.services.routing.tables import Tables
+from bopis.services.routing.router import AssignedPartitions, Router, RoutingMessage
+from bopis.services.routing.tables import RoutingTables
+from bopis.services.store_directory import decode_store
+from bopis.wire.changelog import ChangelogReader, ChangelogRecord, placed_decoder
 from bopis.wire.orders import ORDER_EVENTS
+from bopis.wire.placement import Placement
 
-REQUESTS_TOPIC = "order-events"
-LEVELS_TOPIC, STORES_TOPIC, STATE_TOPIC = "inventory-levels", "stores", "order-state"
-TABLE_TOPICS = (STORES_TOPIC, LEVELS_TOPIC, STATE_TOPIC)
-OUTPUT_TOPICS = (ORDERS_TOPIC, SHADOW_TOPIC)
+TABLE_TOPICS = (STORES_TOPIC, LEVELS_TOPIC, ORDER_STATE_TOPIC)
+OUTPUT_TOPICS = (ORDERS_TOPIC, ROUTING_SHADOW_TOPIC)
 _REQUESTED = ORDER_EVENTS.type_name(RoutingRequested).encode()
 
 
-class Row(Protocol):
-    """One record of a topic that is folded into a table."""
-
-    @property
-    def key(self) -> bytes | None: ...
-    @property
-    def value(self) -> bytes | None: ...
-
-
 class LiveRouting:
-    """Tables, open orders and the router of one worker."""
+    """Tables, open orders and the router of one worker.
 
-    def __init__(self, hours: OpeningHours, rules: RuleSet, candidate: RuleSet | None = None) -> None:
+    `partitions` is the number of partitions of the keyed topics; 0 accepts rows of a store in any of them. Changes of
+    the tables are collected as orders and stores to check, and `follow_up` checks them.
+    """
+
+    def __init__(
+        self, hours: OpeningHours, rules: RuleSet, candidate: RuleSet | None = None, partitions: int = 0
+    ) -> None:
         self._hours = hours
-        self._tables = Tables()
+        self._partitions = partitions
+        self._tables = RoutingTables()
         self._orders = OpenOrders(rules)
-        self._router = Router(Gatherer(self._tables, self._orders, hours, rules), rules, candidate)
-        self._mine = Partitions()
-        self._suspects: set[str] = set()
-        self._stores: set[str] = set()
+        self._router = Router(FactGatherer(self._tables, self._orders, hours, rules), rules, candidate)
+        self._assigned = AssignedPartitions()
+        self._changelogs: dict[TopicPartition, ChangelogReader] = {}
+        self._orders_to_check: set[str] = set()
+        self._stores_to_check: set[str] = set()
 
-    def own(self, partitions: Iterable[int]) -> None:
-        """Speak to the orders of these partitions from now on; what they waited for is looked at again."""
-        self._mine = Partitions(partitions)
-        self._suspects.update(order.order for order in self._orders.waiting())
-        self._stores.update(record.store_id for record in self._tables.stores())
+    def assign(self, partitions: Iterable[int]) -> None:
+        """Serve the orders of these partitions from now on, and check all waiting orders and stores."""
+        self._assigned = AssignedPartitions(partitions)
+        self._orders_to_check.update(order.order for order in self._orders.waiting())
+        self._stores_to_check.update(record.store_id for record in self._tables.stores())
 
-    def take(self, topic: str, row: Row, partition: int) -> None:
-        """Fold one record into its table and note whom it may concern. Raises `ValueError` for what cannot be read."""
-        if row.key is None:
+    def take(self, topic: str, row: ChangelogRecord, partition: int) -> None:
+        """Apply one record to its table. Raises `ValueError` for an invalid record."""
+        if not row.key:
             return
-        if topic == LEVELS_TOPIC:
-            self._take_level(row.key, row.value)
-        elif topic == STORES_TOPIC:
+        if topic == STORES_TOPIC:
             self._take_store(row.key.decode(), row.value)
+        elif not self._is_row(topic, row, partition):
+            return
+        elif topic == LEVELS_TOPIC:
+            self._take_level(row.key, row.value)
         else:
-            name = self._orders.take(row.key, row.value, partition)
-            order = None if name is None else self._orders.get(name)
+            order = self._orders.get(self._orders.take(row.key, row.value, partition))
             if order is not None:
-                self._suspects.add(order.order)
-                self._stores.update(line.store for line in order.live if line.store)
+                self._orders_to_check.add(order.order)
+                self._stores_to_check.update(line.store for line in order.live if line.store)
+
+    def _is_row(self, topic: str, row: ChangelogRecord, partition: int) -> bool:
+        reader = self._changelogs.get((topic, partition))
+        if reader is None:
+            decode = placed_decoder(topic, Placement(partition, self._partitions))
+            reader = self._changelogs[topic, partition] = ChangelogReader(decode=decode)
+        skipped = reader.skipped_records
+        if reader.is_row(row):
+            return True
+        if reader.skipped_records != skipped:
+            raise ValueError(reader.skipped[-1].cause)
+        return False
 
     def _take_store(self, name: str, value: bytes | None) -> None:
-        record = None if value is None else msgspec.json.decode(value, type=StoreRecord)
-        # Whoever writes to the log past the import is checked here, or one store's hours would stop all routing.
-        if record is not None and (problems := self._hours.problems(record.hours)):
+        record = None if value is None else decode_store(name, value)
+        # The import checks hours, but other programs can write to the topic, and invalid hours would stop all routing.
+        if record is not None and (problems := self._hours.faults(record.hours)):
             raise ValueError(f"store {name}: {'; '.join(problems)}")
         self._tables.take_store(name, record)
-        self._concern(name)
+        self._check_store(name)
 
     def _take_level(self, key: bytes, value: bytes | None) -> None:
-        told = self._tables.take_level(key, value)
-        if told is None:
-            return
-        kind, store, sku = told
+        kind, store, sku = self._tables.take_level(key, value)
         if kind == "level":
-            # Nearly every record is a level that changed, and nearly none of them is waited for.
+            # Nearly every record is a changed level, and for nearly none of them an order waits.
             if waiting := self._orders.waiting_for(sku):
-                self._suspects |= waiting
+                self._orders_to_check |= waiting
         elif kind == "store":
-            self._concern(store)
+            self._check_store(store)
 
-    def _concern(self, store: str) -> None:
-        self._stores.add(store)
-        self._suspects.update(order.order for order in self._orders.waiting())
+    def _check_store(self, store: str) -> None:
+        self._stores_to_check.add(store)
+        self._orders_to_check.update(order.order for order in self._orders.waiting())
 
-    def follow_up(self, now_ms: int) -> list[Said]:
-        """What the records taken since the last call mean for orders of this worker."""
-        suspects, self._suspects = self._suspects, set()
-        stores, self._stores = self._stores, set()
-        said = self._router.withdrawals(sorted(stores), self._mine, now_ms) if stores else []
-        return said + (self._router.wakes(suspects, self._mine, now_ms) if suspects else [])
+    def follow_up(self, now_ms: int) -> list[RoutingMessage]:
+        """The messages that follow from the records since the last call, for orders of this worker."""
+        orders, self._orders_to_check = self._orders_to_check, set()
+        stores, self._stores_to_check = self._stores_to_check, set()
+        withdrawals = self._router.withdrawals(sorted(stores), self._assigned, now_ms) if stores else []
+        return withdrawals + (self._router.wakes(orders, self._assigned, now_ms) if orders else [])
 
-    def hear(self, value: bytes, now_ms: int) -> list[Said]:
-        """The answer to one event of an order, when it asks for a store. Raises `WireError` for what is no event."""
+    def answer(self, value: bytes, now_ms: int) -> list[RoutingMessage]:
+        """The reply to one event of an order, if it requests routing. Raises `WireError` for an invalid event."""
+        # Most events request nothing and need not be decoded.
         if _REQUESTED not in value:
             return []
         message = ORDER_EVENTS.decode(value)

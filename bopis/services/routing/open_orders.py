@@ -1,18 +1,19 @@
-"""The open orders as routing sees them: work in each store's queue, orders that wait, orders that a store serves."""
+"""Open orders for routing: the work in each store's queue, waiting orders, and the orders that a store serves."""
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 import msgspec
 
-from bopis.domain.orders.routes import next_request
+from bopis.domain.orders.routing import next_request
 from bopis.domain.orders.state import LineState, Order
-from bopis.domain.sourcing.facts import Queue
+from bopis.domain.sourcing.facts import QueuedWork
 from bopis.domain.sourcing.request import Request
 from bopis.domain.sourcing.rules import RuleSet
 from bopis.domain.values import MINUTE_MS
 
 SECONDS_PER_MINUTE = 60
-# States in which a store still has the picking of a line before it.
+# States of lines that a store still has to pick.
 TO_PICK = frozenset(
     {
         LineState.PLACED,
@@ -24,30 +25,35 @@ TO_PICK = frozenset(
         LineState.SUBSTITUTED,
     }
 )
-Piece = tuple[str, int, int]  # a store, when an order's picking there is due, and its minutes
 _decode = msgspec.json.Decoder(Order).decode
 
 
+class PickingWork(NamedTuple):
+    """The picking of one order in one store: when it is due, and how long it takes."""
+
+    store: str
+    due_ms: int
+    minutes: int
+
+
 class OpenOrders:
-    """Rows of ``order-state`` by order; an order without a live line is forgotten."""
+    """Rows of `order-state` by order; an order without an open line is removed."""
 
     def __init__(self, rules: RuleSet) -> None:
         self._rules = rules
         self._rows: dict[str, Order] = {}
         self._partitions: dict[str, int] = {}
         self._in_store: dict[str, set[str]] = {}
-        self._waiting: dict[str, set[str]] = {}
-        self._who_waits: set[str] = set()
-        self._pieces: dict[str, list[Piece]] = {}
+        self._waiting_for_sku: dict[str, set[str]] = {}
+        self._waiting: set[str] = set()
+        self._work_of_order: dict[str, list[PickingWork]] = {}
         self._minutes: dict[str, dict[int, int]] = {}
-        self._work: dict[str, tuple[Queue, ...]] = {}
+        self._work: dict[str, tuple[QueuedWork, ...]] = {}
 
-    def take(self, key: bytes, value: bytes | None, partition: int) -> str | None:
-        """Take one record; the order's number, None when it is a note between writers."""
-        if not key or key[0] == 0:
-            return None
+    def take(self, key: bytes, value: bytes | None, partition: int) -> str:
+        """Apply one row; returns the order's number."""
         name = key.decode()
-        self._forget(name)
+        self._remove(name)
         order = None if value is None else _decode(value)
         live = () if order is None else order.live
         if order is None or not live:
@@ -55,55 +61,57 @@ class OpenOrders:
         self._rows[name] = order
         self._partitions[name] = partition
         stores = {line.store for line in live if line.store}
-        self._queue(order, stores)
+        self._add_work(order, stores)
         for store in stores:
             self._in_store.setdefault(store, set()).add(name)
         for line in live:
             if line.state is LineState.WAITING:
-                self._who_waits.add(name)
+                self._waiting.add(name)
                 for part in line.parts:
-                    self._waiting.setdefault(part.sku, set()).add(name)
+                    self._waiting_for_sku.setdefault(part.sku, set()).add(name)
         return name
 
-    def _forget(self, name: str) -> None:
+    def _remove(self, name: str) -> None:
         known = self._rows.pop(name, None)
         if known is None:
             return
         self._partitions.pop(name, None)
-        for store, due_ms, minutes in self._pieces.pop(name, ()):
-            self._add(store, due_ms, -minutes)
+        for work in self._work_of_order.pop(name, ()):
+            self._add_minutes(work.store, work.due_ms, -work.minutes)
         for line in known.lines:
             if line.store:
                 self._in_store.get(line.store, set()).discard(name)
-            if name in self._who_waits:
+            if name in self._waiting:
                 for part in line.parts:
-                    self._waiting.get(part.sku, set()).discard(name)
-        self._who_waits.discard(name)
+                    self._waiting_for_sku.get(part.sku, set()).discard(name)
+        self._waiting.discard(name)
 
     def get(self, order: str) -> Order | None:
         return self._rows.get(order)
 
     def partition(self, order: str) -> int:
-        """The partition that the order's records stand in; the same number in every topic of orders."""
+        """The partition of the order's records, equal in every topic of orders; -1 if the order is unknown."""
         return self._partitions.get(order, -1)
 
     def in_store(self, store: str) -> list[Order]:
-        """Open orders with a live line there, the oldest first."""
+        """Open orders with an open line in a store, the oldest first."""
         return self._oldest_first(self._in_store.get(store, set()))
 
     def waiting_for(self, sku: str) -> set[str]:
         """Orders with a line that waits for a SKU."""
-        return self._waiting.get(sku, set())
+        return self._waiting_for_sku.get(sku, set())
 
-    def awaited(self, store: str, sku: str, asking: str) -> int:
-        """Units that orders which came before the one that asks wait for in the store that they chose; they are woken
-        in this order, too. An order that is not known yet came after all of them."""
-        asker = self._rows.get(asking)
+    def awaited(self, store: str, sku: str, requesting: str) -> int:
+        """Units of a SKU that earlier orders wait for in a store: they will be woken before the requesting order.
+
+        An order that is not in the tables yet is later than all of them.
+        """
+        later = self._rows.get(requesting)
         return sum(
             line.quantity * part.quantity
-            for order in (self._rows[it] for it in self.waiting_for(sku) if it != asking)
+            for order in (self._rows[it] for it in self.waiting_for(sku) if it != requesting)
             if order.store == store
-            and (asker is None or (order.placed_ms, order.order) < (asker.placed_ms, asker.order))
+            and (later is None or (order.placed_ms, order.order) < (later.placed_ms, later.order))
             for line in order.live
             if line.state is LineState.WAITING
             for part in line.parts
@@ -111,36 +119,39 @@ class OpenOrders:
         )
 
     def waiting(self, names: set[str] | None = None) -> list[Order]:
-        """Orders with a line that waits, the oldest first; all, or those of the named that do."""
-        return self._oldest_first(self._who_waits if names is None else self._who_waits & names)
+        """Orders with a waiting line, the oldest first: all, or those among `names`."""
+        return self._oldest_first(self._waiting if names is None else self._waiting & names)
 
-    def work(self, store: str) -> tuple[Queue, ...]:
-        """What stands in the store's queue, by the minute in which it is due."""
+    def work(self, store: str) -> tuple[QueuedWork, ...]:
+        """The work in a store's queue, summed by the minute in which it is due."""
         known = self._work.get(store)
         if known is None:
-            minutes = sorted(self._minutes.get(store, {}).items())
-            known = self._work[store] = tuple(Queue(due_ms=due_ms, minutes=sum_) for due_ms, sum_ in minutes)
+            by_due = sorted(self._minutes.get(store, {}).items())
+            known = self._work[store] = tuple(QueuedWork(due_ms=due_ms, minutes=minutes) for due_ms, minutes in by_due)
         return known
 
-    def _queue(self, order: Order, stores: Iterable[str]) -> None:
-        """Put the order's picking into the queues of its stores. Summed here, because a queue is asked for with every
-        decision: looking at each open order of a store would make decisions slower with every order before them."""
-        pieces = [it for it in (self._piece(order, store) for store in stores) if it is not None]
-        self._pieces[order.order] = pieces
-        for store, due_ms, minutes in pieces:
-            self._add(store, due_ms, minutes)
+    def _add_work(self, order: Order, stores: Iterable[str]) -> None:
+        """Add the order's picking to the queues of its stores.
 
-    def _piece(self, order: Order, store: str) -> Piece | None:
-        lines = sum(it.state in TO_PICK for it in order.in_store(store))
+        Queues are summed here, because every decision reads them: summing open orders with each decision would make a
+        decision slower with every order before it.
+        """
+        works = [work for work in (self._picking_work(order, store) for store in stores) if work is not None]
+        self._work_of_order[order.order] = works
+        for work in works:
+            self._add_minutes(work.store, work.due_ms, work.minutes)
+
+    def _picking_work(self, order: Order, store: str) -> PickingWork | None:
+        lines = sum(line.state in TO_PICK for line in order.in_store(store))
         if not lines:
             return None
-        told = order.at(store)
-        due_ms = told.ready_by_ms if told is not None and told.ready_by_ms else order.placed_ms
+        promised = order.at(store)
+        due_ms = promised.ready_by_ms if promised is not None and promised.ready_by_ms else order.placed_ms
         seconds = self._rules.order_seconds + self._rules.line_seconds * lines
-        # Within the minute, so that a queue of very many orders is still told in few words.
-        return store, -(-due_ms // MINUTE_MS) * MINUTE_MS, max(1, -(-seconds // SECONDS_PER_MINUTE))
+        # Rounded up to the minute: the queue is part of each recorded decision, and sums keep it short.
+        return PickingWork(store, -(-due_ms // MINUTE_MS) * MINUTE_MS, max(1, -(-seconds // SECONDS_PER_MINUTE)))
 
-    def _add(self, store: str, due_ms: int, minutes: int) -> None:
+    def _add_minutes(self, store: str, due_ms: int, minutes: int) -> None:
         queue = self._minutes.setdefault(store, {})
         queue[due_ms] = queue.get(due_ms, 0) + minutes
         if not queue[due_ms]:
@@ -148,14 +159,14 @@ class OpenOrders:
         self._work.pop(store, None)
 
     def _oldest_first(self, names: set[str]) -> list[Order]:
-        return sorted((self._rows[it] for it in names), key=lambda it: (it.placed_ms, it.order))
+        return sorted((self._rows[name] for name in names), key=lambda order: (order.placed_ms, order.order))
 
 
-def answered(order: Order, attempt: int) -> bool:
-    """Whether an attempt of the order has had its answer, as far as its row tells."""
-    return attempt <= order.attempt and all(it.attempt != attempt for it in order.asked)
+def is_answered(order: Order, attempt: int) -> bool:
+    """Whether the row of an order shows a reply to this attempt."""
+    return attempt <= order.attempt and all(pending.attempt != attempt for pending in order.pending_routes)
 
 
 def request_of(order: Order) -> Request:
-    """What a waiting order will ask for when it is woken: just that, or it would be woken in vain, over and over."""
-    return next_request(order, (it.line for it in order.live if it.state is LineState.WAITING))
+    """The request that a waiting order will send when it is woken. Checking another request could wake it in vain."""
+    return next_request(order, (line.line for line in order.live if line.state is LineState.WAITING))

@@ -1,133 +1,141 @@
-"""The router: an answer to each request, a word to orders that wait and to those whose store is withdrawn.
+"""The router: replies to requests, wakes waiting orders, and withdraws stores from orders.
 
-It keeps nothing that the log does not tell: after a restart the live tables say again who waits and who was told.
+It has no state of its own: after a restart the tables contain the waiting orders and the replies. Its memory of recent
+messages only avoids repeats while the tables lag behind; orders ignore repeats.
 """
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import NamedTuple
 
+from cachetools import FIFOCache
 from msgspec import UNSET
 
 from bopis.domain.message import Message
 from bopis.domain.orders.messages import OrderRouted, RoutingFailed, StockAppeared, StoreWithdrawn
 from bopis.domain.orders.state import Order
-from bopis.domain.sourcing.decision import Decision, Outcome
+from bopis.domain.sourcing.decision import Decision, RoutingOutcome
 from bopis.domain.sourcing.ladder import decide
 from bopis.domain.sourcing.request import Request
 from bopis.domain.sourcing.rules import RuleSet
 from bopis.domain.sourcing.stock import wanted_units
-from bopis.services.routing.gathering import Gatherer
-from bopis.services.routing.open_orders import answered, request_of
+from bopis.names import ORDERS_TOPIC, ROUTING_SHADOW_TOPIC
+from bopis.services.routing.fact_gathering import FactGatherer
+from bopis.services.routing.open_orders import is_answered, request_of
 from bopis.wire.envelope import MESSAGE_BYTES_MAX
 from bopis.wire.orders import ORDERS
 from bopis.wire.routing import SHADOW, ShadowDecided
 
 SOURCE = "routing"
-ORDERS_TOPIC = "orders"
-SHADOW_TOPIC = "routing-shadow"
-REMEMBERED_MAX = 10_000
-TAKES = (Outcome.ROUTED, Outcome.OFFERED)
+REMEMBERED_MAX = 10_000  # far more messages than the tables lag behind
+SERVED = (RoutingOutcome.ROUTED, RoutingOutcome.OFFERED)
 
-Remembered = TypeVar("Remembered")
-Said = tuple[str, str, bytes]  # topic, order, message
+
+class RoutingMessage(NamedTuple):
+    """A message to publish: its topic, the order as its key, and its bytes."""
+
+    topic: str
+    order: str
+    value: bytes
 
 
 class Router:
-    """Decides with one rule set; a candidate rule set decides beside it and is only written down."""
+    """Decides with one rule set. Decisions of a candidate rule set are recorded and never acted on."""
 
-    def __init__(self, gatherer: Gatherer, rules: RuleSet, candidate: RuleSet | None = None) -> None:
+    def __init__(self, gatherer: FactGatherer, rules: RuleSet, candidate: RuleSet | None = None) -> None:
         self._gatherer = gatherer
         self._tables = gatherer.tables
         self._orders = gatherer.orders
         self._rules = rules
         self._candidate = candidate
-        self._answered: dict[tuple[str, int], int] = {}
-        self._woken: dict[str, int] = {}
-        self._withdrawn: dict[tuple[str, str, int, bool], int] = {}
+        self._answered: FIFOCache[tuple[str, int], bool] = FIFOCache(REMEMBERED_MAX)
+        self._woken: FIFOCache[str, int] = FIFOCache(REMEMBERED_MAX)
+        self._withdrawn: FIFOCache[tuple[str, str, int, bool], bool] = FIFOCache(REMEMBERED_MAX)
 
-    def answer(self, request: Request, cause: str, now_ms: int) -> list[Said]:
-        """The answer to one request; nothing when it was answered before."""
+    def answer(self, request: Request, cause: str, now_ms: int) -> list[RoutingMessage]:
+        """The reply to one request; nothing if it was answered before. `cause` is the id of the requesting event."""
         key = (request.order, request.attempt)
         row = self._orders.get(request.order)
-        if key in self._answered or (row is not None and answered(row, request.attempt)):
+        if key in self._answered or (row is not None and is_answered(row, request.attempt)):
             return []
-        _remember(self._answered, key)
-        return self._said(self._decide(request, now_ms), cause, now_ms)
+        self._answered[key] = True
+        return self._replies(self._decide(request, now_ms), cause, now_ms)
 
     def _decide(self, request: Request, now_ms: int) -> Decision:
-        """Look at the chosen store first; only when it cannot serve as asked are the others looked at."""
+        """Decide with the chosen store alone, and with the others only if it cannot serve the request."""
         decision = decide(request, self._gatherer.chosen(request, now_ms), self._rules, now_ms)
-        if decision.answer.outcome is Outcome.ROUTED:
+        if decision.answer.outcome is RoutingOutcome.ROUTED:
             return decision
         count = self._rules.candidates_max
         while True:
             decision = decide(request, self._gatherer.all(request, now_ms, count), self._rules, now_ms)
-            # An order of very many lines is told fewer stores, so that its decision still is one message.
+            # A decision with all its facts must fit into one message: an order with very many lines gets fewer stores.
             if count <= 1 or len(ORDERS.encode_trusted(self._message(decision, "-", now_ms))) <= MESSAGE_BYTES_MAX:
                 return decision
             count //= 2
 
-    def _said(self, decision: Decision, cause: str, now_ms: int) -> list[Said]:
+    def _replies(self, decision: Decision, cause: str, now_ms: int) -> list[RoutingMessage]:
         order = decision.order
-        said = [(ORDERS_TOPIC, order, ORDERS.encode_trusted(self._message(decision, cause, now_ms)))]
+        value = ORDERS.encode_trusted(self._message(decision, cause, now_ms))
+        messages = [RoutingMessage(ORDERS_TOPIC, order, value)]
         if self._candidate is not None:
-            beside = decide(decision.request, decision.facts, self._candidate, decision.decided_at_ms)
-            data = ShadowDecided(attempt=decision.attempt, acted=decision.digest, decision=beside)
-            message = _message(f"shadow/{order}/{decision.attempt}/{beside.digest}", order, data, now_ms, cause)
-            said.append((SHADOW_TOPIC, order, SHADOW.encode_trusted(message)))
-        return said
+            candidate = decide(decision.request, decision.facts, self._candidate, decision.decided_at_ms)
+            data = ShadowDecided(attempt=decision.attempt, acted=decision.digest, decision=candidate)
+            message = _message(f"shadow/{order}/{decision.attempt}/{candidate.digest}", order, data, now_ms, cause)
+            messages.append(RoutingMessage(ROUTING_SHADOW_TOPIC, order, SHADOW.encode_trusted(message)))
+        return messages
 
     def _message(self, decision: Decision, cause: str, now_ms: int) -> Message:
-        kind = OrderRouted if decision.answer.outcome in TAKES else RoutingFailed
+        kind = OrderRouted if decision.answer.outcome in SERVED else RoutingFailed
         data = kind(attempt=decision.attempt, decision=decision)
-        # Decided again after a crash, facts may differ: then it is another message, and the first one counts.
-        name = f"{decision.order}/{decision.attempt}/{decision.digest}"
-        return _message(name, decision.order, data, now_ms, cause)
+        # A decision repeated after a crash may see other facts: then it has another id, and the first reply counts.
+        message_id = f"{decision.order}/{decision.attempt}/{decision.digest}"
+        return _message(message_id, decision.order, data, now_ms, cause)
 
-    def wakes(self, names: set[str] | None, mine: "Partitions", now_ms: int) -> list[Said]:
-        """Orders that would be served if they asked now, the oldest first; each attempt is woken once.
+    def wakes(self, names: set[str] | None, assigned: "AssignedPartitions", now_ms: int) -> list[RoutingMessage]:
+        """Messages to waiting orders that would be served now, the oldest first; each attempt is woken once.
 
-        What one of them will take is counted against the next, so that one unit does not wake a hundred.
+        `names` limits the orders to check. Units that one order will request count as held for the next, so that one
+        unit does not wake a hundred orders.
         """
-        said: list[Said] = []
-        spoken: dict[tuple[str, str], int] = {}
+        messages: list[RoutingMessage] = []
+        reserved: dict[tuple[str, str], int] = {}
         for order in self._orders.waiting(names):
-            if not mine.has(self._orders.partition(order.order)) or self._woken.get(order.order) == order.attempt:
+            if not assigned.has(self._orders.partition(order.order)) or self._woken.get(order.order) == order.attempt:
                 continue
             request = request_of(order)
-            facts = self._gatherer.all(request, now_ms, self._rules.candidates_max, spoken)
+            facts = self._gatherer.all(request, now_ms, self._rules.candidates_max, reserved)
             answer = decide(request, facts, self._rules, now_ms).answer
-            if answer.outcome not in TAKES:
+            if answer.outcome not in SERVED:
                 continue
-            _remember(self._woken, order.order, order.attempt)
-            taker = (answer.assignments or answer.offers)[0].store
+            self._woken[order.order] = order.attempt
+            store = (answer.assignments or answer.offers)[0].store
             for sku, units in wanted_units(request.lines).items():
-                spoken[taker, sku] = spoken.get((taker, sku), 0) + units
-            said.append(_woken(order, taker, now_ms))
-        return said
+                reserved[store, sku] = reserved.get((store, sku), 0) + units
+            messages.append(_wake(order, store, now_ms))
+        return messages
 
-    def withdrawals(self, stores: Iterable[str], mine: "Partitions", now_ms: int) -> list[Said]:
-        """What open orders must hear about these stores: that they take no more pickups, or close for good."""
-        said: list[Said] = []
+    def withdrawals(self, stores: Iterable[str], assigned: "AssignedPartitions", now_ms: int) -> list[RoutingMessage]:
+        """Messages to open orders of stores that take no more pickups, or have closed for good."""
+        messages: list[RoutingMessage] = []
         for store in stores:
             record = self._tables.record(store)
             closing = record is not None and record.closed
-            if not closing and self._tables.policy(store).pickup:
+            policy = self._tables.policy(store)
+            if not closing and (policy.pickup or policy.finishes_open):
                 continue
             for order in self._orders.in_store(store):
                 key = (store, order.order, order.attempt, closing)
-                if not mine.has(self._orders.partition(order.order)) or key in self._withdrawn:
+                if not assigned.has(self._orders.partition(order.order)) or key in self._withdrawn:
                     continue
-                _remember(self._withdrawn, key)
-                name = f"withdrawn/{store}/{order.order}/{order.attempt}/{int(closing)}/{now_ms}"
-                data = StoreWithdrawn(store=store, closing=closing)
-                said.append((ORDERS_TOPIC, order.order, _encoded(name, order.order, data, now_ms)))
-        return said
+                self._withdrawn[key] = True
+                message_id = f"withdrawn/{store}/{order.order}/{order.attempt}/{int(closing)}/{now_ms}"
+                messages.append(_to_order(message_id, order, StoreWithdrawn(store=store, closing=closing), now_ms))
+        return messages
 
 
-class Partitions:
-    """Which orders are this worker's to speak to; another worker of the group has the others."""
+class AssignedPartitions:
+    """The partitions whose orders this worker serves; other workers of the group serve the others."""
 
     def __init__(self, numbers: Iterable[int] = ()) -> None:
         self._numbers = frozenset(numbers)
@@ -136,20 +144,22 @@ class Partitions:
         return number in self._numbers
 
 
-def _woken(order: Order, taker: str, now_ms: int) -> Said:
+def _wake(order: Order, store: str, now_ms: int) -> RoutingMessage:
     skus = tuple(wanted_units(request_of(order).lines))
-    # The moment is in the name: woken once more after a restart is another message, not the same one changed.
-    name = f"wake/{order.order}/{order.attempt}/{now_ms}"
-    return ORDERS_TOPIC, order.order, _encoded(name, order.order, StockAppeared(store=taker, skus=skus), now_ms)
+    # The time is part of the id: an order that is woken again after a restart gets another message, not a changed one.
+    return _to_order(
+        f"wake/{order.order}/{order.attempt}/{now_ms}", order, StockAppeared(store=store, skus=skus), now_ms
+    )
 
 
-def _encoded(name: str, order: str, data: StockAppeared | StoreWithdrawn, now_ms: int) -> bytes:
-    return ORDERS.encode_trusted(_message(name, order, data, now_ms, None))
+def _to_order(message_id: str, order: Order, data: StockAppeared | StoreWithdrawn, now_ms: int) -> RoutingMessage:
+    message = _message(message_id, order.order, data, now_ms, None)
+    return RoutingMessage(ORDERS_TOPIC, order.order, ORDERS.encode_trusted(message))
 
 
-def _message(name: str, order: str, data: object, now_ms: int, cause: str | None) -> Message:
+def _message(message_id: str, order: str, data: object, now_ms: int, cause: str | None) -> Message:
     return Message(
-        id=name,
+        id=message_id,
         source=SOURCE,
         time=datetime.fromtimestamp(now_ms / 1000, UTC),
         subject=order,
@@ -157,10 +167,3 @@ def _message(name: str, order: str, data: object, now_ms: int, cause: str | None
         correlation=order,
         causation=UNSET if cause is None else cause,
     )
-
-
-def _remember(memory: dict[Remembered, int], key: Remembered, value: int = 0) -> None:
-    """Remember a key, and forget the oldest ones beyond the limit."""
-    memory[key] = value
-    while len(memory) > REMEMBERED_MAX:
-        del memory[next(iter(memory))]

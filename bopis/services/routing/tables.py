@@ -1,6 +1,6 @@
-"""What routing knows at the moment: levels, policies and devices as the inventory keeps them, and the stores."""
+"""Tables of routing: rows of the inventory (levels, policies, devices, goods on their way) and stores."""
 
-from typing import cast
+from typing import NamedTuple, cast
 
 import msgspec
 
@@ -10,7 +10,7 @@ from bopis.domain.inventory.rows import (
     Expected,
     Level,
     Row,
-    Rows,
+    StockRows,
     Store,
     Terms,
     Transfer,
@@ -20,33 +20,41 @@ from bopis.domain.inventory.rows import (
     store_key,
 )
 from bopis.domain.inventory.transfers import TRANSFER_MEMORY_MS
-from bopis.services.directory import StoreRecord
+from bopis.services.store_directory import StoreRecord
 
-NOTE = 0  # A key that begins with a zero byte is a note between writers of a changelog, not a row.
-ROWS_READ_MAX = 50_000  # decoded rows that are kept; beyond it all are read anew
-DOUBT_DAYS = 14  # So long a short pick is remembered against a SKU in a store after a count has settled it.
+ROWS_DECODED_MAX = 50_000
+DOUBT_DAYS = 14  # Days after a count in which a short pick still lowers the trust in a SKU of a store.
 
 
-class Tables:
-    """Rows by key, kept as the bytes they came as: most of them are never asked for."""
+class GoodsOnTheirWay(NamedTuple):
+    """Units of an announced transfer or expected document: when they are expected (0 without a date), when they were
+    sent or last announced, and how many."""
+
+    expected_ms: int
+    sent_ms: int
+    units: int
+
+
+class RoutingTables:
+    """Rows by key. They are kept as bytes and decoded on demand, because most rows are never read."""
 
     def __init__(self) -> None:
         self._raw: dict[str, bytes] = {}
-        # Rows that were asked for, until they change: one decision asks for the devices of a store again and again.
-        self._read: dict[str, Row] = {}
+        # Decoded rows until they change. A plain dict that is cleared when full: a decision reads about a hundred rows,
+        # and cachetools' LRU takes 0.6 µs for each instead of 0.02 µs.
+        self._decoded: dict[str, Row] = {}
         self._stores: dict[str, StoreRecord] = {}
         self._carried: dict[str, set[str]] = {}
         self._transfers: dict[str, set[str]] = {}
         self._expected: dict[str, set[str]] = {}
         self._decoders: dict[type[Row], msgspec.json.Decoder[Row]] = {}
 
-    def take_level(self, key: bytes, value: bytes | None) -> tuple[str, str, str] | None:
-        """Take one record of ``inventory-levels``: kind, store and rest of its key, None when it is a note."""
-        if not key or key[0] == NOTE:
-            return None
+    def take_level(self, key: bytes, value: bytes | None) -> tuple[str, str, str]:
+        """Apply one row of `inventory-levels`; returns kind, store and rest of its key."""
         name = key.decode()
-        told = kind, store, rest = split_key(name)
-        self._read.pop(name, None)
+        kind, store, rest = split_key(name)
+        self._decoded.pop(name, None)
+        # A store keeps carrying a SKU that is sold out: goods on their way may serve an order there.
         if kind == "level" and name not in self._raw and value is not None:
             self._carried.setdefault(rest, set()).add(store)
         if kind == "transfer":
@@ -58,22 +66,22 @@ class Tables:
             self._raw[name] = value
         if kind == "expected":
             row = cast(Expected | None, self.get(name))
-            open_here = self._expected.setdefault(store, set())
-            (open_here.add if row is not None and row.lines and not row.overdue else open_here.discard)(name)
-        return told
+            expected = self._expected.setdefault(store, set())
+            (expected.add if row is not None and row.lines and not row.overdue else expected.discard)(name)
+        return kind, store, rest
 
     def take_store(self, name: str, record: StoreRecord | None) -> None:
-        """Take one store; None takes it out."""
+        """Apply one store; None removes it."""
         if record is None:
             self._stores.pop(name, None)
         else:
             self._stores[name] = record
 
     def get(self, key: str) -> Row | None:
-        """The row under a key, as the inventory's own functions ask for it."""
-        known = self._read.get(key)
-        if known is not None:
-            return known
+        """The row of a key, as in `StockRows` of the inventory."""
+        decoded = self._decoded.get(key)
+        if decoded is not None:
+            return decoded
         value = self._raw.get(key)
         if value is None:
             return None
@@ -81,9 +89,9 @@ class Tables:
         decoder = self._decoders.get(kind)
         if decoder is None:
             decoder = self._decoders[kind] = msgspec.json.Decoder(kind)
-        if len(self._read) >= ROWS_READ_MAX:
-            self._read.clear()
-        row = self._read[key] = decoder.decode(value)
+        if len(self._decoded) >= ROWS_DECODED_MAX:
+            self._decoded.clear()
+        row = self._decoded[key] = decoder.decode(value)
         return row
 
     def level(self, store: str, sku: str) -> Level:
@@ -93,7 +101,7 @@ class Tables:
         return cast(Store | None, self.get(store_key(store))) or Store()
 
     def record(self, store: str) -> StoreRecord | None:
-        """The store as it was imported; None when it never was, or was taken out."""
+        """The record of a store; None if it was never imported or was removed."""
         return self._stores.get(store)
 
     def stores(self) -> list[StoreRecord]:
@@ -103,26 +111,27 @@ class Tables:
         """Stores that ever had the SKU in their books."""
         return self._carried.get(sku, set())
 
-    def on_their_way(self, store: str, sku: str) -> list[tuple[int, int, int]]:
-        """Units of announced transfers and expected documents that have not arrived: when they are expected (0 if
-        nobody said), when they were last heard of, and how many."""
+    def on_their_way(self, store: str, sku: str) -> list[GoodsOnTheirWay]:
+        """Units of announced transfers and expected documents that have not arrived, sorted."""
         found = []
         for name in self._transfers.get(store, ()):
             transfer = cast(Transfer, self.get(name))
             if units := transfer.coming.get(sku, 0):
-                found.append((transfer.expected_ms, transfer.due_ms - TRANSFER_MEMORY_MS, units))
+                sent_ms = transfer.due_ms - TRANSFER_MEMORY_MS
+                found.append(GoodsOnTheirWay(transfer.expected_ms, sent_ms, units))
         for name in self._expected.get(store, ()):
             expected = cast(Expected, self.get(name))
             if units := expected.lines.get(sku, 0):
-                found.append((expected.expected_ms, expected.said_ms, units))
+                found.append(GoodsOnTheirWay(expected.expected_ms, expected.announced_ms, units))
         return sorted(found)
 
     def heard(self, store: str, policy: Store) -> int | None:
-        """The newest instant that a device of the store reported about."""
-        if any(not isinstance(self.get(f"@device|{store}|{it}"), Device) for it in policy.devices):
-            return None  # The policy row came before its device's row: nothing is heard yet.
-        return heard_ms(cast(Rows, self), store, policy)
+        """The newest time of a report from a device of the store; None if there is none yet."""
+        # The policy row may have arrived before the row of a device that it names.
+        if any(not isinstance(self.get(f"@device|{store}|{device}"), Device) for device in policy.devices):
+            return None
+        return heard_ms(cast(StockRows, self), store, policy)
 
     def terms(self, store: str, sku: str, policy: Store, at_ms: int) -> Terms:
-        """What may be promised of a SKU at an instant, term by term, by the inventory's own rule."""
+        """The terms of a SKU's availability at an instant, by the inventory's rule."""
         return terms(self.level(store, sku), sku, policy, self.heard(store, policy), at_ms)

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 from bopis.adapters.opening_hours import OsmHours
 from bopis.domain.calendar.hours import Calendar
-from bopis.domain.calendar.stated import StatedHours
+from bopis.domain.calendar.store_hours import StoreHours
 
 CHICAGO = "America/Chicago"
 LONDON = "Europe/London"
@@ -20,4 +20,4 @@ def ms(text: str, zone: str = CHICAGO) -> int:
 
 def calendar(hours: str, at: str, zone: str = CHICAGO, days: int = 30, **stated: str) -> Calendar:
     """The calendar of a shop around a wall-clock time of its own."""
-    return HOURS.calendar(StatedHours(opening_hours=hours, time_zone=zone, **stated), ms(at, zone), days)
+    return HOURS.calendar(StoreHours(opening_hours=hours, time_zone=zone, **stated), ms(at, zone), days)

@@ -3,7 +3,7 @@
 import pytest
 
 from bopis.domain.calendar.hours import closings_after
-from bopis.domain.calendar.promises import ready_by, window_end, work_begins
+from bopis.domain.calendar.pickup_window import ready_by, window_end, work_begins
 from tests.domain.calendar.shops import WEEKDAYS, calendar, ms
 
 

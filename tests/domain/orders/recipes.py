@@ -4,10 +4,10 @@ from collections.abc import Callable
 from typing import Any
 
 from bopis.domain.orders import messages as m
+from bopis.domain.orders.lines import PickedLine, ReturnedLine
 from bopis.domain.orders.state import LineState as S
-from bopis.domain.orders.terms import Allows, By, Document, EndReason, Proof, RejectReason, ShortPolicy
-from bopis.domain.orders.units import PickedLine, ReturnedLine
-from bopis.domain.sourcing.decision import Answer, Outcome, Rung
+from bopis.domain.orders.vocabulary import Allows, Document, EndReason, Initiator, Proof, RejectReason, ShortPolicy
+from bopis.domain.sourcing.decision import Answer, RoutingOutcome, Rung
 from bopis.domain.sourcing.request import Request
 from bopis.domain.values import DAY_MS, HOUR_MS
 from tests.domain.books import at
@@ -21,7 +21,7 @@ PICK_NONE = m.RecordPick(store=S1, lines=(PickedLine(line=1, picked=0, missing=2
 
 def offers_other(request: Request, now_ms: int) -> Answer:
     """The other store, if the customer wants it."""
-    return Answer(rung=Rung.ALTERNATIVE, outcome=Outcome.OFFERED, offers=(assignment(request, S2, now_ms),))
+    return Answer(rung=Rung.ALTERNATIVE, outcome=RoutingOutcome.OFFERED, offers=(assignment(request, S2, now_ms),))
 
 
 def promised(world: World, **changes: Any) -> World:
@@ -116,7 +116,7 @@ def offered(world: World) -> World:
 
 
 def cancelled(world: World) -> World:
-    promised(world).tell(m.CancelOrder(by=By.CUSTOMER))
+    promised(world).tell(m.CancelOrder(by=Initiator.CUSTOMER))
     return world
 
 
@@ -156,7 +156,7 @@ RECIPES: dict[S, Callable[[World], World]] = {
 SAYINGS: dict[str, Callable[[World], Any]] = {
     "place again": lambda w: placement(),
     "place other": lambda w: placement(key="other key"),
-    "cancel": lambda w: m.CancelOrder(by=By.CUSTOMER, reason=EndReason.CUSTOMER_WISH),
+    "cancel": lambda w: m.CancelOrder(by=Initiator.CUSTOMER, reason=EndReason.CUSTOMER_WISH),
     "accept": lambda w: m.AcceptPick(store=S1),
     "reject": lambda w: m.RejectPick(store=S1, reason=RejectReason.TOO_BUSY),
     "assign": lambda w: m.AssignPicker(store=S1, picker="kim"),

@@ -3,8 +3,8 @@
 from typing import Any
 
 from bopis.domain.orders import events as e
-from bopis.domain.orders.terms import Allows, Consent, RejectReason
-from bopis.domain.sourcing.decision import Answer, Outcome, Rung
+from bopis.domain.orders.vocabulary import Allows, Consent, RejectReason
+from bopis.domain.sourcing.decision import Answer, RoutingOutcome, Rung
 from bopis.domain.values import HOUR_MS, MINUTE_MS
 from tests.domain.orders.world import NOON_MS, S1, World, assignment, number, placement
 
@@ -14,7 +14,7 @@ def placed(**told: Any) -> World:
         barred = {it.store for it in request.excluded}
         store = next(it for it in (S1, "S2") if it not in barred)
         assigned = assignment(request, store, now_ms, **told)
-        return Answer(rung=Rung.CHOSEN, outcome=Outcome.ROUTED, assignments=(assigned,))
+        return Answer(rung=Rung.CHOSEN, outcome=RoutingOutcome.ROUTED, assignments=(assigned,))
 
     world = World(routing=routing)
     world.tell(placement(allows=Allows(alternatives=Consent.AUTOMATIC)), number())

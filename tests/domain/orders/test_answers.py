@@ -1,12 +1,10 @@
 """What the inventory concludes about an order reaches it, and only it."""
 
-from zlib import crc32
-
 from bopis.domain.inventory.messages import ExtendHold, OrderLine, PosSale, ReserveStock, SaleLine
 from bopis.domain.inventory.step import step
 from bopis.wire.orders import ORDERS
 from bopis.wire.stock import STOCK
-from streams.inventory import conclusions
+from streams.processors.inventory import conclusions
 from tests.domain.books import NOON_MS, Shop, at
 from tests.domain.orders.world import World
 
@@ -15,7 +13,7 @@ def told(shop: Shop, data: object, **header: object) -> list[tuple[str, object]]
     """What the inventory writes to ``orders``: to whom, and what."""
     message = shop.message(data, **header)
     value = STOCK.encode(message)
-    outputs = conclusions(message, NOON_MS, step(shop.rows, message, NOON_MS, crc32(value)))
+    outputs = conclusions(message, NOON_MS, step(shop.rows, message, NOON_MS, value))
     answers = [ORDERS.decode(it.value) for it in outputs if it.topic == "orders"]
     assert [it.subject.encode() for it in answers] == [it.key for it in outputs if it.topic == "orders"]
     assert len({(it.source, it.id) for it in answers}) == len(answers)

@@ -23,7 +23,7 @@ cancel:
     ! expired <- expired
     cancelled <- *
 accept:
-    ! unknown_store <- waiting offered
+    ! unassigned <- waiting offered
     ! too_early <- placed rejected short substitute_offered substituted held
     ! moved <- rerouted
     accepted <- promised
@@ -32,7 +32,7 @@ accept:
     ! cancelled <- cancelled
     ! expired <- expired
 reject:
-    ! unknown_store <- waiting offered
+    ! unassigned <- waiting offered
     ! too_early <- placed rejected short substitute_offered substituted held
     ! moved <- rerouted
     promised <- promised accepted picking
@@ -42,7 +42,7 @@ reject:
     ! cancelled <- cancelled
     ! expired <- expired
 assign:
-    ! unknown_store <- waiting offered
+    ! unassigned <- waiting offered
     ! too_early <- placed rejected short substitute_offered substituted held
     ! moved <- rerouted
     promised <- promised
@@ -54,7 +54,7 @@ assign:
     ! cancelled <- cancelled
     ! expired <- expired
 start:
-    ! unknown_store <- waiting offered
+    ! unassigned <- waiting offered
     ! too_early <- placed rejected short substitute_offered substituted held promised
     ! moved <- rerouted
     picking <- accepted
@@ -63,7 +63,7 @@ start:
     ! cancelled <- cancelled
     ! expired <- expired
 pick:
-    ! unknown_store <- waiting offered
+    ! unassigned <- waiting offered
     ! too_early <- placed rejected short substitute_offered substituted held promised
     ! moved <- rerouted
     picked <- accepted picking
@@ -72,7 +72,7 @@ pick:
     ! cancelled <- cancelled
     ! expired <- expired
 pick none:
-    ! unknown_store <- waiting offered
+    ! unassigned <- waiting offered
     ! too_early <- placed rejected short substitute_offered substituted held promised
     ! moved <- rerouted
     promised <- accepted picking
@@ -102,7 +102,7 @@ refuse substitute:
     ! cancelled <- cancelled
     ! expired <- expired
 stage:
-    ! unknown_store <- waiting offered
+    ! unassigned <- waiting offered
     ! too_early <- placed rejected short substitute_offered substituted held promised accepted picking staged
     ! moved <- rerouted
     ready <- picked
@@ -111,7 +111,7 @@ stage:
     ! cancelled <- cancelled
     ! expired <- expired
 withdraw:
-    ! unknown_store <- waiting offered
+    ! unassigned <- waiting offered
     ! too_early <- placed rejected short substitute_offered substituted held promised accepted picking
     ! moved <- rerouted
     picking <- picked staged ready arrived
@@ -119,7 +119,7 @@ withdraw:
     ! cancelled <- cancelled
     ! expired <- expired
 arrive:
-    ! unknown_store <- waiting offered
+    ! unassigned <- waiting offered
     ! too_early <- placed rejected short substitute_offered substituted held
     ! moved <- rerouted
     promised <- promised
@@ -132,7 +132,7 @@ arrive:
     ! cancelled <- cancelled
     ! expired <- expired
 hand over:
-    ! unknown_store <- waiting offered
+    ! unassigned <- waiting offered
     ! too_early <- placed rejected short substitute_offered substituted held promised accepted picking picked
     ! moved <- rerouted
     handed_over <- staged ready arrived
@@ -140,7 +140,7 @@ hand over:
     ! cancelled <- cancelled
     ! expired <- expired
 hand over by document:
-    ! unknown_store <- waiting offered
+    ! unassigned <- waiting offered
     ! too_early <- placed rejected short substitute_offered substituted held promised accepted picking picked
     ! moved <- rerouted
     handed_over <- staged ready arrived
@@ -148,7 +148,7 @@ hand over by document:
     ! cancelled <- cancelled
     ! expired <- expired
 extend:
-    ! unknown_store <- waiting offered
+    ! unassigned <- waiting offered
     ! moved <- rerouted
     ready <- ready
     arrived <- arrived

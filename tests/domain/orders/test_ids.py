@@ -6,14 +6,14 @@ from zlib import crc32
 from bopis.domain.message import Message
 from bopis.domain.orders import messages as m
 from bopis.domain.orders.events import AcceptOverdue
-from bopis.domain.orders.step import Concluded
-from bopis.domain.orders.terms import By, RejectReason
-from bopis.domain.sourcing.decision import Answer, Outcome, Rung
+from bopis.domain.orders.step import StepResult
+from bopis.domain.orders.vocabulary import Initiator, RejectReason
+from bopis.domain.sourcing.decision import Answer, RoutingOutcome, Rung
 from bopis.domain.sourcing.request import Request
 from bopis.domain.values import MINUTE_MS
 from bopis.wire.orders import ORDER_EVENTS, ORDERS
-from streams.orders import OrdersProcessor
-from streams.rows import Rows
+from streams.engine.rows import PartitionRows
+from streams.processors.orders import OrdersProcessor
 from tests.domain.books import NOON_MS
 from tests.domain.orders.world import S1, S2, World, assignment, number
 from tests.simulation.log import Kept
@@ -27,12 +27,12 @@ class Processed(World):
 
     def __init__(self) -> None:
         self.processor = OrdersProcessor()
-        self.rows = Rows(self.processor.decode, self.processor.encode)
+        self.rows = PartitionRows(self.processor.decode, self.processor.encode)
         self.said: list[Message] = []
         self.ticks: list[bytes] = []
         super().__init__(routing=both_by_the_same_time)
 
-    def deliver_order(self, value: bytes) -> Concluded | None:
+    def deliver_order(self, value: bytes) -> StepResult | None:
         record = Kept(0, self.now_ms, b"", value, (), crc32(value))
         for output in self.processor.handle(self.rows, record):
             if output.topic == "stock":
@@ -60,7 +60,7 @@ def both_by_the_same_time(request: Request, now_ms: int) -> Answer:
     """The first store that was not left out, to be accepted by the same instant."""
     store = S2 if request.excluded else S1
     found = assignment(request, store, now_ms, accept_by_ms=ACCEPT_BY_MS)
-    return Answer(rung=Rung.CHOSEN, outcome=Outcome.ROUTED, assignments=(found,))
+    return Answer(rung=Rung.CHOSEN, outcome=RoutingOutcome.ROUTED, assignments=(found,))
 
 
 def overdue_in_one_store() -> Processed:
@@ -106,7 +106,7 @@ def test_deciding_a_tick_anew_after_a_crash_gives_the_same_ids() -> None:
 
 def test_a_cancellation_that_came_before_its_order_and_comes_again_has_another_id() -> None:
     world = Processed()
-    early = ORDERS.encode(world.message(m.CancelOrder(by=By.CUSTOMER), number(), id="c1"))
+    early = ORDERS.encode(world.message(m.CancelOrder(by=Initiator.CUSTOMER), number(), id="c1"))
 
     for _ in range(2):
         world.to_orders.append(early)

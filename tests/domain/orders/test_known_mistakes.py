@@ -7,7 +7,7 @@ import pytest
 
 from bopis.domain.inventory.messages import CollectStock, CountLine, PosSale, ReleaseStock, SaleLine, StockCounted
 from bopis.domain.orders import messages as m
-from bopis.domain.orders.outcomes import (
+from bopis.domain.orders.events import (
     CaptureRequested,
     NoticeDue,
     OrderCancelled,
@@ -16,9 +16,9 @@ from bopis.domain.orders.outcomes import (
     RefundRequested,
     VoidRequested,
 )
+from bopis.domain.orders.lines import PickedLine, ReturnedLine
 from bopis.domain.orders.state import LineState
-from bopis.domain.orders.terms import Allows, By, Document, Milestone, Proof, TaskKind
-from bopis.domain.orders.units import PickedLine, ReturnedLine
+from bopis.domain.orders.vocabulary import Allows, Document, Initiator, Milestone, Proof, TaskKind
 from bopis.domain.sourcing.decision import Answer
 from bopis.domain.sourcing.request import Request
 from bopis.domain.values import DAY_MS, HOUR_MS
@@ -47,8 +47,8 @@ def test_two_orders_never_get_the_last_unit() -> None:
 def test_cancel_never_releases_twice() -> None:
     world = promised(World())
 
-    world.tell(m.CancelOrder(by=By.CUSTOMER))
-    world.tell(m.CancelOrder(by=By.STAFF))
+    world.tell(m.CancelOrder(by=Initiator.CUSTOMER))
+    world.tell(m.CancelOrder(by=Initiator.STAFF))
 
     assert len(world.sent(ReleaseStock)) == 1
     assert (world.level().held, world.level().on_hand) == (0, 10)
@@ -57,7 +57,7 @@ def test_cancel_never_releases_twice() -> None:
 def test_cancel_never_releases_what_was_handed_over() -> None:
     world = handed_over(World())
 
-    told = world.tell(m.CancelOrder(by=By.CUSTOMER))
+    told = world.tell(m.CancelOrder(by=Initiator.CUSTOMER))
 
     assert [it.reason.value for it in told] == ["handed_over"]
     assert not world.sent(ReleaseStock)
@@ -66,7 +66,7 @@ def test_cancel_never_releases_what_was_handed_over() -> None:
 
 def test_a_payment_after_the_cancellation_is_given_back_and_revives_nothing() -> None:
     world = promised(World(), methods=("card",))
-    world.tell(m.CancelOrder(by=By.CUSTOMER))
+    world.tell(m.CancelOrder(by=Initiator.CUSTOMER))
     voided_before = len(world.of(VoidRequested))
 
     world.tell(m.PaymentAuthorised(method="card"))
@@ -81,7 +81,7 @@ def test_one_refunded_line_never_blocks_the_pickup_of_the_rest() -> None:
     world.tell(m.RecordPick(store=S1, lines=(PickedLine(line=1, picked=2), PickedLine(line=2, picked=1))))
     world.tell(m.StageOrder(store=S1, location="R1"))
 
-    world.tell(m.CancelOrder(by=By.CUSTOMER, lines=(1,)))
+    world.tell(m.CancelOrder(by=Initiator.CUSTOMER, lines=(1,)))
     world.tell(BY_CODE)
 
     assert world.states() == {1: "cancelled", 2: "handed_over"}
@@ -136,7 +136,7 @@ def test_a_reminder_is_never_sent_twice() -> None:
 
     for _ in range(3):
         world.wait(1)
-        world.tell(m.Tick(at=at(world.now_ms)))
+        world.tell(m.OrderTick(at=at(world.now_ms)))
 
     reminders = [it for it in world.of(NoticeDue) if it.milestone is Milestone.REMINDER]
     assert [it.version for it in reminders] == [1]
@@ -261,7 +261,7 @@ def test_goods_leave_the_books_only_when_they_leave_the_store() -> None:
 
 def test_an_order_is_never_told_ready_after_it_ended() -> None:
     world = picked(World())
-    world.tell(m.CancelOrder(by=By.CUSTOMER))
+    world.tell(m.CancelOrder(by=Initiator.CUSTOMER))
 
     told = world.tell(m.StageOrder(store=S1, location="R1"))
 

@@ -4,18 +4,22 @@ import pytest
 
 from bopis.domain.inventory.messages import Condition, CountLine, PosReturn, ReserveStock, StockCounted, StockPicked
 from bopis.domain.orders import messages as m
-from bopis.domain.orders.events import CommandRefused, LineShort, OrderPromised, RoutingRequested, TaskRaised
-from bopis.domain.orders.outcomes import (
+from bopis.domain.orders.events import (
     CaptureRequested,
+    CommandRefused,
+    LineShort,
     NoticeDue,
     OrderHandedOver,
+    OrderPromised,
     OrderReady,
     PaymentRequested,
+    RoutingRequested,
+    TaskRaised,
 )
+from bopis.domain.orders.lines import PickedLine, ReturnedLine, WantedLine
 from bopis.domain.orders.state import LineState
-from bopis.domain.orders.terms import Allows, By, Consent, Document, Milestone, Proof, ShortPolicy, TaskKind
-from bopis.domain.orders.units import PickedLine, ReturnedLine, WantedLine
-from bopis.domain.sourcing.decision import Answer, AssignedLine, Outcome, Rung
+from bopis.domain.orders.vocabulary import Allows, Consent, Document, Initiator, Milestone, Proof, ShortPolicy, TaskKind
+from bopis.domain.sourcing.decision import Answer, AssignedLine, RoutingOutcome, Rung
 from bopis.domain.sourcing.request import Component, Request
 from bopis.domain.values import DAY_MS, HOUR_MS, MINUTE_MS
 from tests.domain.books import at
@@ -38,7 +42,7 @@ def in_two_stores(request: Request, now_ms: int) -> Answer:
         assignment(request, S1, now_ms, lines=(AssignedLine(line=line.line, quantity=1),)),
         assignment(request, S2, now_ms, lines=(AssignedLine(line=line.line, quantity=line.quantity - 1),)),
     )
-    return Answer(rung=Rung.SPLIT, outcome=Outcome.ROUTED, assignments=halves)
+    return Answer(rung=Rung.SPLIT, outcome=RoutingOutcome.ROUTED, assignments=halves)
 
 
 def milestones(world: World) -> list[str]:
@@ -278,7 +282,7 @@ def test_a_short_pick_raises_a_count_task_that_the_next_count_closes() -> None:
 
 def test_goods_of_a_cancelled_order_are_put_back_and_the_task_is_done_once() -> None:
     world = picked(World())
-    world.tell(m.CancelOrder(by=By.STAFF))
+    world.tell(m.CancelOrder(by=Initiator.STAFF))
     task = world.order().tasks[0]
 
     world.tell(m.ConfirmPutBack(task=task.task))
@@ -327,7 +331,7 @@ def test_only_what_leaves_the_store_is_captured() -> None:
     world.tell(m.AcceptPick(store=S1))
     world.tell(m.RecordPick(store=S1, lines=(PickedLine(line=1, picked=1), PickedLine(line=2, picked=3))))
     world.tell(m.StageOrder(store=S1, location="R1"))
-    world.tell(m.CancelOrder(by=By.CUSTOMER, lines=(1,)))
+    world.tell(m.CancelOrder(by=Initiator.CUSTOMER, lines=(1,)))
 
     world.tell(BY_CODE)
 
@@ -391,7 +395,7 @@ def test_the_promise_changes_when_another_store_takes_over_and_the_customer_hear
     world = promised(World())
     world.routing = lambda request, now_ms: Answer(
         rung=Rung.ALTERNATIVE,
-        outcome=Outcome.ROUTED,
+        outcome=RoutingOutcome.ROUTED,
         assignments=(assignment(request, S2, now_ms, ready_by_ms=now_ms + 9 * HOUR_MS),),
     )
 

@@ -6,28 +6,26 @@ from typing import Any
 from zlib import crc32
 
 from bopis.domain.inventory.admission import Rejected
-from bopis.domain.inventory.messages import StockLine, StockReceived
-from bopis.domain.inventory.messages import Tick as StockTick
+from bopis.domain.inventory.messages import StockLine, StockReceived, StockTick
 from bopis.domain.inventory.rows import Level, level_key
 from bopis.domain.inventory.step import step as stock_step
 from bopis.domain.message import Message
 from bopis.domain.orders import messages as m
-from bopis.domain.orders.events import RoutingRequested
+from bopis.domain.orders.events import Event, RoutingRequested
+from bopis.domain.orders.lines import WantedLine
 from bopis.domain.orders.numbers import number_from
-from bopis.domain.orders.outcomes import Event
 from bopis.domain.orders.state import Line, Order
-from bopis.domain.orders.step import Arrival, Concluded
+from bopis.domain.orders.step import RecordIdentity, StepResult
 from bopis.domain.orders.step import step as order_step
-from bopis.domain.orders.terms import Allows, CustomerRef
-from bopis.domain.orders.units import WantedLine
-from bopis.domain.sourcing.decision import Answer, AssignedLine, Assignment, Decision, Outcome, Rung
+from bopis.domain.orders.vocabulary import Allows, CustomerRef
+from bopis.domain.sourcing.decision import Answer, AssignedLine, Assignment, Decision, RoutingOutcome, Rung
 from bopis.domain.sourcing.request import Request
 from bopis.domain.sourcing.rules import RuleSet
 from bopis.domain.values import DAY_MS, HOUR_MS, MINUTE_MS
 from bopis.wire.orders import ORDERS, identity
 from bopis.wire.stock import STOCK
-from streams.inventory import conclusions as stock_conclusions
-from streams.orders import conclusions as order_conclusions
+from streams.processors.inventory import conclusions as stock_conclusions
+from streams.processors.orders import conclusions as order_conclusions
 from tests.domain.books import NOON_MS, MemoryRows, at
 
 S1, S2 = "S1", "S2"
@@ -67,13 +65,13 @@ def to_first_free(request: Request, now_ms: int) -> Answer:
     for store in dict.fromkeys([request.store or S1, S1, S2]):
         if store not in barred:
             assigned = (assignment(request, store, now_ms),)
-            return Answer(rung=Rung.CHOSEN, outcome=Outcome.ROUTED, assignments=assigned)
+            return Answer(rung=Rung.CHOSEN, outcome=RoutingOutcome.ROUTED, assignments=assigned)
     return nowhere(request, now_ms)
 
 
 def nowhere(request: Request, now_ms: int) -> Answer:
     """No store at all."""
-    return Answer(rung=Rung.REFUSE, outcome=Outcome.REFUSED)
+    return Answer(rung=Rung.REFUSE, outcome=RoutingOutcome.REFUSED)
 
 
 class World:
@@ -130,7 +128,7 @@ class World:
 
     def tick(self) -> None:
         for key in self.orders.due(self.now_ms):
-            self.to_orders.append(ORDERS.encode(self.message(m.Tick(at=at(self.now_ms)), key, source="orders")))
+            self.to_orders.append(ORDERS.encode(self.message(m.OrderTick(at=at(self.now_ms)), key, source="orders")))
         if self.stores.due(self.now_ms):
             self.to_stock.append(STOCK.encode(self.message(StockTick(at=at(self.now_ms)), "-", source="inventory")))
         self.run()
@@ -149,10 +147,10 @@ class World:
         self.run()
         return [event for _, event in self.events[before:]]
 
-    def deliver_order(self, value: bytes) -> Concluded | None:
+    def deliver_order(self, value: bytes) -> StepResult | None:
         """The log appends a record and the core takes it; None if it is parked."""
         message = ORDERS.decode(value)
-        arrival = Arrival(recorded_at_ms=self.now_ms, identity=identity(message), digest=crc32(value))
+        arrival = RecordIdentity(recorded_at_ms=self.now_ms, identity=identity(message), digest=crc32(value))
         try:
             concluded = order_step(self.orders, message, arrival)
         except Rejected as rejected:
@@ -175,7 +173,7 @@ class World:
         message = STOCK.decode(value)
         self.stock_said.append(message)
         try:
-            concluded = stock_step(self.stores, message, self.now_ms, crc32(value))
+            concluded = stock_step(self.stores, message, self.now_ms, value)
         except Rejected as rejected:
             self.refuses.append(str(rejected))
             return
@@ -197,7 +195,7 @@ class World:
             rules=RULES,
             answer=answer,
         )
-        found = answer.outcome in (Outcome.ROUTED, Outcome.OFFERED)
+        found = answer.outcome in (RoutingOutcome.ROUTED, RoutingOutcome.OFFERED)
         data = (m.OrderRouted if found else m.RoutingFailed)(attempt=event.attempt, decision=decision)
         told = {"id": f"{event.request.order}/{event.attempt}", "source": "routing"}
         return ORDERS.encode(self.message(data, event.request.order, **told))

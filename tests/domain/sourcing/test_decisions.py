@@ -6,10 +6,10 @@ import msgspec
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bopis.domain.sourcing.decision import Decision, Outcome
-from bopis.domain.sourcing.facts import Incoming, Queue, SkuFacts, StoreFacts
+from bopis.domain.sourcing.decision import Decision, RoutingOutcome
+from bopis.domain.sourcing.facts import Incoming, QueuedWork, SkuFacts, StoreFacts
 from bopis.domain.sourcing.ladder import decide, replay
-from bopis.domain.sourcing.request import Allowances, Component, Exclusion, Place, Request, RequestLine, Slot
+from bopis.domain.sourcing.request import Allowances, Component, Exclusion, GeoPoint, Request, RequestLine, Slot
 from bopis.domain.sourcing.rules import Ranker, Ranking, RuleSet
 from bopis.domain.sourcing.stock import wanted_units
 from bopis.domain.values import DAY_MS, HOUR_MS
@@ -48,7 +48,7 @@ def store_facts(draw: st.DrawFn, name: str) -> StoreFacts:
         distance_m=draw(st.none() | st.integers(0, 60_000)),
         cost=draw(st.none() | some),
         capacity_minutes=draw(st.sampled_from((0, 30, 60, 240))),
-        work=tuple(Queue(due_ms=NOW_MS + HOUR_MS * it, minutes=20 * it) for it in draw(st.sets(some, max_size=2))),
+        work=tuple(QueuedWork(due_ms=NOW_MS + HOUR_MS * it, minutes=20 * it) for it in draw(st.sets(some, max_size=2))),
     )
 
 
@@ -66,7 +66,7 @@ def requests(draw: st.DrawFn) -> Request:
         lines=tuple(lines),
         store=draw(st.none() | st.sampled_from(NAMES)),
         slot=draw(st.none() | st.just(Slot(from_ms=NOW_MS + 3 * HOUR_MS, to_ms=NOW_MS + 5 * HOUR_MS))),
-        place=draw(st.none() | st.just(Place(latitude_e6=1, longitude_e6=2))),
+        place=draw(st.none() | st.just(GeoPoint(latitude_e6=1, longitude_e6=2))),
         allows=draw(st.builds(Allowances, **dict.fromkeys(Allowances.__struct_fields__, st.booleans()))),
         excluded=draw(st.just(()) | st.just((Exclusion(store="A", skus=("X",)), Exclusion(store="B")))),
     )
@@ -120,7 +120,7 @@ def test_an_eliminated_store_never_serves_alone_and_one_that_is_out_never_at_all
     used = [it.store for it in (*answer.assignments, *answer.offers)]
 
     assert all(out.get(it, "not_enough_stock") == "not_enough_stock" for it in used)
-    if answer.outcome in (Outcome.ROUTED, Outcome.OFFERED) and len(answer.assignments) < 2:
+    if answer.outcome in (RoutingOutcome.ROUTED, RoutingOutcome.OFFERED) and len(answer.assignments) < 2:
         assert not set(out) & set(used)
 
 
@@ -136,7 +136,7 @@ def test_every_store_is_either_scored_or_told_why_not(decision: Decision) -> Non
 @ECONOMICAL
 @given(decision=decisions())
 def test_what_is_assigned_is_what_was_asked_and_no_store_gives_more_than_it_may(decision: Decision) -> None:
-    if decision.answer.outcome is not Outcome.ROUTED:
+    if decision.answer.outcome is not RoutingOutcome.ROUTED:
         return
     lines = {it.line: it for it in decision.request.lines}
     given_units = dict.fromkeys(lines, 0)

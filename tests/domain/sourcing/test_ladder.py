@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from bopis.domain.sourcing.decision import Need, Outcome, Reason, Rung
-from bopis.domain.sourcing.facts import Incoming, Queue, SkuFacts
-from bopis.domain.sourcing.request import Component, Exclusion, Request, RequestLine, Slot
+from bopis.domain.sourcing.decision import EliminationReason, RoutingOutcome, Rung, StockNeed
+from bopis.domain.sourcing.facts import Incoming, QueuedWork, SkuFacts
+from bopis.domain.sourcing.request import Component, Exclusion, GeoPoint, Request, RequestLine, Slot
 from bopis.domain.sourcing.rules import Ranker, Ranking, RuleSet
 from bopis.domain.values import DAY_MS, HOUR_MS, MINUTE_MS
 from tests.domain.sourcing.stores import NOW_MS, TODAY_MS, eliminated, open_daily, request, route, served, store, terms
@@ -27,7 +27,7 @@ def test_two_lines_of_one_sku_are_counted_together() -> None:
 
     decision = route(Request(order="ORDER001", attempt=1, lines=lines, store="A"), store("A", {"X": 3}))
 
-    assert decision.answer.outcome is Outcome.REFUSED
+    assert decision.answer.outcome is RoutingOutcome.REFUSED
     assert decision.answer.eliminated[0].missing[0].wanted == 4
 
 
@@ -40,7 +40,7 @@ def test_a_kit_takes_its_components_also_when_a_line_shares_one() -> None:
 
     enough, short = route(asked, store("A", {"X": 5, "Y": 2})), route(asked, store("A", {"X": 4, "Y": 2}))
 
-    assert enough.answer.outcome is Outcome.ROUTED
+    assert enough.answer.outcome is RoutingOutcome.ROUTED
     assert [(it.sku, it.wanted, it.available) for it in short.answer.eliminated[0].missing] == [("X", 5, 4)]
 
 
@@ -51,11 +51,11 @@ def test_an_alternative_is_offered_and_taken_only_if_the_order_allows_it() -> No
     taken = route(request({"X": 1}, alternatives=True), *stores, rules=BY_DISTANCE)
     never = route(request({"X": 1}, offers=False), *stores, rules=BY_DISTANCE)
 
-    assert offered.answer.outcome is Outcome.OFFERED
+    assert offered.answer.outcome is RoutingOutcome.OFFERED
     assert [it.store for it in offered.answer.offers] == ["C", "B"]
     assert offered.answer.assignments == ()
     assert served(taken) == {"C": {1: 1}}
-    assert (never.answer.outcome, never.answer.reason) == (Outcome.REFUSED, Reason.NOT_ENOUGH_STOCK)
+    assert (never.answer.outcome, never.answer.reason) == (RoutingOutcome.REFUSED, EliminationReason.NOT_ENOUGH_STOCK)
 
 
 def test_without_a_chosen_store_the_best_one_serves() -> None:
@@ -85,7 +85,9 @@ def test_a_split_takes_the_fewest_stores_and_all_it_can_from_the_chosen_one() ->
 def test_lines_that_share_a_sku_take_each_unit_of_a_split_once() -> None:
     lines = (RequestLine(line=1, sku="X", quantity=3), RequestLine(line=2, sku="X", quantity=3))
 
-    decision = route(replace(request({"X": 1}, split=True), lines=lines), store("A", {"X": 4}), store("B", {"X": 2}))
+    decision = route(
+        replace(request({"X": 1}, split=True), lines=lines), store("A", {"X": 4}), store("B", {"X": 2}, distance_m=1)
+    )
 
     assert served(decision) == {"A": {1: 3, 2: 1}, "B": {2: 2}}
 
@@ -93,7 +95,7 @@ def test_lines_that_share_a_sku_take_each_unit_of_a_split_once() -> None:
 def test_an_order_that_does_not_allow_a_split_is_not_split() -> None:
     decision = route(request({"X": 3}), store("A", {"X": 2}), store("B", {"X": 1}))
 
-    assert decision.answer.outcome is Outcome.REFUSED
+    assert decision.answer.outcome is RoutingOutcome.REFUSED
 
 
 def test_a_kit_is_never_split_between_its_components() -> None:
@@ -102,20 +104,20 @@ def test_a_kit_is_never_split_between_its_components() -> None:
     )
     asked = replace(request({"KIT": 1}, split=True), lines=(kit,))
 
-    assert route(asked, store("A", {"X": 1}), store("B", {"Y": 1})).answer.outcome is Outcome.REFUSED
+    assert route(asked, store("A", {"X": 1}), store("B", {"Y": 1})).answer.outcome is RoutingOutcome.REFUSED
 
 
 def test_an_order_may_wait_and_says_what_would_serve_it() -> None:
     decision = route(request({"X": 2}, wait=True), store("A", {"X": 1}), store("B"))
 
-    assert (decision.answer.rung, decision.answer.outcome) == (Rung.WAIT, Outcome.WAITING)
-    assert decision.answer.needs == (Need(store="A", sku="X", quantity=2),)
+    assert (decision.answer.rung, decision.answer.outcome) == (Rung.WAIT, RoutingOutcome.WAITING)
+    assert decision.answer.needs == (StockNeed(store="A", sku="X", quantity=2),)
 
 
 def test_an_order_does_not_wait_where_stock_would_not_help() -> None:
     decision = route(request({"X": 2}, wait=True), store("A", {"X": 1}, pickup=False))
 
-    assert (decision.answer.outcome, decision.answer.reason) == (Outcome.REFUSED, Reason.PICKUP_OFF)
+    assert (decision.answer.outcome, decision.answer.reason) == (RoutingOutcome.REFUSED, EliminationReason.PICKUP_OFF)
 
 
 @pytest.mark.parametrize(
@@ -127,7 +129,7 @@ def test_an_order_does_not_wait_where_stock_would_not_help() -> None:
         ({"heard_ms": NOW_MS - 241 * MINUTE_MS}, {}, "data_too_old"),
         ({"calendar": open_daily(8, 8)}, {}, "not_open_in_time"),
         ({"capacity_minutes": 0}, {}, "no_capacity"),
-        ({"work": (Queue(due_ms=NOW_MS, minutes=481),)}, {}, "no_capacity"),
+        ({"work": (QueuedWork(due_ms=NOW_MS, minutes=481),)}, {}, "no_capacity"),
         ({}, {"excluded": (Exclusion(store="A", skus=("X",)),)}, "not_enough_stock"),
         ({}, {"slot": Slot(from_ms=NOW_MS, to_ms=NOW_MS + HOUR_MS)}, "not_open_in_time"),
     ],
@@ -136,22 +138,26 @@ def test_a_store_is_eliminated_by_name(facts: dict[str, Any], asked: dict[str, A
     decision = route(request({"X": 1}, **asked), store("A", {"X": 9}, **facts))
 
     assert eliminated(decision) == {"A": reason}
-    assert decision.answer.reason == Reason(reason)
+    assert decision.answer.reason == EliminationReason(reason)
 
 
 def test_a_store_on_the_edge_of_each_limit_is_not_eliminated() -> None:
-    facts = {"heard_ms": NOW_MS - 240 * MINUTE_MS, "work": (Queue(due_ms=NOW_MS, minutes=480),), "distance_m": 50_000}
+    facts = {
+        "heard_ms": NOW_MS - 240 * MINUTE_MS,
+        "work": (QueuedWork(due_ms=NOW_MS, minutes=480),),
+        "distance_m": 50_000,
+    }
 
     decision = route(request({"X": 1}, chosen=None), store("A", {"X": 9}, **facts))
 
-    assert decision.answer.outcome is Outcome.ROUTED
+    assert decision.answer.outcome is RoutingOutcome.ROUTED
 
 
 def test_a_far_store_is_no_alternative_but_may_be_chosen() -> None:
     far = store("A", {"X": 1}, distance_m=50_001)
 
     assert eliminated(route(request({"X": 1}, chosen="B"), far)) == {"A": "too_far", "B": "unknown_store"}
-    assert route(request({"X": 1}, chosen="A"), far).answer.outcome is Outcome.ROUTED
+    assert route(request({"X": 1}, chosen="A"), far).answer.outcome is RoutingOutcome.ROUTED
 
 
 def test_a_shelf_that_does_not_keep_its_word_can_be_filtered() -> None:
@@ -185,7 +191,7 @@ def test_a_store_is_asked_twice_in_its_own_open_minutes_before_another_one_is() 
 
 @pytest.mark.parametrize(("queued", "capacity", "minutes"), [(100, 60, 120), (200, 60, 203), (400, 120, 202)])
 def test_a_queue_longer_than_the_promise_moves_it(queued: int, capacity: int, minutes: int) -> None:
-    shop = store("A", {"X": 1}, work=(Queue(due_ms=NOW_MS, minutes=queued),), capacity_minutes=capacity)
+    shop = store("A", {"X": 1}, work=(QueuedWork(due_ms=NOW_MS, minutes=queued),), capacity_minutes=capacity)
 
     [assigned] = route(request({"X": 1}), shop).answer.assignments
 
@@ -193,15 +199,17 @@ def test_a_queue_longer_than_the_promise_moves_it(queued: int, capacity: int, mi
     assert assigned.ready_by_ms == NOW_MS + minutes * MINUTE_MS
 
 
-@pytest.mark.parametrize(("queued", "outcome"), [(57, Outcome.ROUTED), (58, Outcome.REFUSED)])
-def test_a_slot_has_a_capacity_in_work_minutes(queued: int, outcome: Outcome) -> None:
+@pytest.mark.parametrize(("queued", "outcome"), [(57, RoutingOutcome.ROUTED), (58, RoutingOutcome.REFUSED)])
+def test_a_slot_has_a_capacity_in_work_minutes(queued: int, outcome: RoutingOutcome) -> None:
     slot = Slot(from_ms=NOW_MS + HOUR_MS, to_ms=NOW_MS + 2 * HOUR_MS)
-    shop = store("A", {"X": 1}, work=(Queue(due_ms=slot.from_ms, minutes=queued), Queue(due_ms=slot.to_ms, minutes=99)))
+    shop = store(
+        "A", {"X": 1}, work=(QueuedWork(due_ms=slot.from_ms, minutes=queued), QueuedWork(due_ms=slot.to_ms, minutes=99))
+    )
 
     decision = route(request({"X": 1}, slot=slot), shop)
 
     assert decision.answer.outcome is outcome  # an hour's 60 minutes, three of them for this order
-    if outcome is Outcome.ROUTED:
+    if outcome is RoutingOutcome.ROUTED:
         assert decision.answer.assignments[0].ready_by_ms == slot.from_ms
 
 
@@ -219,8 +227,8 @@ def test_stock_on_its_way_counts_for_a_later_promise_and_never_for_todays() -> N
 
     today, later = route(request({"X": 2}), shop), route(request({"X": 2}, later=True), shop)
 
-    assert today.answer.outcome is Outcome.REFUSED
-    assert (later.answer.rung, later.answer.outcome) == (Rung.LATER, Outcome.WAITING)
+    assert today.answer.outcome is RoutingOutcome.REFUSED
+    assert (later.answer.rung, later.answer.outcome) == (Rung.LATER, RoutingOutcome.WAITING)
     [assigned] = later.answer.assignments
     assert assigned.stock_from_ms == NOW_MS + DAY_MS
     assert assigned.ready_by_ms == NOW_MS + DAY_MS + 120 * MINUTE_MS
@@ -252,14 +260,14 @@ def test_what_comes_first_fills_what_the_books_are_short_of() -> None:
 
 
 def test_a_transfer_serves_the_chosen_store_later_when_the_rules_know_how_long_it_takes() -> None:
-    stores = (store("A", {"X": 1}), store("B", {"X": 5}))
+    stores = (store("A", {"X": 1}), store("B", {"X": 5}, distance_m=1))
 
     decision = route(request({"X": 2}, later=True), *stores, rules=RuleSet(transfer_hours=24))
 
     [assigned] = decision.answer.assignments
     assert (assigned.store, assigned.stock_from_ms) == ("A", NOW_MS + DAY_MS)
     assert [(it.from_store, it.sku, it.quantity) for it in assigned.transfers] == [("B", "X", 1)]
-    assert route(request({"X": 2}, later=True), *stores).answer.outcome is Outcome.OFFERED
+    assert route(request({"X": 2}, later=True), *stores).answer.outcome is RoutingOutcome.OFFERED
 
 
 def test_a_later_promise_has_its_limit() -> None:
@@ -268,3 +276,23 @@ def test_a_later_promise_has_its_limit() -> None:
     decision = route(request({"X": 1}, later=True), replace(store("A"), skus=(coming,)))
 
     assert decision.answer.rung is Rung.REFUSE
+
+
+@pytest.mark.parametrize("allowed", [{"alternatives": True}, {}, {"split": True}, {"later": True}])
+def test_o2_09_a_store_whose_place_is_not_known_is_no_alternative(allowed: dict[str, bool]) -> None:
+    here, tokyo = store("A", {"X": 24}, distance_m=0), store("B", {"X": 99})
+
+    decision = route(request({"X": 50}, **allowed), here, tokyo, rules=RuleSet(transfer_hours=24))
+
+    assert (decision.answer.outcome, decision.answer.offers) == (RoutingOutcome.REFUSED, ())
+    assert eliminated(decision) == {"A": "not_enough_stock", "B": "place_unknown"}
+    assert decision.answer.reason is EliminationReason.NOT_ENOUGH_STOCK
+
+
+def test_the_customers_own_choice_needs_no_place() -> None:
+    chosen = route(request({"X": 1}, chosen="B"), store("B", {"X": 1}))
+    unchosen = route(request({"X": 1}, chosen=None), store("B", {"X": 1}))
+    near = route(request({"X": 1}, chosen=None, place=GeoPoint(latitude_e6=0, longitude_e6=0)), store("B", {"X": 1}))
+
+    assert served(chosen) == served(unchosen) == {"B": {1: 1}}
+    assert eliminated(near) == {"B": "place_unknown"}

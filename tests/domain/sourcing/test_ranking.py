@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from bopis.domain.sourcing.facts import Queue, SkuFacts
+from bopis.domain.sourcing.facts import QueuedWork, SkuFacts
 from bopis.domain.sourcing.ranking import order_key
 from bopis.domain.sourcing.rules import Ranker, Ranking, RuleSet
 from tests.domain.sourcing.stores import NOW_MS, request, route, served, store, terms
@@ -16,7 +16,7 @@ from tests.domain.sourcing.stores import NOW_MS, request, route, served, store, 
     [
         (Ranker.DISTANCE, {"distance_m": 999}, {"distance_m": 1_000}),
         (Ranker.DISTANCE, {"distance_m": 9_999}, {}),
-        (Ranker.READY_TIME, {}, {"work": (Queue(due_ms=NOW_MS, minutes=121),)}),
+        (Ranker.READY_TIME, {}, {"work": (QueuedWork(due_ms=NOW_MS, minutes=121),)}),
         (Ranker.CAPACITY, {"capacity_minutes": 120}, {"capacity_minutes": 60}),
         (Ranker.COST, {"cost": 3}, {"cost": 4}),
         (Ranker.COST, {"cost": 900}, {}),
@@ -64,7 +64,9 @@ def test_a_store_that_abstains_stands_behind_one_that_has_a_rank() -> None:
 
 
 def test_every_score_stands_in_the_decision() -> None:
-    decision = route(request({"X": 1}), store("A", {"X": 3}, distance_m=4_000, cost=2), store("B", {"X": 1}))
+    stores = store("A", {"X": 3}, distance_m=4_000, cost=2), store("B", {"X": 1})
+
+    decision = route(request({"X": 1}, chosen=None), *stores)
 
     scores = {it.store: dict(zip(decision.answer.ranked_by, it.ranks, strict=True)) for it in decision.answer.scores}
 

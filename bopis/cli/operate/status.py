@@ -1,0 +1,260 @@
+"""`bopis status`: processors, workers, lag, age of till data, dead letters, disk."""
+
+import shutil
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Group, RenderableType
+from rich.live import Live
+
+from bopis.adapters.supervision import ChildStatus, supervisor_of
+from bopis.broker.files import LOG_FILE
+from bopis.cli.app.context import AsJson, CommandContext, open_context
+from bopis.cli.app.errors import CommandError
+from bopis.cli.app.interrupts import interruptible
+from bopis.cli.app.readside import sqlite_file
+from bopis.cli.app.render import counted, duration, plain, print_line, size, table
+from bopis.cli.operate import status_workers
+from bopis.cli.operate.dead_letters import open_letters
+from bopis.cli.operate.verify import MISPLACED_ADVICE
+from bopis.cli.stock.level_text import till_age
+from bopis.cli.stock.unknown import unknown_counts, unknown_text
+from bopis.errors import FAILED
+from bopis.names import (
+    LEVELS_TOPIC,
+    NOTICE_STATE_TOPIC,
+    NOTICES_TOPIC,
+    ORDER_STATE_TOPIC,
+    ORDERS_TOPIC,
+    PROCESSORS,
+    READ_SIDE_TOPICS,
+    STOCK_TOPIC,
+)
+from bopis.readside import queries
+from bopis.services.dead_letters import misplaced_by_source
+from bopis.services.progress import decided_positions, lag
+
+WATCH_SECONDS = 2.0
+# The name of the embedded log among the processes of `bopis up`.
+LOG_PROCESS = "broker"
+# Source topic of each exact processor, and the changelog that holds its position.
+EXACT = {
+    "inventory": (STOCK_TOPIC, LEVELS_TOPIC),
+    "orders": (ORDERS_TOPIC, ORDER_STATE_TOPIC),
+    "notices": (NOTICES_TOPIC, NOTICE_STATE_TOPIC),
+}
+DISK_LABELS = (("free_bytes", "free"), ("log_bytes", "log"), ("database_bytes", "read side"))
+QUANTILES = ((0.5, "p50_ms"), (0.95, "p95_ms"))
+
+
+def status(
+    context: typer.Context,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Repeat until Ctrl-C.")] = False,
+    every: Annotated[
+        float, typer.Option(min=0.2, metavar="SECONDS", help="With --watch: the interval.")
+    ] = WATCH_SECONDS,
+    partitions: Annotated[
+        bool, typer.Option("--partitions", help="Show the owner, epoch and lag of every partition.")
+    ] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="For monitors: print the first line only; exit code 1 if it is not well.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show whether all is well, the processors, lag, the age of till data, and problems of the last hour.
+
+    With --watch and --json, one JSON document per line.
+
+    Examples:
+        bopis status
+        bopis status --check
+    """
+    ctx = open_context(context, as_json)
+    if check:
+        _check(ctx)
+        return
+    if not watch:
+        document = gathered(ctx)
+        ctx.print_result(document, lambda out: out.print(_view(document, partitions)))
+        return
+    with interruptible():
+        _watch(ctx, every, partitions, lines=as_json or not ctx.out.is_terminal)
+
+
+def _check(ctx: CommandContext) -> None:
+    document = gathered(ctx)
+    ctx.print_result(document, lambda out: print_line(out, judgement(document)))
+    if document["to_look_at"]:
+        raise typer.Exit(FAILED)
+
+
+def _watch(ctx: CommandContext, every: float, partitions: bool, *, lines: bool) -> None:
+    """Print the status until interrupted: one after the other, or redrawn on the same screen."""
+    while lines:
+        document = gathered(ctx)
+        ctx.print_result(document, lambda out: out.print(_view(document, partitions)))  # noqa: B023  (called at once)
+        ctx.out.file.flush()
+        time.sleep(every)
+    with Live(_view(gathered(ctx), partitions), console=ctx.out, auto_refresh=False, screen=True) as live:
+        while True:
+            time.sleep(every)
+            live.update(_view(gathered(ctx), partitions), refresh=True)
+
+
+def gathered(ctx: CommandContext) -> dict[str, Any]:
+    """The whole status as one document. Raises when the log cannot be reached."""
+    settings = ctx.settings
+    supervisor = supervisor_of(settings.data_dir)
+    children = {child.name: child for child in supervisor.children} if supervisor else {}
+    workers = status_workers.gathered(ctx)
+    lags = status_workers.lags(workers) | _lags(ctx)
+    with ctx.admin() as admin:
+        groups = admin.groups(list(PROCESSORS))
+    processors = []
+    for name in PROCESSORS:
+        child = children.get(name)
+        processors.append(
+            {
+                "name": name,
+                "state": child.state if child else ("running" if groups[name].members else "not running"),
+                "pid": child.pid if child else None,
+                "restarts": child.restarts if child else None,
+                "cause": child.cause if child else "",
+                "last_error": child.last_error if child else "",
+                "since_ms": child.since_ms if child else None,
+                "members": groups[name].members,
+                "lag": lags.get(name),
+            }
+        )
+    letters = open_letters(ctx)
+    document = {
+        "at": datetime.now(UTC),
+        "log": {"address": ctx.bootstrap, "embedded": settings.embedded} | _log_process(children.get(LOG_PROCESS)),
+        "supervisor_pid": supervisor.pid if supervisor else None,
+        "processors": processors,
+        "workers": workers,
+        "data_age": _ages(ctx),
+        "dead_letters_open": len(letters),
+        "misplaced_by_source": misplaced_by_source(letters),
+        "unknown": unknown_counts(ctx),
+        "disk": _disk(ctx),
+    }
+    return document | {"to_look_at": to_look_at(document)}
+
+
+def _log_process(child: ChildStatus | None) -> dict[str, Any]:
+    names = ("state", "restarts", "cause", "last_error", "since_ms")
+    return {"name": "log"} | {name: getattr(child, name) if child else None for name in names}
+
+
+def to_look_at(document: dict[str, Any]) -> list[str]:
+    """What an operator should look at, one sentence each; what has passed for an hour is forgotten."""
+    found = status_workers.problems(document)
+    found += [
+        f"{source}: {counted(number, 'message')} in a wrong partition, parked; {MISPLACED_ADVICE}"
+        for source, number in document["misplaced_by_source"].items()
+    ]
+    other = document["dead_letters_open"] - sum(document["misplaced_by_source"].values())
+    if other:
+        found.append(f"{counted(other, 'open dead letter')}: `bopis dead-letters list`")
+    return found
+
+
+def judgement(document: dict[str, Any]) -> str:
+    """The first line: whether all is well."""
+    if found := len(document["to_look_at"]):
+        return counted(found, "thing") + " to look at"
+    lag = sum(it["lag"] or 0 for it in document["processors"])
+    return f"All well: {counted(len(document['processors']), 'processor')}, lag {lag}, 0 dead letters"
+
+
+def _lags(ctx: CommandContext) -> dict[str, int | None]:
+    """Records that each processor has not processed yet; None where the read side does not answer."""
+    with ctx.reader() as reader:
+        found: dict[str, int | None] = {
+            name: lag(reader, source, decided_positions(reader, changelog))
+            for name, (source, changelog) in EXACT.items()
+        }
+        try:
+            with ctx.engine() as engine:
+                positions = queries.positions(engine)
+        except CommandError:
+            return found | {"projection": None}
+        behind = 0
+        for topic in READ_SIDE_TOPICS:
+            behind += lag(reader, topic, {row.partition: row.position for row in positions if row.topic == topic})
+        return found | {"projection": behind}
+
+
+def _ages(ctx: CommandContext) -> dict[str, Any]:
+    """The age of the stores' last till messages: median, 95th percentile, and the oldest."""
+    try:
+        with ctx.engine() as engine:
+            stores = queries.all_stores(engine)
+    except CommandError:
+        return {"stores": None, "heard": None}
+    now = datetime.now(UTC)
+    ages = sorted((_age_ms(now, store.heard_at), store.store) for store in stores if store.heard_at)
+    found: dict[str, Any] = {"stores": len(stores), "heard": len(ages)}
+    if ages:
+        found |= {name: ages[min(len(ages) - 1, int(share * len(ages)))][0] for share, name in QUANTILES}
+        found |= {"worst_ms": ages[-1][0], "worst_store": ages[-1][1]}
+    return found
+
+
+def _age_ms(now: datetime, at: datetime) -> int:
+    return max(0, int((now - at).total_seconds() * 1000))
+
+
+def _disk(ctx: CommandContext) -> dict[str, int | None]:
+    folder = ctx.settings.data_dir
+    here = folder if folder.exists() else folder.absolute().parent
+    database = sqlite_file(ctx.settings)
+    return {
+        "free_bytes": shutil.disk_usage(here).free if here.exists() else None,
+        "log_bytes": _bytes_of(folder / LOG_FILE),
+        "database_bytes": None if database is None else _bytes_of(database),
+    }
+
+
+def _bytes_of(database: Path) -> int | None:
+    """Size of an SQLite database with its write-ahead log."""
+    parts = [database.with_name(database.name + ending) for ending in ("", "-wal")]
+    return sum(part.stat().st_size for part in parts if part.exists()) if database.exists() else None
+
+
+def _view(document: dict[str, Any], partitions: bool = False) -> RenderableType:
+    kind = "embedded log" if document["log"]["embedded"] else "Apache Kafka"
+    lines: list[Any] = [plain(judgement(document))]
+    lines += [plain(f"- {problem}") for problem in document["to_look_at"]]
+    lines += [plain(f"{kind} at {document['log']['address']}, {document['at']:%Y-%m-%d %H:%M:%SZ}")]
+    grid = table("processor", "state", "pid", "restarts", "members", "lag")
+    for row in document["processors"]:
+        cells = [row["state"], *(row[name] for name in ("pid", "restarts", "members", "lag"))]
+        grid.add_row(row["name"], *("-" if cell is None else str(cell) for cell in cells))
+    lines.append(grid)
+    if partitions and document["workers"]:
+        lines.append(status_workers.grid(document["workers"]))
+    elif len(document["workers"]) > len(document["processors"]):
+        lines.append(status_workers.short_grid(document["workers"]))
+    lines.append(plain(f"till data     {_till_data_text(document['data_age'])}"))
+    lines.append(plain(f"dead letters  {document['dead_letters_open']} open"))
+    if unknown := unknown_text(document["unknown"]):
+        lines.append(plain(f"unknown       {unknown}"))
+    disk = document["disk"]
+    sizes = [f"{size(disk[name])} {label}" for name, label in DISK_LABELS if disk[name] is not None]
+    lines.append(plain(f"disk          {', '.join(sizes)}"))
+    return Group(*lines)
+
+
+def _till_data_text(ages: dict[str, Any]) -> str:
+    if not ages["stores"]:
+        return "no stores yet; import some with `bopis stores import FILE`"
+    if not ages["heard"]:
+        return f"{counted(ages['stores'], 'store')}, {till_age(None)}"
+    figures = ", ".join(f"{label} {duration(ages[name])}" for label, name in (("p50", "p50_ms"), ("p95", "p95_ms")))
+    oldest = f"oldest {duration(ages['worst_ms'])} ({ages['worst_store']})"
+    return f"last message of {ages['heard']} of {ages['stores']} stores: {figures}, {oldest} ago"

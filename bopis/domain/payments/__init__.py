@@ -1,0 +1,1 @@
+"""Money of orders and their payments."""

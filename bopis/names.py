@@ -1,0 +1,31 @@
+"""Names that several parts of the product share: topics (without the prefix) and processors."""
+
+STOCK_TOPIC = "stock"
+LEVELS_TOPIC = "inventory-levels"
+INVENTORY_EVENTS_TOPIC = "inventory-events"
+STORES_TOPIC = "stores"
+CATALOGUE_TOPIC = "catalogue"
+ORDERS_TOPIC = "orders"
+ORDER_STATE_TOPIC = "order-state"
+ORDER_EVENTS_TOPIC = "order-events"
+NOTICES_TOPIC = "notices"
+NOTICE_STATE_TOPIC = "notice-state"
+NOTICE_EVENTS_TOPIC = "notice-events"
+ROUTING_SHADOW_TOPIC = "routing-shadow"
+DEAD_LETTERS_TOPIC = "dead-letters"
+DEAD_LETTER_MARKS_TOPIC = "dead-letter-marks"
+WORKERS_TOPIC = "workers"
+
+# The topics that the read side is built from.
+READ_SIDE_TOPICS = (
+    STOCK_TOPIC,
+    LEVELS_TOPIC,
+    STORES_TOPIC,
+    ORDERS_TOPIC,
+    ORDER_STATE_TOPIC,
+    ORDER_EVENTS_TOPIC,
+    NOTICE_STATE_TOPIC,
+)
+
+# In the order in which they are started: each may read what those before it write.
+PROCESSORS = ("inventory", "orders", "routing", "notices", "notifier", "projection")

@@ -1,0 +1,1 @@
+"""Stock history: the stock log folded a second time, with every step recorded (decision 4)."""

@@ -1,0 +1,1 @@
+"""Tables from outside: files of rows as spreadsheets, tills and other systems write them."""

@@ -1,0 +1,1 @@
+"""The exact step around a processor: reading, committing, crashing, recovering, sharing the work."""

@@ -1,0 +1,1 @@
+"""Watching over a worker, and reporting on it."""

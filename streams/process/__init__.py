@@ -1,0 +1,1 @@
+"""Processes: from settings to workers, instance names, and the supervisor."""

@@ -1,0 +1,172 @@
+"""Settings to a connection, and names to workers: the one place where streams meet the product."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bopis.adapters.address import embedded_log, remote_address
+from bopis.adapters.security import security_of
+from bopis.settings import Settings
+from bopis.topics.definitions import plans
+from streams.clock import system_ms
+from streams.engine.connection import LogConnection
+from streams.engine.processor import Processor
+from streams.engine.ticks import Feed
+from streams.errors import ChannelsUnsound, LogNotRunning, RulesUnsound
+from streams.limits import StreamLimits
+from streams.process.instance_names import leased_name
+from streams.workers.worker import ReadyCallback, Worker
+
+if TYPE_CHECKING:
+    from bopis.services.notifier.notifier import Notifier
+    from bopis.services.routing.live import LiveRouting
+
+
+def bootstrap(settings: Settings) -> str:
+    """HOST:PORT of the log: the embedded one's as in its note in the data directory, else the setting.
+
+    It need not answer yet: a worker waits for its log. Raises `LogNotRunning`.
+    """
+    if not settings.embedded:
+        return remote_address(settings.broker)
+    note = embedded_log(settings.data_dir)
+    if note is None:
+        raise LogNotRunning(data_dir=settings.data_dir)
+    return note.address
+
+
+def connection(settings: Settings, name: str, now_ms: Callable[[], int] = system_ms) -> LogConnection:
+    """The connection of one worker."""
+    return LogConnection(
+        bootstrap=bootstrap(settings),
+        prefix=settings.topic_prefix,
+        partitions=settings.partitions,
+        data_dir=Path(settings.data_dir),
+        plans=plans(settings),
+        security=security_of(settings),
+        instance=settings.instance or (leased_name(settings.data_dir, name) if settings.embedded else ""),
+        now_ms=now_ms,
+    )
+
+
+def limits(settings: Settings) -> StreamLimits:
+    """The limits of a worker by the settings."""
+    return StreamLimits(
+        session_timeout_ms=int(settings.session_timeout_seconds * 1000),
+        heartbeat_ms=int(settings.heartbeat_seconds * 1000),
+        absence_s_max=settings.absence_seconds,
+        standby=settings.standby,
+        leave_on_stop=settings.leave_on_stop,
+        # Half of it: a standby that lagged for less has missed no tombstone.
+        tombstones_kept_s=settings.tombstone_retention_hours * 3600 / 2,
+        stall_s=settings.stall_seconds,
+        recovery_stall_s=settings.recovery_stall_seconds,
+        commit_stall_s=settings.commit_stall_seconds,
+        disk_free_bytes_min=settings.disk_free_mebibytes_min << 20,
+        status_s=settings.status_seconds,
+    )
+
+
+def run_processor(name: str, settings: Settings, ready: ReadyCallback, now_ms: Callable[[], int] = system_ms) -> int:
+    """Run one processor's worker by the clock `now_ms` in this process until it is stopped; returns the exit code."""
+    with worker(name, settings, ready, now_ms) as built:
+        return built.run_until_stopped()
+
+
+@contextmanager
+def worker(
+    name: str, settings: Settings, ready: ReadyCallback, now_ms: Callable[[], int] = system_ms
+) -> Iterator[Worker]:
+    """The worker of a processor with everything that it needs, which is closed at the end.
+
+    Each kind is imported when it is asked for: a worker of one kind starts sooner and stays smaller without the others.
+    """
+    log, bounds = connection(settings, name, now_ms), limits(settings)
+    with ExitStack() as open_until_the_end:
+        if name == "routing":
+            from streams.workers.routing import RoutingWorker
+
+            yield RoutingWorker(log, bounds, routing(settings), ready)
+        elif name == "notifier":
+            from streams.workers.notifier import NotifierWorker
+
+            sender = open_until_the_end.enter_context(notifier(settings))
+            yield NotifierWorker(log, bounds, sender, settings.notice_concurrency, ready)
+        elif name == "projection":
+            from streams.workers.projection import ProjectionWorker
+            from streams.workers.projection_database import connected
+
+            database = open_until_the_end.enter_context(connected(settings.database_url, log, bounds))
+            yield ProjectionWorker(log, bounds, database, ready)
+        else:
+            from streams.workers.exact_worker import ExactWorker
+
+            yield ExactWorker(processor(name), log, bounds, ready, feed(name))
+
+
+def processor(name: str) -> Processor:
+    """The processor of this name that runs with the exact step."""
+    match name:
+        case "inventory":
+            from streams.processors.inventory import InventoryProcessor
+
+            return InventoryProcessor()
+        case "orders":
+            from streams.processors.orders import OrdersProcessor
+
+            return OrdersProcessor()
+        case "notices":
+            from streams.processors.notices import NoticesProcessor
+
+            return NoticesProcessor()
+    raise ValueError(f"no processor is called {name}")
+
+
+def feed(name: str) -> Feed | None:
+    """The topics that the partitions of this processor are fed from."""
+    if name != "inventory":
+        return None
+    from streams.processors.catalogue_feed import CatalogueFeed
+
+    return CatalogueFeed()
+
+
+def routing(settings: Settings) -> "LiveRouting":
+    """Routing by the rules that the settings name. Raises `RulesUnsound`."""
+    from bopis.adapters.opening_hours import OsmHours
+    from bopis.services.routing.errors import RulesUnreadable
+    from bopis.services.routing.live import LiveRouting
+    from bopis.services.routing.rules_file import read_rules
+
+    try:
+        files = (settings.routing_rules, settings.routing_candidate_rules)
+        rules, candidate = (None if file is None else read_rules(file) for file in files)
+    except RulesUnreadable as error:
+        raise RulesUnsound(cause=str(error)) from error
+    return LiveRouting(OsmHours(), rules or read_rules(None), candidate, settings.partitions)
+
+
+@contextmanager
+def notifier(settings: Settings) -> "Iterator[Notifier]":
+    """The notifier with its channels and the key to customers' data. Raises `ChannelsUnsound`."""
+    from bopis.adapters.notices.brand import brand_of
+    from bopis.adapters.notices.channels import senders
+    from bopis.adapters.notices.errors import NoticeError
+    from bopis.adapters.notices.rendering import TemplateRenderer
+    from bopis.adapters.opening_hours import OsmHours
+    from bopis.adapters.secrets.errors import SecretError
+    from bopis.adapters.secrets.vault import open_vault
+    from bopis.services.notifier.notifier import Notifier, NotifierDependencies
+    from bopis.services.notifier.quiet_hours import read_quiet_hours
+
+    try:
+        channels, brand, vault = senders(settings), brand_of(settings), open_vault(settings)
+    except (NoticeError, SecretError) as error:
+        raise ChannelsUnsound(cause=str(error)) from error
+    renderer = TemplateRenderer(settings.notice_templates, settings.notice_language, brand)
+    tools = NotifierDependencies(vault, renderer, OsmHours(), channels, read_quiet_hours(settings.notice_quiet_hours))
+    try:
+        yield Notifier(tools)
+    finally:
+        vault.close()

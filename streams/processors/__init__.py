@@ -1,0 +1,1 @@
+"""The processors: the wiring between the log and the pure core."""

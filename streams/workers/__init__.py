@@ -1,0 +1,1 @@
+"""Workers: the life of a worker process, and each kind of it."""

@@ -1,0 +1,102 @@
+"""The judgement of `bopis status`: one line for people and monitors."""
+
+from datetime import UTC, datetime
+from io import StringIO
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from bopis.cli.operate.status import _view, judgement, to_look_at
+from bopis.names import PROCESSORS
+
+NOW = datetime(2026, 11, 29, 3, tzinfo=UTC)
+NOW_MS = int(NOW.timestamp() * 1000)
+MINUTE_MS = 60_000
+
+
+def process(name: str, **changes: Any) -> dict[str, Any]:
+    row = {"name": name, "state": "ready", "pid": 7, "restarts": 0, "members": 1, "lag": 0}
+    return row | {"cause": "", "last_error": "", "since_ms": NOW_MS - 90 * MINUTE_MS} | changes
+
+
+def document(*changed: dict[str, Any], **more: Any) -> dict[str, Any]:
+    rows = {name: process(name) for name in PROCESSORS} | {it["name"]: it for it in changed if it["name"] != "log"}
+    log = next((it for it in changed if it["name"] == "log"), process("log"))
+    made: dict[str, Any] = {
+        "at": NOW,
+        "log": {"address": "127.0.0.1:19092", "embedded": True} | log,
+        "processors": list(rows.values()),
+        "workers": [],
+        "data_age": {"stores": 0, "heard": 0},
+        "dead_letters_open": 0,
+        "misplaced_by_source": {},
+        "unknown": None,
+        "disk": {"free_bytes": 1 << 30, "log_bytes": None, "database_bytes": None},
+    } | more
+    return made | {"to_look_at": to_look_at(made)}
+
+
+def test_all_is_well_in_one_line() -> None:
+    assert judgement(document()) == "All well: 6 processors, lag 0, 0 dead letters"
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        (process("routing", state="not running"), "routing does not run"),
+        (process("notifier", state="gave up", last_error="no key"), "notifier gave up: no key"),
+        (process("orders", state="failing", cause="code 9"), "orders failing: code 9"),
+        (
+            process("inventory", restarts=1, since_ms=NOW_MS - 12 * MINUTE_MS, cause="ended by signal SIGKILL"),
+            "inventory was started again 12 min ago: ended by signal SIGKILL",
+        ),
+        (
+            process("log", restarts=1, since_ms=NOW_MS - 12 * MINUTE_MS, cause="ended by signal SIGKILL"),
+            "log was started again 12 min ago: ended by signal SIGKILL",
+        ),
+    ],
+    ids=lambda it: it["name"] + " " + it["state"] if isinstance(it, dict) else "",
+)
+def test_what_is_not_well_is_named_and_counted(changed: dict[str, Any], said: str) -> None:
+    found = document(changed)
+
+    assert found["to_look_at"] == [said]
+    assert judgement(found) == "1 thing to look at"
+
+
+@pytest.mark.parametrize("name", ["inventory", "log"])
+def test_a_fall_is_forgotten_after_an_hour(name: str) -> None:
+    fallen = process(name, restarts=3, cause="ended by signal SIGKILL", since_ms=NOW_MS - 61 * MINUTE_MS)
+
+    assert document(fallen)["to_look_at"] == []
+
+
+def test_o2_01_misplaced_messages_are_named_by_their_source_and_the_setting() -> None:
+    found = document(dead_letters_open=5, misplaced_by_source={"till/319/7": 3})
+
+    assert judgement(found) == "2 things to look at"
+    assert found["to_look_at"][0].startswith("till/319/7: 3 messages in a wrong partition")
+    assert "partitioner=murmur2_random" in found["to_look_at"][0]
+    assert found["to_look_at"][1] == "2 open dead letters: `bopis dead-letters list`"
+
+
+@pytest.mark.parametrize("workers", [0, 12])
+def test_it_fits_eighty_columns(workers: int) -> None:
+    partitions = [
+        {"topic": "inventory-levels", "partition": n, "role": "owner", "state": "ready", "epoch": 1, "lag": 0}
+        for n in range(4)
+    ]
+    rows = [
+        {"instance": f"inventory-{n}", "processor": "inventory", "state": "running", "host": "x" * 30, "pid": 99_999}
+        | {"partitions": partitions, "trouble": [], "heard_ms_ago": 5}
+        for n in range(workers)
+    ]
+    console = Console(width=80, record=True, file=StringIO())
+
+    console.print(_view(document(workers=rows)))
+
+    lines = console.export_text().splitlines()
+    assert lines[0] == "All well: 6 processors, lag 0, 0 dead letters"
+    assert len(lines) < 16 + workers
+    assert max(map(len, lines)) <= 80
