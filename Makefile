@@ -59,7 +59,7 @@ lock: setup      ## Pin the newest versions of all dependencies
 	$(BIN)/python -m pip install --quiet uv
 	echo "# Every dependency, pinned. Made by: make lock (uv pip compile setup.cfg, all extras, any platform, Python 3.11+)" > requirements.lock
 	$(BIN)/uv pip compile --universal --python-version 3.11 --no-header --no-emit-index-url --no-emit-find-links \
-		--extra postgresql --extra chat --extra test --extra lint setup.cfg >> requirements.lock
+		--extra postgresql --extra chat --extra stripe --extra test --extra lint setup.cfg >> requirements.lock
 
 schemas: setup   ## Write docs/schemas from the code
 	$(BIN)/python -m bopis.reference.schemas docs/schemas
