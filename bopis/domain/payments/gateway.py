@@ -1,20 +1,22 @@
 """Calls to a payment gateway, its answers and its reports: the values that the core, the runner and the adapters share.
 
-A call's parameters are frozen in the event that requests it, so that a repeat sends what the first one sent. Its key is
-the gateway's idempotency key: of the order, the attempt and the step only, at most 64 characters, without personal data.
+A call's parameters are frozen in the event that requests it, so that a repeat sends what the first one sent. Its key
+is the gateway's idempotency key: of the order, the attempt and the step only, at most 64 characters, without personal
+data.
 Amounts are minor units of an ISO 4217 currency; an adapter converts to its provider's convention.
 """
 
 from enum import StrEnum
-from hashlib import blake2s
 from typing import Annotated
+from zlib import crc32
 
 from msgspec import Meta, Struct
 
 from bopis.domain.values import AMOUNT_CENTS_MAX, Id, Text
 
 KEY_LENGTH_MAX = 64  # Adyen's limit, the shortest of the providers'
-KEY_DIGEST_BYTES = 16
+ORDER_LENGTH_MAX = 40
+ORDER_HEAD = 20
 METHODS_MAX = 8
 LINK_LENGTH_MAX = 2_000
 
@@ -113,11 +115,12 @@ class GatewayCall(Struct, frozen=True, kw_only=True, omit_defaults=True):
 class CallOutcome(StrEnum):
     """What a gateway answered.
 
-    ``APPROVED``: done. ``ACCEPTED``: received; a report tells the result. ``UNKNOWN``: sent, and no answer came, so it
-    may have happened. ``NOT_SENT``: it never left, or the gateway refused to serve it (rate, maintenance): nothing
-    happened. ``GONE``: the gateway knows nothing of it. ``UNSUPPORTED``: this gateway cannot do it (an operation it does
-    not offer, an amount it cannot express); asking again changes nothing. ``KEY_REUSED``: the key was used before with
-    other parameters. ``FAILED``: refused for good (a capture, void, refund or adjustment).
+    ``APPROVED``: done. ``ACCEPTED``: received; a report tells the result. ``VOIDED``: to a void, a close or a find: the
+    authorisation is released, or never was. ``UNKNOWN``: sent, and no answer came, so it may have happened.
+    ``NOT_SENT``: it never left, or the gateway refused to serve it (rate, maintenance): nothing happened. ``GONE``: the
+    gateway knows nothing of it. ``UNSUPPORTED``: this gateway cannot do it (an operation it does not offer, an amount
+    it cannot express); asking again changes nothing. ``KEY_REUSED``: the key was used before with other parameters.
+    ``FAILED``: refused for good (a capture, void, refund or adjustment).
     """
 
     APPROVED = "approved"
@@ -253,8 +256,11 @@ class Capabilities(Struct, frozen=True, kw_only=True):
 
 
 def call_key(order: str, attempt: int, operation: Operation, number: int = 1) -> str:
-    """The idempotency key of a step: of the order, the attempt, the operation and its number, at most 64 characters."""
-    digest = blake2s(order.encode(), digest_size=KEY_DIGEST_BYTES).hexdigest()
-    return f"{digest}-{attempt}-{operation.value}-{number}"
+    """The idempotency key of a step: of the order, the attempt, the operation and its number, at most 64 characters.
 
-
+    A long order number is shortened, with checksums of all of it.
+    """
+    text = order
+    if len(order) > ORDER_LENGTH_MAX:
+        text = f"{order[:ORDER_HEAD]}.{crc32(order.encode()):08x}{crc32(order[::-1].encode()):08x}"
+    return f"{text}-{attempt}-{operation.value}-{number}"
