@@ -12,6 +12,7 @@ from bopis.domain.calendar.store_hours import ClosedDay, StoreHours
 from bopis.domain.notices.delivery import OutgoingMessage, RenderedText, SendResult
 from bopis.domain.notices.vocabulary import Milestone
 from bopis.domain.orders.state import LineState, Order
+from bopis.domain.payments.gateway import Capabilities, GatewayAnswer, GatewayCall, GatewayEntry, GatewayReport
 
 Headers = Sequence[tuple[str, bytes]]
 # A topic without the prefix and the number of one of its partitions: the key by which clients keep offsets.
@@ -327,3 +328,45 @@ class NoticeRenderer(Protocol):
     def render(self, milestone: Milestone, language: str, facts: Mapping[str, Any]) -> RenderedText:
         """The text in the customer's language, or in the nearest language that has templates."""
         ...
+
+
+class GatewayPage(NamedTuple):
+    """Part of a gateway's list, oldest first; `cursor` continues it, None at its end."""
+
+    entries: Sequence[GatewayEntry]
+    cursor: str | None
+
+
+class CallbackAnswer(NamedTuple):
+    """How a callback is to be answered: the HTTP status, its id (empty: none) and the reports in it.
+
+    `refusal` names why nothing of it is used: ``bad_signature``, ``too_old``, ``from_the_future``, ``unreadable``. A
+    callback of a kind that is of no interest has no reports and no refusal.
+    """
+
+    status: int
+    event: str = ""
+    reports: Sequence[GatewayReport] = ()
+    refusal: str = ""
+
+
+class Gateway(Protocol):
+    """A payment gateway."""
+
+    @property
+    def capabilities(self) -> Capabilities: ...
+
+    async def call(self, call: GatewayCall) -> GatewayAnswer:
+        """Do one call, once: no retry inside. Every error of the gateway or the network is an answer, not an exception:
+        ``not_sent`` when it surely never left, ``unknown`` when it may have arrived."""
+        ...
+
+    async def entries(self, since_ms: int, cursor: str | None = None) -> GatewayPage:
+        """Its own list of authorisations created since an instant. Raises `GatewayUnavailable`."""
+        ...
+
+    def callback(self, headers: Mapping[str, str], body: bytes, now_ms: int) -> CallbackAnswer:
+        """Check a callback's signature over the raw body, then read it. Never raises."""
+        ...
+
+    async def close(self) -> None: ...
