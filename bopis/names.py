@@ -11,6 +11,10 @@ ORDER_EVENTS_TOPIC = "order-events"
 NOTICES_TOPIC = "notices"
 NOTICE_STATE_TOPIC = "notice-state"
 NOTICE_EVENTS_TOPIC = "notice-events"
+PAYMENTS_TOPIC = "payments"
+PAYMENT_STATE_TOPIC = "payment-state"
+PAYMENT_EVENTS_TOPIC = "payment-events"
+PAYMENT_CALLS_TOPIC = "payment-calls"
 ROUTING_SHADOW_TOPIC = "routing-shadow"
 DEAD_LETTERS_TOPIC = "dead-letters"
 DEAD_LETTER_MARKS_TOPIC = "dead-letter-marks"
@@ -28,4 +32,4 @@ READ_SIDE_TOPICS = (
 )
 
 # In the order in which they are started: each may read what those before it write.
-PROCESSORS = ("inventory", "orders", "routing", "notices", "notifier", "projection")
+PROCESSORS = ("inventory", "orders", "routing", "payments", "payment-runner", "notices", "notifier", "projection")

@@ -21,6 +21,10 @@ from bopis.names import (
     ORDER_EVENTS_TOPIC,
     ORDER_STATE_TOPIC,
     ORDERS_TOPIC,
+    PAYMENT_CALLS_TOPIC,
+    PAYMENT_EVENTS_TOPIC,
+    PAYMENT_STATE_TOPIC,
+    PAYMENTS_TOPIC,
     ROUTING_SHADOW_TOPIC,
     STOCK_TOPIC,
     STORES_TOPIC,
@@ -134,6 +138,24 @@ TOPICS: tuple[TopicDefinition, ...] = (
     TopicDefinition(
         name=NOTICE_EVENTS_TOPIC, key="order", retention=Retention.FOR_EVER, migration=MigrationRule.EVERY,
         bytes_max=SOURCE_BYTES_MAX, written_by="notices", read_by="notifier, `bopis notices`, subscribers",
+    ),
+    TopicDefinition(
+        name=PAYMENTS_TOPIC, key="order", retention=Retention.FOR_EVER, migration=MigrationRule.EVERY,
+        bytes_max=SOURCE_BYTES_MAX,
+        written_by="orders, runner (answers), gateways' callbacks, desk, payments (ticks)", read_by="payments",
+    ),
+    TopicDefinition(
+        name=PAYMENT_STATE_TOPIC, key="order", retention=Retention.NEWEST, migration=MigrationRule.ROWS,
+        bytes_max=COMMIT_BYTES_MAX, rows_of=PAYMENTS_TOPIC, written_by="payments: its changelog",
+        read_by="payments (recovery), `bopis payments`",
+    ),
+    TopicDefinition(
+        name=PAYMENT_EVENTS_TOPIC, key="order", retention=Retention.FOR_EVER, migration=MigrationRule.EVERY,
+        bytes_max=SOURCE_BYTES_MAX, written_by="payments", read_by="`bopis payments`, subscribers",
+    ),
+    TopicDefinition(
+        name=PAYMENT_CALLS_TOPIC, key="order", retention=Retention.FOR_EVER, migration=MigrationRule.EVERY,
+        bytes_max=SOURCE_BYTES_MAX, written_by="payments", read_by="payment-runner",
     ),
     TopicDefinition(
         name=ROUTING_SHADOW_TOPIC, key="order", retention=Retention.FOR_EVER, migration=MigrationRule.EVERY,

@@ -66,6 +66,8 @@ def notice_message(message: Message) -> messages.NoticeMessage:
                 is_last=data.is_last,
                 at_ms=data.stamp.at_ms,
                 missing=_missing(data.unserved),
+                due_cents=data.due_cents,
+                link=data.link,
             )
         case order_events.OrderHandedOver():
             return messages.LinesEnded(lines=tuple(sorted({it.line for it in data.lines})))

@@ -116,6 +116,10 @@ def processor(name: str) -> Processor:
             from streams.processors.orders import OrdersProcessor
 
             return OrdersProcessor()
+        case "payments":
+            from streams.processors.payments import PaymentsProcessor
+
+            return PaymentsProcessor()
         case "notices":
             from streams.processors.notices import NoticesProcessor
 

@@ -13,11 +13,20 @@ from bopis.domain.message import Message
 from bopis.domain.orders.events import CommandRefused, Event, NoticeDue, OrderHandedOver
 from bopis.domain.orders.messages import OrderTick
 from bopis.domain.orders.state import Order
-from bopis.domain.orders.step import RecordIdentity, StepResult, step
+from bopis.domain.orders.step import StepResult, step
 from bopis.domain.orders.vocabulary import Refusal
-from bopis.names import NOTICES_TOPIC, ORDER_EVENTS_TOPIC, ORDER_STATE_TOPIC, ORDERS_TOPIC, STOCK_TOPIC
+from bopis.domain.repeats import RecordIdentity
+from bopis.names import (
+    NOTICES_TOPIC,
+    ORDER_EVENTS_TOPIC,
+    ORDER_STATE_TOPIC,
+    ORDERS_TOPIC,
+    PAYMENTS_TOPIC,
+    STOCK_TOPIC,
+)
 from bopis.wire.errors import WireError
 from bopis.wire.orders import ORDER_EVENTS, ORDERS, identity
+from bopis.wire.payments import FromOrder
 from bopis.wire.stock import STOCK
 from streams.engine.processor import LogRecord, Output
 from streams.engine.rows import PartitionRows
@@ -34,7 +43,7 @@ class OrdersProcessor(TimedRows[Order]):
     name: str = NAME
     source: str = ORDERS_TOPIC
     changelog: str = ORDER_STATE_TOPIC
-    outputs: tuple[str, ...] = (ORDER_EVENTS_TOPIC, NOTICES_TOPIC, STOCK_TOPIC)
+    outputs: tuple[str, ...] = (ORDER_EVENTS_TOPIC, NOTICES_TOPIC, PAYMENTS_TOPIC, STOCK_TOPIC)
 
     def __init__(self) -> None:
         super().__init__(NAME, Order, ORDERS, OrderTick)
@@ -57,14 +66,16 @@ class OrdersProcessor(TimedRows[Order]):
         if not concluded.events:
             return ()
         firing = self.firing(rows, message.subject) if isinstance(message.data, OrderTick) else 0
-        return conclusions(message, concluded, firing)
+        order: Order | None = rows.get(message.subject)
+        return conclusions(message, concluded, firing, has_payment=order is not None and bool(order.methods))
 
 
-def conclusions(message: Message, concluded: StepResult, firing: int = 0) -> list[Output]:
+def conclusions(message: Message, concluded: StepResult, firing: int = 0, *, has_payment: bool = False) -> list[Output]:
     """Events and requests as messages whose ids follow from their cause, so that a repeat has the same ids. A request
     to a store leaves after the event that it follows from.
 
-    `firing`: which firing of its deadline the order decided, when the message is a tick.
+    `firing`: which firing of its deadline the order decided, when the message is a tick. `has_payment`: the order is
+    paid by methods of its customer, so its payment learns what concerns it.
     """
     order, cause = message.subject, cause_id(message)
     stem, request_stem = numbered(cause, firing), numbered(digest(message.cause), firing)
@@ -85,6 +96,8 @@ def conclusions(message: Message, concluded: StepResult, firing: int = 0) -> lis
         # The hand-over, too: a customer who has the goods is not asked any more to come and get them.
         if isinstance(event, NoticeDue | OrderHandedOver):
             outputs.append(Output(NOTICES_TOPIC, order.encode(), value))
+        elif has_payment and isinstance(event, FromOrder):
+            outputs.append(Output(PAYMENTS_TOPIC, order.encode(), value))
     for number, (index, request) in enumerate(concluded.requests):
         requested = Message(
             id=f"{order}/{request_stem}/{number}",

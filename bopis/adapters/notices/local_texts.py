@@ -25,11 +25,12 @@ ABSENT: Mapping[str, Any] = {
     "currency": "",
     "pay_in_store": False,
     "reason_cents": 0,
+    "due_cents": 0,
     "is_last": False,
     "lacking": (),
 }
 STORE: Mapping[str, Any] = {"phone": "", "country": ""}
-LINKS: Mapping[str, str] = {"status": "", "cancel": "", "accept": "", "decline": ""}
+LINKS: Mapping[str, str] = {"status": "", "cancel": "", "accept": "", "decline": "", "pay": ""}
 # Milestones of items that the customer does not get and so does not pay for.
 UNPRICED = frozenset({Milestone.CANCELLED, Milestone.EXPIRED, Milestone.SUBSTITUTE_OFFERED})
 # Milestones after which nothing can be cancelled any more.
@@ -122,6 +123,7 @@ class LocalTexts:
             "missing": self._named(lines),
             "lacking": [self._lacking(it) for it in known["lacking"][:LINES_NAMED_MAX]],
             "reason_amount": self._amount(known["reason_cents"], known["currency"]),
+            "due_amount": self._amount(known["due_cents"], known["currency"]),
             "reason_text": self._labels["reasons"].get(known.get("reason") or "", ""),
             "hours": [{"day": self._dates.day(it["day"]), "times": self._dates.hours(it)} for it in known["hours"]]
             if "hours" in known

@@ -42,7 +42,7 @@ class NoticeRequest(Struct, frozen=True, kw_only=True):
 
     ``reason`` is the reason of a cancellation, or the SKU of an offered substitute, with its price ``offered_cents``.
     ``wanted_store`` is the store that the customer chose, ``is_last`` marks the last reminder, ``at_ms`` is the time of
-    the event that the notice is about, on the clock of its source.
+    the event that the notice is about, on the clock of its source. ``due_cents`` is to be paid; ``link`` is where.
     """
 
     milestone: Milestone
@@ -62,6 +62,8 @@ class NoticeRequest(Struct, frozen=True, kw_only=True):
     is_last: bool = False
     at_ms: int = 0
     missing: tuple[MissingStock, ...] = ()
+    due_cents: int = 0
+    link: str = ""
 
 
 class LinesEnded(Struct, frozen=True, kw_only=True):

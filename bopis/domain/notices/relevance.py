@@ -13,6 +13,7 @@ REPLACES = {
     M.PROMISE_CHANGED: frozenset({M.PROMISE_CHANGED, M.WAITING}),
     M.REMINDER: frozenset({M.REMINDER}),
     M.CODE_REISSUED: frozenset({M.CODE_REISSUED}),
+    M.PAYMENT_NEEDED: frozenset({M.PAYMENT_NEEDED}),
 }
 
 

@@ -42,6 +42,7 @@ class Milestone(StrEnum):
     NOT_READY = "not_ready"
     CODE_REISSUED = "code_reissued"
     REFUNDED = "refunded"
+    PAYMENT_NEEDED = "payment_needed"
 
 
 # Notices of an end stay true: they are never withdrawn, and never too late.

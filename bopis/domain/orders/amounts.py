@@ -22,6 +22,11 @@ def order_total(order: Order) -> Amount | None:
     return Amount(cents=cents, currency=order.currency)
 
 
+def open_total(order: Order) -> int:
+    """Price of the lines that have not ended, in minor units."""
+    return max(0, sum(line_total(line) for line in order.live))
+
+
 def to_pay(order: Order, store: str, units: Mapping[int, int] | None = None) -> Amount | None:
     """What the customer still has to pay for goods in a store; None when it is paid otherwise, or has no price.
 
@@ -29,6 +34,9 @@ def to_pay(order: Order, store: str, units: Mapping[int, int] | None = None) -> 
     """
     if order.payment is not PaymentState.PAY_IN_STORE or order_total(order) is None:
         return None
+    if order.methods:
+        # The rest of an order that was to be paid otherwise.
+        return Amount(cents=order.at_counter_cents, currency=order.currency) if order.at_counter_cents else None
     lines = [line for line in order.in_store(store) if line.live]
     counted = {line.line: line.quantity for line in lines} if units is None else units
     cents = sum(line.unit_cents * min(line.quantity, counted.get(line.line, 0)) for line in lines)

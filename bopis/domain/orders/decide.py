@@ -12,6 +12,7 @@ from bopis.domain.orders import (
     handover,
     holding,
     messages,
+    paying,
     picking,
     placing,
     routing,
@@ -19,14 +20,13 @@ from bopis.domain.orders import (
     timers,
 )
 from bopis.domain.orders.decision import OrderDecision
-from bopis.domain.orders.events import LinePicked, VoidRequested
+from bopis.domain.orders.events import LinePicked
 from bopis.domain.orders.state import READY_STATES, STAGED_STATES, Line, LineState, Order, StoreWork
-from bopis.domain.orders.vocabulary import EndReason, Milestone, PaymentState
+from bopis.domain.orders.vocabulary import Milestone
 
 UNANSWERED = frozenset({LineState.OFFERED, LineState.PLACED, LineState.REROUTED, LineState.REJECTED, LineState.HELD})
 ELSEWHERE = frozenset({LineState.REJECTED, LineState.WAITING, LineState.OFFERED})
 HOLD_PENDING = frozenset({LineState.PLACED, LineState.REROUTED})
-UNCAPTURED = frozenset({PaymentState.AUTHORISING, PaymentState.DECLINED, PaymentState.AUTHORISED})
 
 
 def decide(decision: OrderDecision, data: messages.OrderMessage) -> None:
@@ -52,7 +52,7 @@ def _settle(decision: OrderDecision) -> None:
     for work in decision.order.work:
         _settle_ready(decision, work)
     _settle_confirmation(decision, decision.order)
-    _settle_payment(decision, decision.order)
+    paying.settle_payment(decision)
 
 
 def _settle_ready(decision: OrderDecision, work: StoreWork) -> None:
@@ -79,21 +79,10 @@ def _settle_confirmation(decision: OrderDecision, order: Order) -> None:
     decision.notify(Milestone.PLACED, live, live[0].store)
 
 
-def _settle_payment(decision: OrderDecision, order: Order) -> None:
-    """Void once what is authorised beyond the captured amount, when no more goods will leave a store."""
-    if order.live or order.voided or not order.methods or order.payment not in UNCAPTURED:
-        return
-    # An order handed over in full has been captured in full: nothing is left to void.
-    if any(line.state in (LineState.CANCELLED, LineState.EXPIRED) for line in order.lines):
-        decision.emit(VoidRequested(stamp=decision.stamp, reason=EndReason.OTHER))
-
-
 MessageRule = Callable[[OrderDecision, Any], None]
 RULES: dict[type[messages.OrderMessage], MessageRule] = {
     messages.PlaceOrder: placing.place,
-    messages.PaymentAuthorised: placing.record_payment,
-    messages.PaymentDeclined: placing.record_payment,
-    messages.PaymentExhausted: placing.record_payment,
+    **dict.fromkeys(paying.ANSWERS, paying.record_payment),
     messages.OrderRouted: routing.take_route,
     messages.RoutingFailed: routing.take_route,
     messages.AcceptAlternative: routing.answer_offer,

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from bopis.domain.notices.messages import NoticeLine
 from bopis.domain.orders.events import (
     CommandRefused,
@@ -26,6 +28,7 @@ from bopis.domain.orders.vocabulary import (
     Initiator,
     LineSum,
     Milestone,
+    PayBy,
     PaymentState,
     Refusal,
     RejectReason,
@@ -191,10 +194,15 @@ class OrderDecision:
         reason: str = "",
     ) -> None:
         """Request a notice to the customer; its version counts the notices of this milestone."""
+        due = self._notice(milestone, lines, store)
+        unserved = self.order.unserved if reason in UNSERVED_REASONS else None
+        self.emit(replace(due, answer_by_ms=answer_by_ms, reason=reason, unserved=unserved))
+
+    def _notice(self, milestone: Milestone, lines: Iterable[Line], store: str) -> NoticeDue:
         order, about = self.order, tuple(lines)
         work = order.at(store)
         ends_ms = work.window_end_ms if work is not None and work.window_end_ms else None
-        due = NoticeDue(
+        return NoticeDue(
             stamp=self.stamp,
             order=order.order,
             milestone=milestone,
@@ -206,8 +214,6 @@ class OrderDecision:
             ),
             ready_by_ms=work.ready_by_ms if work is not None and work.ready_by_ms else None,
             window_end_ms=ends_ms,
-            answer_by_ms=answer_by_ms,
-            reason=reason,
             code_version=order.code.version,
             wanted_store=order.store,
             currency=order.currency,
@@ -216,9 +222,14 @@ class OrderDecision:
             is_last=(
                 milestone is Milestone.REMINDER and ends_ms is not None and self.now_ms >= ends_ms - LAST_REMINDER_MS
             ),
-            unserved=order.unserved if reason in UNSERVED_REASONS else None,
         )
-        self.emit(due)
+
+    def ask_to_pay(self, cents: int, until_ms: int = 0, link: str = "", *, at_counter: bool = False) -> None:
+        """Ask the customer to pay: by a link that confirms a payment, by another method, or in the store."""
+        reason = PayBy.COUNTER if at_counter else PayBy.LINK if link else PayBy.OTHER_METHOD
+        lines = self.order.live
+        due = self._notice(Milestone.PAYMENT_NEEDED, lines, lines[0].store if lines else "")
+        self.emit(replace(due, answer_by_ms=until_ms or None, reason=reason.value, due_cents=cents, link=link))
 
     def put_back(self, lines: Iterable[Line]) -> None:
         """Raise a put-back task for each line with units set aside."""

@@ -50,7 +50,10 @@ FOLDS: dict[type[e.Event], Fold] = {
     e.LineSplit: lifecycle.line_split,
     e.OrderCancelled: lifecycle.order_cancelled,
     e.OrderExpired: lifecycle.order_expired,
+    e.PaymentRequested: lifecycle.payment_requested,
     e.PaymentAnswered: lifecycle.payment_answered,
+    e.PaymentAmountChanged: lifecycle.payment_amount_changed,
+    e.HoldsProlonged: lifecycle.holds_prolonged,
     e.CaptureRequested: lifecycle.capture_requested,
     e.VoidRequested: lifecycle.void_requested,
     e.NoticeDue: lifecycle.notice_due,
@@ -58,7 +61,6 @@ FOLDS: dict[type[e.Event], Fold] = {
     e.OrderPlaced: lifecycle.unchanged,
     e.CommandRefused: lifecycle.unchanged,
     e.BooksCorrected: lifecycle.unchanged,
-    e.PaymentRequested: lifecycle.unchanged,
     e.RefundRequested: lifecycle.unchanged,
 }
 

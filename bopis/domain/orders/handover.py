@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
+from bopis.domain.orders.amounts import open_total
 from bopis.domain.orders.decision import OrderDecision, refusal_for
 from bopis.domain.orders.events import (
     ArrivalRecorded,
@@ -34,13 +35,13 @@ from bopis.domain.orders.messages import (
     ReissueCode,
     ReturnInStore,
 )
+from bopis.domain.orders.paying import is_paid
 from bopis.domain.orders.state import READY_STATES, STAGED_STATES, Line, LineState, StoreWork
 from bopis.domain.orders.vocabulary import (
     Amount,
     Document,
     LineSum,
     Milestone,
-    PaymentState,
     Proof,
     Refusal,
     TaskKind,
@@ -106,6 +107,11 @@ def hand_over(decision: OrderDecision, command: HandOver) -> None:
     # The lines first: a wrong code is counted only when there is something to hand over.
     if not lines or not decision.fits(command.parts) or not _is_proved(decision, command):
         return
+    parts = {part.line: part.quantity for part in command.parts}
+    price = sum(line.unit_cents * parts.get(line.line, line.quantity) for line in lines)
+    if not is_paid(decision.order, price, decision.now_ms):
+        decision.refuse(Refusal.UNPAID)
+        return
     lines = decision.split_off(lines, command.parts)
     booked_out = _booked_out(decision, lines)
     event = OrderHandedOver(
@@ -121,11 +127,11 @@ def hand_over(decision: OrderDecision, command: HandOver) -> None:
     )
     decision.emit(event)
     decision.notify(Milestone.COLLECTED, lines, command.store)
-    cents = sum(line.unit_cents * line.quantity for line in lines)
-    # Capture what left the store, and nothing else; an order paid in the store is paid at the till.
-    if decision.order.payment is PaymentState.AUTHORISED and cents:
-        amount = Amount(cents=cents, currency=decision.order.currency)
-        decision.emit(CaptureRequested(stamp=decision.stamp, amount=amount))
+    # Capture what left the store, and nothing else; an order without methods is paid at the till.
+    if decision.order.methods and price:
+        amount = Amount(cents=price, currency=decision.order.currency)
+        captured = CaptureRequested(stamp=decision.stamp, amount=amount, open_cents=open_total(decision.order))
+        decision.emit(captured)
 
 
 def extend(decision: OrderDecision, command: ExtendPickup) -> None:

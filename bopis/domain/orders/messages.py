@@ -25,6 +25,8 @@ from bopis.domain.orders.vocabulary import (
     Sealed,
     StagingLocation,
 )
+from bopis.domain.payments.gateway import METHODS_MAX, Link, PaymentMethod
+from bopis.domain.payments.policy import PaymentPolicy
 from bopis.domain.sourcing.decision import Decision
 from bopis.domain.sourcing.request import GeoPoint, Slot
 from bopis.domain.values import LINES_MAX, AmountCents, Id, Instant, Sku, StoreId, Text
@@ -32,12 +34,22 @@ from bopis.domain.values import LINES_MAX, AmountCents, Id, Instant, Sku, StoreI
 # Commands of the customer, the checkout and the staff
 
 
+class PaymentPlan(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How an order is to be paid: the customer's methods in their order, the shop's policy, and whether the customer
+    agreed that the methods are asked one after the other."""
+
+    methods: Annotated[tuple[PaymentMethod, ...], Meta(min_length=1, max_length=METHODS_MAX)]
+    policy: PaymentPolicy = PaymentPolicy()
+    consent: bool = False
+
+
 class PlaceOrder(Struct, frozen=True, kw_only=True):
     """Place an order.
 
     ``key`` is the keyed hash of the caller's idempotency key, ``request`` of the request's content: the same key with
-    the same request changes nothing, with another request it is rejected. Without payment ``methods`` the customer
-    pays in the store. ``code_hash`` and ``token_hash`` are those of the first pickup code.
+    the same request changes nothing, with another request it is rejected. Without a ``payment`` the customer pays in
+    the store; ``methods`` are tokens of cards, as earlier versions sent them. ``code_hash`` and ``token_hash`` are
+    those of the first pickup code.
     """
 
     key: Hash
@@ -53,6 +65,7 @@ class PlaceOrder(Struct, frozen=True, kw_only=True):
     code_hash: Hash = ""
     token_hash: Hash = ""
     note: Sealed = ""
+    payment: PaymentPlan | None = None
 
 
 class CancelOrder(Struct, frozen=True, kw_only=True):
@@ -245,20 +258,55 @@ class StoreWithdrawn(Struct, frozen=True, kw_only=True):
     closing: bool = False
 
 
-class PaymentAuthorised(Struct, frozen=True, kw_only=True):
-    """The order's amount is authorised on a stored method."""
+class PaymentAuthorised(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The order is paid for: ``cents`` in all, until an instant (0: without end), of which nothing is paid in the
+    store. Earlier versions named no amount: all of it."""
 
-    method: Id
+    method: Annotated[str, Meta(max_length=128)]
+    cents: AmountCents | None = None
+    until_ms: int = 0
+
+
+class PaymentInStore(Struct, frozen=True, kw_only=True):
+    """``at_counter_cents`` are to be paid in the store; ``cents`` are paid for already."""
+
+    cents: AmountCents
+    at_counter_cents: AmountCents
+    until_ms: int = 0
+
+
+class PaymentLapsed(Struct, frozen=True, kw_only=True):
+    """The order is not paid for any more, or not all of it: ``cents`` are."""
+
+    cents: AmountCents
+    until_ms: int = 0
+
+
+class PaymentPending(Struct, frozen=True, kw_only=True):
+    """The payment is not decided yet: the goods are to be held until an instant."""
+
+    until_ms: int
+
+
+class PaymentNeedsCustomer(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The customer has to confirm a payment by its link, or to name another method (no link), until an instant."""
+
+    cents: AmountCents
+    until_ms: int
+    link: Link = ""
 
 
 class PaymentDeclined(Struct, frozen=True, kw_only=True):
     """One stored method was declined; the next one is being tried."""
 
-    method: Id
+    method: Annotated[str, Meta(max_length=128)]
 
 
-class PaymentExhausted(Struct, frozen=True, kw_only=True):
-    """Every stored method was declined."""
+class PaymentExhausted(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The payment ended without an authorisation: every method was declined, no answer came in time, or fraud is
+    suspected."""
+
+    reason: EndReason = EndReason.PAYMENT_EXHAUSTED
 
 
 CustomerCommand = CancelOrder | AcceptAlternative | RefuseAlternative | AcceptSubstitute | RefuseSubstitute
@@ -279,7 +327,16 @@ StoreCommand = (
 )
 Command = PlaceOrder | CustomerCommand | StoreCommand
 Report = CustomerArrived | StockAppeared | StoreWithdrawn
-Answer = OrderRouted | RoutingFailed | PaymentAuthorised | PaymentDeclined | PaymentExhausted
+PaymentAnswer = (
+    PaymentAuthorised
+    | PaymentInStore
+    | PaymentLapsed
+    | PaymentPending
+    | PaymentNeedsCustomer
+    | PaymentDeclined
+    | PaymentExhausted
+)
+Answer = OrderRouted | RoutingFailed | PaymentAnswer
 InventoryAnswer = (
     inventory.StockReserved
     | inventory.ReservationRefused

@@ -70,7 +70,7 @@ def _reserve(order: Order, event: e.HoldRequested) -> StockRequests:
     return (StockRequest(store=event.store, data=reserve),)
 
 
-def _extend_to_promise(order: Order, event: e.OrderPromised) -> StockRequests:
+def _extend_held(order: Order, event: e.OrderPromised | e.HoldsProlonged) -> StockRequests:
     return _extend(order, event.lines, event.hold_until_ms)
 
 
@@ -254,6 +254,7 @@ WITHOUT_REQUEST: tuple[type[e.Event], ...] = (
     e.CodeReissued,
     e.PaymentRequested,
     e.PaymentAnswered,
+    e.PaymentAmountChanged,
     e.CaptureRequested,
     e.VoidRequested,
     e.RefundRequested,
@@ -262,7 +263,8 @@ WITHOUT_REQUEST: tuple[type[e.Event], ...] = (
 REACTIONS: dict[type[e.Event], Reaction] = {
     e.LineSplit: _split_hold,
     e.HoldRequested: _reserve,
-    e.OrderPromised: _extend_to_promise,
+    e.OrderPromised: _extend_held,
+    e.HoldsProlonged: _extend_held,
     e.OrderReady: _extend_to_window,
     e.ArrivalRecorded: _extend_to_window,
     e.WindowExtended: _extend_store,

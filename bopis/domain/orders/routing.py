@@ -215,7 +215,8 @@ def ask_hold(decision: OrderDecision, store: str, takes: tuple[Take, ...], assig
         takes=takes,
         parts=tuple(parts),
         # Short: until the lines are promised, an abandoned checkout must not block stock.
-        hold_until_ms=decision.now_ms + CHECKOUT_HOLD_MS,
+        # A payment that is not decided may need the goods for longer than a checkout takes.
+        hold_until_ms=max(decision.now_ms + CHECKOUT_HOLD_MS, decision.order.held_until_ms),
         promised_for_ms=promised_for_ms,
         assignment=assignment,
     )

@@ -199,6 +199,10 @@ class Order(Struct, frozen=True, kw_only=True, omit_defaults=True):
     ``seen`` holds the newest messages, twelve bytes each, to recognise repeats. ``due_ms`` is the next deadline (0:
     none), ``fired`` the number of deadlines decided. ``notice_versions`` counts the notices per milestone. ``unserved``
     is the stock that was missing when routing found no store last.
+
+    ``open_cents`` is the price of the goods still to be handed over, as the payment knows it. ``covered_cents`` are
+    paid for until ``covered_until_ms`` (None: all of it; 0: without end), ``at_counter_cents`` are to be paid in the
+    store. Until ``held_until_ms`` goods are held for a payment that is not decided.
     """
 
     order: str
@@ -229,6 +233,11 @@ class Order(Struct, frozen=True, kw_only=True, omit_defaults=True):
     task_count: int = 0
     notice_versions: dict[str, int] = field(default_factory=dict, name="told")
     captured_cents: int = 0
+    open_cents: int | None = None
+    covered_cents: int | None = None
+    covered_until_ms: int = 0
+    at_counter_cents: int = 0
+    held_until_ms: int = 0
     voided: bool = False
     seen: bytes = b""
     due_ms: int = 0

@@ -21,11 +21,8 @@ from bopis.domain.orders.messages import Command, CustomerArrived, OrderTick, Pl
 from bopis.domain.orders.state import Order
 from bopis.domain.orders.timers import next_due_ms
 from bopis.domain.orders.vocabulary import Refusal
+from bopis.domain.repeats import RecordIdentity, is_repeat, remember
 from bopis.domain.values import CLOCK_AHEAD_MS_MAX, EPOCH_MS_MAX, EPOCH_MS_MIN, epoch_ms
-
-IDENTITY_BYTES = 8
-DIGEST_BYTES = 4
-REMEMBERED_BYTES = IDENTITY_BYTES + DIGEST_BYTES
 
 
 class OrderRows(Protocol):
@@ -35,18 +32,6 @@ class OrderRows(Protocol):
     def put(self, key: str, row: Order) -> None: ...
     def put_timed(self, key: str, row: Order, deadline_ms: int) -> None: ...
     def drop(self, key: str) -> None: ...
-
-
-class RecordIdentity(Struct, frozen=True, kw_only=True):
-    """A message's record in the log: append time, eight bytes for its source and id, digest of its body.
-
-    Earlier versions remembered the CRC-32 of the bytes, which is ``bytes_digest``.
-    """
-
-    recorded_at_ms: int
-    identity: bytes
-    digest: int
-    bytes_digest: int = 0
 
 
 class StepResult(Struct, frozen=True, kw_only=True):
@@ -81,7 +66,8 @@ def step(rows: OrderRows, message: Message, record: RecordIdentity) -> StepResul
         if not order.due_ms or order.due_ms > record.recorded_at_ms:
             return NOTHING
         decide(decision, data)
-    elif _is_known(order, message, record):
+    # A placement is recognised by its key instead.
+    elif not isinstance(data, PlaceOrder) and is_repeat(order.seen, message, record):
         return NOTHING
     else:
         decide(decision, data)
@@ -100,20 +86,6 @@ def _stamp(message: Message, recorded_at_ms: int) -> Stamp:
     return Stamp(device=message.source, actor=actor, at_ms=min(at_ms, recorded_at_ms), recorded_at_ms=recorded_at_ms)
 
 
-def _is_known(order: Order, message: Message, record: RecordIdentity) -> bool:
-    """Whether the order has decided this message before. A placement is recognised by its key instead."""
-    if isinstance(message.data, PlaceOrder):
-        return False
-    for start in range(0, len(order.seen), REMEMBERED_BYTES):
-        if order.seen[start : start + IDENTITY_BYTES] != record.identity:
-            continue
-        remembered = int.from_bytes(order.seen[start + IDENTITY_BYTES : start + REMEMBERED_BYTES], "big")
-        if remembered in (record.digest, record.bytes_digest):
-            return True
-        raise Rejected(f"id {message.id!r} of {message.source!r} was used before with other content")
-    return False
-
-
 def _keep(rows: OrderRows, decision: OrderDecision, before: Order | None, record: RecordIdentity) -> None:
     order = decision.state
     if order is None:
@@ -122,12 +94,9 @@ def _keep(rows: OrderRows, decision: OrderDecision, before: Order | None, record
     is_self_identifying = decision.command in (OrderTick.__name__, PlaceOrder.__name__)
     if is_self_identifying and not decision.events:
         return
-    seen = order.seen
-    if not is_self_identifying:
-        seen += record.identity + record.digest.to_bytes(DIGEST_BYTES, "big")
     order = replace(
         order,
-        seen=seen[-MESSAGES_REMEMBERED * REMEMBERED_BYTES :],
+        seen=order.seen if is_self_identifying else remember(order.seen, record, MESSAGES_REMEMBERED),
         due_ms=next_due_ms(order),
         fired=order.fired + (decision.command == OrderTick.__name__),
     )

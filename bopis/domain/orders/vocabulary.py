@@ -89,13 +89,23 @@ class TaskKind(StrEnum):
 
 
 class PaymentState(StrEnum):
-    """State of the payment, as far as the order depends on it."""
+    """State of the payment, as far as the order depends on it. ``LAPSED``: it was authorised for all of it, and is not
+    any more."""
 
     PAY_IN_STORE = "pay_in_store"
     AUTHORISING = "authorising"
     DECLINED = "declined"
     AUTHORISED = "authorised"
+    LAPSED = "lapsed"
     EXHAUSTED = "exhausted"
+
+
+class PayBy(StrEnum):
+    """How a customer is asked to pay: confirm by a link, name another method, or pay in the store."""
+
+    LINK = "link"
+    OTHER_METHOD = "other_method"
+    COUNTER = "counter"
 
 
 class EndReason(StrEnum):
@@ -151,6 +161,7 @@ class Refusal(StrEnum):
     CODE_LOCKED = "code_locked"
     CODE_USED = "code_used"
     WRONG_CODE = "wrong_code"
+    UNPAID = "unpaid"
     NO_DOCUMENT = "no_document"
 
 

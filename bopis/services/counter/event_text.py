@@ -193,6 +193,10 @@ def _payment(event: e.PaymentEvent) -> str:
             return f"payment of {_money(event.amount)}"
         case e.PaymentAnswered():
             return f"payment {_spaced(event.state)}"
+        case e.PaymentAmountChanged():
+            return f"still to be handed over: {_money(event.amount)}"
+        case e.HoldsProlonged():
+            return "the goods are held on while the payment is decided"
         case e.CaptureRequested():
             return f"capture of {_money(event.amount)}"
         case e.VoidRequested():

@@ -79,9 +79,10 @@ def facts(order: str, due: DeliveryDue, reference: ReferenceData, hours: Opening
         "reason": notice.reason,
         "reason_name": reference.article(notice.reason),
         "reason_cents": notice.offered_cents,
+        "due_cents": notice.due_cents,
         "lacking": [_lacking(reference, it) for it in notice.missing],
         # Filled by an installation with pages for its customers; no link is better than one that leads nowhere.
-        "links": {"status": "", "cancel": "", "accept": "", "decline": ""},
+        "links": {"status": "", "cancel": "", "accept": "", "decline": "", "pay": notice.link},
     }
 
 

@@ -35,6 +35,8 @@ from bopis.domain.orders.events.lifecycle import (
 )
 from bopis.domain.orders.events.payment import (
     CaptureRequested,
+    HoldsProlonged,
+    PaymentAmountChanged,
     PaymentAnswered,
     PaymentEvent,
     PaymentRequested,
@@ -85,6 +87,7 @@ __all__ = (
     "HoldRefused",
     "HoldRequested",
     "HoldingEvent",
+    "HoldsProlonged",
     "LifecycleEvent",
     "LinePicked",
     "LineShort",
@@ -102,6 +105,7 @@ __all__ = (
     "OrderReady",
     "OrderReturned",
     "OrderStaged",
+    "PaymentAmountChanged",
     "PaymentAnswered",
     "PaymentEvent",
     "PaymentRequested",

@@ -78,7 +78,8 @@ class OrderExpired(Struct, frozen=True, kw_only=True):
 class NoticeDue(Struct, frozen=True, kw_only=True):
     """The customer is to be notified. (order, milestone, version) identifies the notice.
 
-    ``wanted_store`` is the store that the customer chose; ``offered_cents`` the price of an offered substitute.
+    ``wanted_store`` is the store that the customer chose; ``offered_cents`` the price of an offered substitute;
+    ``due_cents`` what is to be paid, ``link`` where.
     """
 
     stamp: Stamp
@@ -99,6 +100,8 @@ class NoticeDue(Struct, frozen=True, kw_only=True):
     offered_cents: int = 0
     is_last: bool = False
     unserved: Unserved | None = None
+    due_cents: int = 0
+    link: str = ""
 
 
 LifecycleEvent = OrderPlaced | CommandRefused | LineSplit | OrderCancelled | OrderExpired | NoticeDue

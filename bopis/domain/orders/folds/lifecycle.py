@@ -97,16 +97,34 @@ def order_expired(order: Order, event: e.OrderExpired) -> Order:
     return _ended(order, event, LineState.EXPIRED)
 
 
+def payment_requested(order: Order, event: e.PaymentRequested) -> Order:
+    return replace(order, open_cents=event.amount.cents)
+
+
 def payment_answered(order: Order, event: e.PaymentAnswered) -> Order:
-    return replace(order, payment=event.state)
+    return replace(
+        order,
+        payment=event.state,
+        covered_cents=event.cents,
+        covered_until_ms=event.until_ms,
+        at_counter_cents=event.at_counter_cents,
+    )
+
+
+def payment_amount_changed(order: Order, event: e.PaymentAmountChanged) -> Order:
+    return replace(order, open_cents=event.amount.cents)
+
+
+def holds_prolonged(order: Order, event: e.HoldsProlonged) -> Order:
+    return replace(order, held_until_ms=event.hold_until_ms)
 
 
 def capture_requested(order: Order, event: e.CaptureRequested) -> Order:
-    return replace(order, captured_cents=order.captured_cents + event.amount.cents)
+    return replace(order, captured_cents=order.captured_cents + event.amount.cents, open_cents=event.open_cents)
 
 
 def void_requested(order: Order, _event: e.VoidRequested) -> Order:
-    return replace(order, voided=True)
+    return replace(order, voided=True, open_cents=0)
 
 
 def notice_due(order: Order, event: e.NoticeDue) -> Order:

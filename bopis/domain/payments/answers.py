@@ -1,0 +1,255 @@
+"""Gateways' answers to calls: which state follows for an attempt or for one of its steps.
+
+A final answer is taken whichever request it answers, because all requests of a key are one call to the gateway. That an
+answer is unknown, or that nothing was sent, is taken for the newest request only.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from bopis.domain.payments.decision import PaymentDecision, back_off_ms
+from bopis.domain.payments.events import AttemptChanged, StepChanged
+from bopis.domain.payments.gateway import CallOutcome, DeclineClass, GatewayAnswer, GatewayReport, Operation
+from bopis.domain.payments.limits import ACCEPTED_MS_MAX, WATCH_OFTEN_MS, WATCH_SELDOM_MS
+from bopis.domain.payments.messages import CallAnswered
+from bopis.domain.payments.policy import PartialPolicy
+from bopis.domain.payments.state import FRUITLESS, UNANSWERED, Attempt, AttemptState, Step, StepState
+
+# Answers after which nothing of an attempt is open at the gateway.
+NOTHING_THERE = frozenset({CallOutcome.VOIDED, CallOutcome.GONE})
+# Answers that say that a step is done, or was done before.
+STEP_DONE = frozenset({CallOutcome.APPROVED, CallOutcome.VOIDED})
+TAKEN_AS_DONE: Mapping[Operation, frozenset[CallOutcome]] = MappingProxyType(
+    {Operation.VOID: STEP_DONE | {CallOutcome.GONE}}
+)
+ANSWERED_LATER = frozenset({CallOutcome.UNKNOWN, CallOutcome.NOT_SENT, CallOutcome.ACCEPTED})
+KEY_REUSED = "the gateway knows this key with other parameters"
+
+
+def take_answer(decision: PaymentDecision, answered: CallAnswered) -> None:
+    """Take an answer to a call. One that is known already, or about nothing of this payment, changes nothing."""
+    attempt = decision.payment.attempt(answered.attempt)
+    if attempt is None:
+        return
+    step = attempt.step(answered.key)
+    if step is not None:
+        _take_step(decision, attempt, step, answered)
+    elif answered.operation in (Operation.AUTHORISE, Operation.FIND, Operation.CLOSE):
+        _take_authorisation(decision, attempt, answered)
+
+
+def approve(decision: PaymentDecision, attempt: Attempt, facts: GatewayAnswer | GatewayReport, review: bool) -> None:
+    """Take an authorisation as approved; one for another amount or currency is to be released, not used."""
+    amount = attempt.asked if facts.amount is None else facts.amount
+    currency = facts.currency or decision.payment.currency
+    mismatch = currency != decision.payment.currency or amount > attempt.asked
+    cause = f"the gateway answered {amount} {currency} to {attempt.asked}" if mismatch else facts.cause
+    given_back = amount < attempt.asked and decision.payment.policy.partial is PartialPolicy.GIVE_BACK
+    approved = AttemptChanged(
+        at_ms=decision.now_ms,
+        attempt=attempt.number,
+        state=AttemptState.APPROVED,
+        authorised=amount,
+        currency=currency if mismatch else "",
+        reference=facts.reference,
+        transaction=facts.transaction,
+        ends_ms=facts.ends_ms,
+        capture_max=facts.capture_max or 0,
+        multicapture=facts.multicapture,
+        adjustable=facts.adjustable,
+        review=review,
+        mismatched=mismatch or given_back,
+        cause=cause or ("less than asked: given back" if given_back else ""),
+    )
+    decision.emit(approved)
+
+
+def decline(decision: PaymentDecision, attempt: Attempt, facts: GatewayAnswer | GatewayReport) -> None:
+    """Take an authorisation as declined."""
+    wait_ms = facts.wait_ms if isinstance(facts, GatewayAnswer) else 0
+    # Where the issuer failed, the same method is asked once more (`bopis.domain.payments.methods`).
+    retry_ms = decision.now_ms + max(decision.payment.policy.technical_wait_s * 1000, wait_ms)
+    declined = AttemptChanged(
+        at_ms=decision.now_ms,
+        attempt=attempt.number,
+        state=AttemptState.DECLINED,
+        next_ms=retry_ms if facts.decline is DeclineClass.TECHNICAL else 0,
+        authorised=0,
+        reference=facts.reference,
+        review=False,
+        decline=facts.decline,
+        code=facts.code,
+        wait_ms=wait_ms,
+        cause=facts.cause,
+    )
+    decision.emit(declined)
+
+
+def require_action(decision: PaymentDecision, attempt: Attempt, facts: GatewayAnswer | GatewayReport) -> None:
+    """Take that the bank wants the customer to confirm."""
+    required = AttemptChanged(
+        at_ms=decision.now_ms,
+        attempt=attempt.number,
+        state=AttemptState.ACTION_REQUIRED,
+        reference=facts.reference,
+        perhaps_sent=True,
+        link=facts.link,
+        link_until_ms=facts.link_until_ms,
+        cause=facts.cause,
+    )
+    decision.emit(required)
+
+
+def change_step(
+    decision: PaymentDecision, attempt: Attempt, step: Step, state: StepState, cause: str = "", next_ms: int = 0
+) -> None:
+    """Change the state of a step."""
+    changed = StepChanged(
+        at_ms=decision.now_ms,
+        attempt=attempt.number,
+        key=step.key,
+        state=state,
+        next_ms=next_ms,
+        perhaps_sent=state in (StepState.UNKNOWN, StepState.ACCEPTED),
+        cause=cause,
+    )
+    decision.emit(changed)
+
+
+def _take_authorisation(decision: PaymentDecision, attempt: Attempt, answered: CallAnswered) -> None:
+    answer = answered.answer
+    if answered.operation is Operation.FIND and attempt.state is AttemptState.APPROVED:
+        _compare(decision, attempt, answer)
+        return
+    if attempt.state not in UNANSWERED and not (
+        attempt.state in FRUITLESS and answer.outcome in (CallOutcome.APPROVED, CallOutcome.IN_REVIEW)
+    ):
+        return
+    if answer.outcome in ANSWERED_LATER or answer.outcome is CallOutcome.KEY_REUSED:
+        if answered.request == attempt.requests and attempt.asking is not None:
+            _wait(decision, attempt, answered)
+        return
+    match answer.outcome:
+        case CallOutcome.APPROVED:
+            approve(decision, attempt, answer, review=False)
+        case CallOutcome.IN_REVIEW:
+            approve(decision, attempt, answer, review=True)
+        case CallOutcome.DECLINED | CallOutcome.FAILED:
+            decline(decision, attempt, answer)
+        case CallOutcome.ACTION_REQUIRED:
+            # To a close: the gateway could not close it, so it stays open and is asked again.
+            if answered.operation is Operation.CLOSE:
+                _wait(decision, attempt, answered)
+            elif attempt.state is not AttemptState.ACTION_REQUIRED:
+                require_action(decision, attempt, answer)
+        case CallOutcome.VOIDED | CallOutcome.GONE:
+            _take_nothing_there(decision, attempt, answered)
+        case _:
+            _take_unsupported(decision, attempt, answered)
+
+
+def _take_nothing_there(decision: PaymentDecision, attempt: Attempt, answered: CallAnswered) -> None:
+    """The gateway has nothing of it. After a close it stays so; else the same call may still make it."""
+    answer = answered.answer
+    if answered.operation is Operation.CLOSE or answer.outcome is CallOutcome.VOIDED:
+        decision.change(attempt, AttemptState.CLOSED, cause=answer.cause or "closed at the gateway")
+    elif answered.request == attempt.requests:
+        _wait(decision, attempt, answered)
+
+
+def _take_unsupported(decision: PaymentDecision, attempt: Attempt, answered: CallAnswered) -> None:
+    answer = answered.answer
+    if answered.operation is Operation.AUTHORISE and not attempt.perhaps_sent:
+        changed = AttemptChanged(
+            at_ms=decision.now_ms,
+            attempt=attempt.number,
+            state=AttemptState.NOT_CALLED,
+            code=answer.code,
+            cause=answer.cause or answer.code,
+        )
+        decision.emit(changed)
+    elif answered.request == attempt.requests:
+        _wait(decision, attempt, answered)
+
+
+def _wait(decision: PaymentDecision, attempt: Attempt, answered: CallAnswered) -> None:
+    """Wait before the gateway is asked again: nothing was sent, or nobody knows."""
+    answer = answered.answer
+    nothing_sent = answer.outcome is CallOutcome.NOT_SENT and answered.operation is Operation.AUTHORISE
+    state = AttemptState.WAITING if nothing_sent and not attempt.perhaps_sent else AttemptState.UNKNOWN
+    if attempt.state is AttemptState.ACTION_REQUIRED:
+        state = attempt.state  # a question about it was not answered; the challenge is still open
+    is_closing = answered.operation is Operation.CLOSE
+    waited_ms = decision.now_ms - attempt.since_ms
+    next_ms = decision.now_ms + back_off_ms(attempt.requests, answer.wait_ms)
+    if attempt.given_up or is_closing:
+        next_ms = decision.now_ms + (60_000 if waited_ms < WATCH_OFTEN_MS else WATCH_SELDOM_MS)
+    changed = AttemptChanged(
+        at_ms=decision.now_ms,
+        attempt=attempt.number,
+        state=state,
+        reference=answer.reference,
+        perhaps_sent=state is not AttemptState.WAITING,
+        # A close that was not answered is the last that can be done: the next method is asked, and this one watched.
+        given_up=attempt.given_up or is_closing,
+        next_ms=next_ms,
+        code=answer.code,
+        cause=KEY_REUSED if answer.outcome is CallOutcome.KEY_REUSED else answer.cause,
+    )
+    decision.emit(changed)
+
+
+def _compare(decision: PaymentDecision, attempt: Attempt, answer: GatewayAnswer) -> None:
+    """Decide by the gateway's own sums whether steps were done whose answer never came."""
+    if answer.outcome in NOTHING_THERE:
+        if not attempt.capturing:
+            decision.change(attempt, AttemptState.VOIDED, cause="the gateway has released it")
+        return
+    if answer.outcome is not CallOutcome.APPROVED:
+        return
+    done = {Operation.CAPTURE: answer.captured, Operation.REFUND: answer.refunded, Operation.VOID: 0}
+    for step in attempt.steps:
+        total = done.get(step.operation)
+        if step.state is not StepState.UNKNOWN or total is None:
+            continue
+        known = sum(it.amount for it in attempt.of(step.operation) if it.state is StepState.DONE)
+        if step.operation is not Operation.VOID and total >= known + step.amount:
+            change_step(decision, attempt, step, StepState.DONE, "the gateway has it in its sums")
+        else:
+            failed = StepChanged(
+                at_ms=decision.now_ms,
+                attempt=attempt.number,
+                key=step.key,
+                state=StepState.FAILED,
+                retried=True,
+                cause="the gateway does not have it",
+            )
+            decision.emit(failed)
+
+
+def _take_step(decision: PaymentDecision, attempt: Attempt, step: Step, answered: CallAnswered) -> None:
+    answer = answered.answer
+    outcome = answer.outcome
+    if step.state in (StepState.DONE, StepState.BOUNCED) or (step.state is StepState.FAILED and step.retried):
+        return
+    if outcome in TAKEN_AS_DONE.get(step.operation, STEP_DONE):
+        change_step(decision, attempt, step, StepState.DONE, answer.cause)
+        return
+    # What the gateway reports by itself is newer than a reply that says "received".
+    if step.state in (StepState.FAILED, StepState.REPAIRING) or answered.request != step.requests:
+        return
+    again_ms = decision.now_ms + back_off_ms(step.requests, answer.wait_ms)
+    match outcome:
+        case CallOutcome.ACCEPTED:
+            accepted_ms = decision.now_ms + ACCEPTED_MS_MAX
+            change_step(decision, attempt, step, StepState.ACCEPTED, answer.cause, accepted_ms)
+        case CallOutcome.UNKNOWN:
+            change_step(decision, attempt, step, StepState.UNKNOWN, answer.cause, again_ms)
+        case CallOutcome.NOT_SENT:
+            state = StepState.UNKNOWN if step.perhaps_sent else StepState.WAITING
+            change_step(decision, attempt, step, state, answer.cause, again_ms)
+        case _:
+            cause = KEY_REUSED if outcome is CallOutcome.KEY_REUSED else answer.cause or answer.code or outcome.value
+            change_step(decision, attempt, step, StepState.FAILED, cause)
+            if step.operation is Operation.VOID:
+                decision.ask(decision.attempt(attempt.number), Operation.FIND)
