@@ -7,6 +7,7 @@ stands in its header. In paths ``-`` for a reference means: the authorisation wh
 import asyncio
 import contextlib
 import html
+import signal
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -262,6 +263,22 @@ class FakeServer:
         body = (await request.body())[:BODY_BYTES_MAX]
         is_known = self.bank.review(request.path_params["ref"], b"approve" in body)
         return _json({"done": is_known}, 200 if is_known else 409)
+
+
+def serve(server: FakeServer, host: str, port: int, ready: Callable[[str], None]) -> None:
+    """Run the server until SIGTERM or SIGINT; `ready` gets its address. Raises `OSError` when the port is taken."""
+    asyncio.run(_serve(server, host, port, ready))
+
+
+async def _serve(server: FakeServer, host: str, port: int, ready: Callable[[str], None]) -> None:
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+    await server.start(host, port)
+    ready(server.url)
+    await stopped.wait()
+    await server.stop()
 
 
 class _Connection(H11Protocol):

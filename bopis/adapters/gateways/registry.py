@@ -1,0 +1,105 @@
+"""The gateways of an installation by name, each within its rate."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from aiolimiter import AsyncLimiter
+
+from bopis.adapters.gateways.config import GatewayConfig, GatewayKind
+from bopis.adapters.gateways.errors import GatewayMisconfigured, GatewayUnknown
+from bopis.adapters.gateways.fake import FakeGateway
+from bopis.adapters.gateways.in_store import InStoreGateway
+from bopis.adapters.gateways.stripe_gateway import StripeGateway
+from bopis.domain.payments.gateway import (
+    Capabilities,
+    GatewayAnswer,
+    GatewayCall,
+    MethodKind,
+    Operation,
+    PaymentMethod,
+)
+from bopis.ports import CallbackAnswer, Gateway, GatewayPage
+
+IN_STORE = "in_store"
+ADAPTERS: Mapping[GatewayKind, Callable[[GatewayConfig], Gateway]] = {
+    GatewayKind.FAKE: FakeGateway,
+    GatewayKind.STRIPE: StripeGateway,
+    GatewayKind.IN_STORE: InStoreGateway,
+}
+# Calls are let through in parts of a second, so that none of them come in bursts.
+PERIOD_S = 0.1
+
+
+class Gateways:
+    """The gateways of an installation. Payment in the store is always among them.
+
+    The first one is asked where a payment method names none. Raises `GatewayError` for one that cannot be used.
+    """
+
+    def __init__(self, configs: Sequence[GatewayConfig]) -> None:
+        self._by_name: dict[str, Gateway] = {}
+        for config in configs:
+            if not config.name or config.name in self._by_name:
+                raise GatewayMisconfigured(name=config.name, cause="its name is empty or there twice")
+            self._by_name[config.name] = _built(config)
+        self._first = next(iter(self._by_name), IN_STORE)
+        self._by_name.setdefault(IN_STORE, InStoreGateway(GatewayConfig(name=IN_STORE, kind=GatewayKind.IN_STORE)))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All names, the one that is asked by default first."""
+        return tuple(self._by_name)
+
+    def named(self, name: str) -> Gateway:
+        """A gateway by name; the first one for an empty name. Raises `GatewayUnknown`."""
+        gateway = self._by_name.get(name or self._first)
+        if gateway is None:
+            raise GatewayUnknown(name=name, known=", ".join(self.names))
+        return gateway
+
+    def name_for(self, method: PaymentMethod) -> str:
+        """The name of the gateway that a payment method is asked at. Raises `GatewayUnknown`."""
+        by_kind = IN_STORE if method.kind is MethodKind.PAY_IN_STORE else self._first
+        name = method.gateway or by_kind
+        self.named(name)
+        return name
+
+    async def close(self) -> None:
+        """Close all of them."""
+        for gateway in self._by_name.values():
+            await gateway.close()
+
+
+class PacedGateway:
+    """A gateway whose endpoints are each called at most so often: a call waits for its turn."""
+
+    def __init__(self, gateway: Gateway, rate: float) -> None:
+        self._gateway = gateway
+        period_s = max(PERIOD_S, 1 / rate)
+        self._limiters = {operation: AsyncLimiter(rate * period_s, period_s) for operation in Operation}
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What it offers."""
+        return self._gateway.capabilities
+
+    async def call(self, call: GatewayCall) -> GatewayAnswer:
+        """Do one call, once, when its endpoint may be called."""
+        await self._limiters[call.operation].acquire()
+        return await self._gateway.call(call)
+
+    async def entries(self, since_ms: int, cursor: str | None = None) -> GatewayPage:
+        """Its list of authorisations. Raises `GatewayUnavailable`."""
+        return await self._gateway.entries(since_ms, cursor)
+
+    def callback(self, headers: Mapping[str, str], body: bytes, now_ms: int) -> CallbackAnswer:
+        """Check a callback's signature, then read it. Never raises."""
+        return self._gateway.callback(headers, body, now_ms)
+
+    async def close(self) -> None:
+        """Close its connections."""
+        await self._gateway.close()
+
+
+def _built(config: GatewayConfig) -> Gateway:
+    gateway = ADAPTERS[config.kind](config)
+    return PacedGateway(gateway, config.rate) if config.rate > 0 else gateway
