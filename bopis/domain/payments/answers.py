@@ -131,7 +131,7 @@ def _take_authorisation(decision: PaymentDecision, attempt: Attempt, answered: C
         return
     match answer.outcome:
         case CallOutcome.APPROVED:
-            approve(decision, attempt, answer, review=False)
+            approve(decision, attempt, answer, review=attempt.review)
         case CallOutcome.IN_REVIEW:
             approve(decision, attempt, answer, review=True)
         case CallOutcome.DECLINED | CallOutcome.FAILED:

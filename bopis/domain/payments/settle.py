@@ -268,7 +268,8 @@ def end_if_over(decision: PaymentDecision) -> None:
 
 def _publish_cover(decision: PaymentDecision) -> None:
     payment = decision.payment
-    if payment.ending is not None or (payment.covered_once and not payment.open):
+    is_told = payment.cover.state is not CoverState.AUTHORISING
+    if payment.ending is not None or (payment.covered_once and is_told and not payment.open):
         return
     cover = _cover_of(payment)
     if cover != payment.cover:

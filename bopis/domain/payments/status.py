@@ -90,13 +90,13 @@ def payment_status(payment: Payment) -> PaymentStatus:
 
 
 def _approved(attempt: Attempt) -> AttemptStatus:
-    if attempt.review:
-        return AttemptStatus.IN_REVIEW
     voids = attempt.of(Operation.VOID)
     if any(step.state is StepState.DONE for step in voids):
         return AttemptStatus.VOIDED
     if any(step.in_flight for step in voids):
         return AttemptStatus.VOID_PENDING
+    if attempt.review:
+        return AttemptStatus.IN_REVIEW
     return AttemptStatus.CAPTURE_PENDING if attempt.capturing else AttemptStatus.AUTHORISED
 
 

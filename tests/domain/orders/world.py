@@ -15,7 +15,8 @@ from bopis.domain.orders.events import Event, RoutingRequested
 from bopis.domain.orders.lines import WantedLine
 from bopis.domain.orders.numbers import number_from
 from bopis.domain.orders.state import Line, Order
-from bopis.domain.orders.step import RecordIdentity, StepResult
+from bopis.domain.orders.step import StepResult
+from bopis.domain.repeats import RecordIdentity
 from bopis.domain.orders.step import step as order_step
 from bopis.domain.orders.vocabulary import Allows, CustomerRef
 from bopis.domain.sourcing.decision import Answer, AssignedLine, Assignment, Decision, RoutingOutcome, Rung
@@ -85,6 +86,7 @@ class World:
         self.events: list[tuple[str, Event]] = []
         self.to_orders: deque[bytes] = deque()
         self.to_stock: deque[bytes] = deque()
+        self.to_payments: deque[bytes] = deque()
         self.stock_said: list[Message] = []
         self.stock_events: list[tuple[str, Any]] = []
         self.refuses: list[str] = []
@@ -157,9 +159,12 @@ class World:
             self.refuses.append(str(rejected))
             return None
         self.events += [(message.subject, event) for event in concluded.events]
-        for output in order_conclusions(message, concluded):
+        order = self.orders.rows.get(message.subject)
+        for output in order_conclusions(message, concluded, has_payment=order is not None and bool(order.methods)):
             if output.topic == "stock":
                 self.to_stock.append(output.value)
+            elif output.topic == "payments":
+                self.to_payments.append(output.value)
         for event in concluded.events:
             if isinstance(event, RoutingRequested):
                 self.ask_routing(event)
