@@ -42,6 +42,9 @@ class StripeGateway:
         self._library = library(config.name)
         if not config.api_key:
             raise GatewayMisconfigured(name=config.name, cause="it has no api_key")
+        # Everybody can sign with an empty secret.
+        if not all(secret.strip() for secret in config.callback_secrets):
+            raise GatewayMisconfigured(name=config.name, cause="a callback secret is empty")
         self._client, self._connections = client_of(config)
         self._intents: Any = self._client.v1.payment_intents
 
