@@ -1,4 +1,4 @@
-"""Request channels: stock, orders and notices."""
+"""Request channels: stock, orders, payments and notices."""
 
 from datetime import UTC, datetime
 
@@ -16,12 +16,16 @@ from bopis.names import (
     ORDER_EVENTS_TOPIC,
     ORDER_STATE_TOPIC,
     ORDERS_TOPIC,
+    PAYMENT_EVENTS_TOPIC,
+    PAYMENT_STATE_TOPIC,
+    PAYMENTS_TOPIC,
     STOCK_TOPIC,
 )
 from bopis.services.errors import Implausible, InTheFuture, TooOld
 from bopis.services.exchange import RequestChannel
 from bopis.wire.notices import NOTICE_EVENTS, NOTICES
 from bopis.wire.orders import ORDER_EVENTS, ORDERS
+from bopis.wire.payments import PAYMENT_EVENTS, PAYMENTS
 from bopis.wire.stock import INVENTORY_EVENTS, STOCK
 
 AHEAD_MS_MAX = 60_000  # tolerance for the clock of a device
@@ -60,6 +64,14 @@ ORDER_REQUESTS = RequestChannel(
     events_topic=ORDER_EVENTS_TOPIC,
     events=ORDER_EVENTS,
     changelog_topic=ORDER_STATE_TOPIC,
+    correlates=True,
+)
+PAYMENT_REQUESTS = RequestChannel(
+    topic=PAYMENTS_TOPIC,
+    family=PAYMENTS,
+    events_topic=PAYMENT_EVENTS_TOPIC,
+    events=PAYMENT_EVENTS,
+    changelog_topic=PAYMENT_STATE_TOPIC,
     correlates=True,
 )
 NOTICE_REQUESTS = RequestChannel(

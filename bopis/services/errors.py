@@ -6,6 +6,7 @@ ServiceError
 +-- InTheFuture         the message has a time in the future
 +-- MessageInvalid      a value exceeds a limit of the message
 +-- TextUnclean         a text contains a control character
++-- CardNumberInText    a text contains the number of a payment card
 +-- TooManyLines        an order has too many lines
 +-- SkuNotInCatalogue   no article has this SKU or GTIN
 +-- KitInvalid          a component of a kit is a kit
@@ -44,6 +45,11 @@ class MessageInvalid(ServiceError):
 
 class TextUnclean(ServiceError):
     """Not sent: {problem}."""
+
+
+class CardNumberInText(ServiceError):
+    """Not sent: {field} contains a card number, and card numbers may not be stored. Remove it; a card is named by the
+    token of its gateway."""
 
 
 class TooManyLines(ServiceError):

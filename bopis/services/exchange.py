@@ -17,10 +17,10 @@ from msgspec import UNSET, Struct
 from bopis.domain.message import Message
 from bopis.names import DEAD_LETTERS_TOPIC
 from bopis.ports import Log, Publisher, Record, RecordMetadata
-from bopis.services.errors import MessageInvalid, MessageParked, NotDecidedInTime
+from bopis.services.errors import CardNumberInText, MessageInvalid, MessageParked, NotDecidedInTime
 from bopis.wire.changelog import ChangelogReader
 from bopis.wire.envelope import Family
-from bopis.wire.errors import WireError
+from bopis.wire.errors import CardNumberFound, WireError
 from bopis.wire.text import in_words
 
 POLL_SECONDS = 0.1  # also the longest time until a waiting thread takes over the reading
@@ -135,7 +135,7 @@ class Exchange:
         message_id: str | None = None,
     ) -> Message:
         """A message of an author, checked as its processor will check it, so that an error is refused now instead of
-        parked later. Raises `MessageInvalid` and the errors of the channel's check."""
+        parked later. Raises `MessageInvalid`, `CardNumberInText` and the errors of the channel's check."""
         now = author.now()
         message = Message(
             id=message_id or author.new_id(),
@@ -148,6 +148,8 @@ class Exchange:
         )
         try:
             self._channel.family.encode(message)
+        except CardNumberFound as error:
+            raise CardNumberInText(field=error.field) from error
         except WireError as error:
             raise MessageInvalid(cause=in_words(str(error))) from error
         if self._channel.check is not None:

@@ -14,7 +14,7 @@ from msgspec import Struct
 from bopis.domain.message import Message
 from bopis.wire.errors import Oversize, Undecodable, UnknownType
 from bopis.wire.placement import ANYWHERE, Placement
-from bopis.wire.text import clean_message, has_unclean_text, refuse_unclean
+from bopis.wire.text import clean_message, has_unclean_text, refuse_card_numbers, refuse_unclean
 
 MESSAGE_BYTES_MAX = 262_144
 
@@ -99,7 +99,8 @@ class Family:
         """The bytes of a message under the newest version of its body's type.
 
         Raises `Undecodable` when a value breaks a limit of its type, or any text contains a character that text may
-        not contain: what could not be read back as it is is not written.
+        not contain: what could not be read back as it is is not written. Raises `CardNumberFound` for free text with a
+        card number.
         """
         try:
             value = self.encode_trusted(message)
@@ -107,8 +108,10 @@ class Family:
             refuse_unclean(message)
             raise
         self.decode(value)
-        if self._from_outside and has_unclean_text(value):
-            refuse_unclean(message)
+        if self._from_outside:
+            if has_unclean_text(value):
+                refuse_unclean(message)
+            refuse_card_numbers(message, value)
         return value
 
     def encode_trusted(self, message: Message) -> bytes:

@@ -20,3 +20,12 @@ class Misplaced(WireError):
 
 class Oversize(WireError):
     """The message is larger than a message may be; send the basket in parts."""
+
+
+class CardNumberFound(WireError):
+    """A text contains a number that can be a payment card's; remove it, and name the card by its token. ``field`` names
+    the text; its digits are nowhere in the error."""
+
+    def __init__(self, field: str) -> None:
+        super().__init__(f"{field} contains a card number")
+        self.field = field

@@ -10,13 +10,17 @@ from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
+from bopis.domain.payments.card_numbers import has_card_number
 from bopis.wire.characters import cleaned, unclean
-from bopis.wire.errors import Undecodable
+from bopis.wire.errors import CardNumberFound, Undecodable
 
 # Fields that people write for people. Every other text in a message identifies something.
 FREE_TEXT = frozenset(
     "actor asked_by cause location note picker provider_id reason spot name street city state postal_code".split()  # noqa: SIM905
 )
+# Fields in which a card number could be written: free text, and the tokens that stand for cards. Numbers of goods,
+# parcels, orders and receipts are not looked at, as one in ten of them looks like a card number.
+CARD_FIELDS = (FREE_TEXT - {"provider_id"}) | {"hint", "methods", "token"}
 
 T = TypeVar("T")
 
@@ -26,6 +30,9 @@ _unclean_json = re.compile(
     rb"\\[bfnrt]|\\u(?:00[01]|007[fF]|00[89]|20(?:2[89a-eA-E]|6[6-9])|[dD][89a-fA-F])"
     rb"|\x7f|\xc2[\x80-\x9f]|\xe2(?:\x80[\xa8-\xae]|\x81[\xa6-\xa9])"
 ).search
+
+# As many digits as a card number has, however grouped. Most messages have none, and need no closer look.
+_many_digits = re.compile(rb"[0-9](?:[ -]{0,2}[0-9]){14}").search
 
 # Causes as msgspec and this module write them.
 _limit = re.compile(
@@ -141,6 +148,27 @@ def decode_clean(decoder: msgspec.json.Decoder[T], value: bytes) -> T:
 def refuse_unclean(message: Any) -> None:
     """Raise `Undecodable` for the first text of a message, free or not, with such a character."""
     _refuse(msgspec.to_builtins(message), "$")
+
+
+def refuse_card_numbers(message: Any, value: bytes) -> None:
+    """Raise `CardNumberFound` for the first free text of a message with a card number; `value` are its bytes.
+
+    The error names the field and never the digits: it is shown and logged.
+    """
+    if _many_digits(value) is not None or not value.isascii():
+        _refuse_card_numbers(msgspec.to_builtins(message), "$", "")
+
+
+def _refuse_card_numbers(value: Any, place: str, field: str) -> None:
+    if isinstance(value, str):
+        if field in CARD_FIELDS and has_card_number(value):
+            raise CardNumberFound(_where(place.removeprefix("$.data").removeprefix("$")))
+    elif isinstance(value, Mapping):
+        for name, part in value.items():
+            _refuse_card_numbers(part, f"{place}.{name}", name)
+    elif isinstance(value, list | tuple):
+        for number, part in enumerate(value):
+            _refuse_card_numbers(part, f"{place}[{number}]", field)
 
 
 def _refuse(value: Any, place: str) -> None:
