@@ -7,9 +7,9 @@ from aiolimiter import AsyncLimiter
 from bopis.adapters.gateways.config import GatewayConfig, GatewayKind
 from bopis.adapters.gateways.errors import GatewayMisconfigured, GatewayUnknown
 from bopis.adapters.gateways.fake import FakeGateway
-from bopis.adapters.gateways.in_store import InStoreGateway
 from bopis.adapters.gateways.stripe_gateway import StripeGateway
 from bopis.domain.payments.gateway import (
+    CallOutcome,
     Capabilities,
     GatewayAnswer,
     GatewayCall,
@@ -20,13 +20,56 @@ from bopis.domain.payments.gateway import (
 from bopis.ports import CallbackAnswer, Gateway, GatewayPage
 
 IN_STORE = "in_store"
+IN_STORE_OFFERED = Capabilities(multicapture=True, adjust=True, close=True, find_by_key=True)
+NOT_FOUND = 404
+# Calls are let through in parts of a second, so that none of them come in bursts.
+PERIOD_S = 0.1
+
+
+class InStoreGateway:
+    """Payment in the store: a promise that the till redeems.
+
+    No money moves here, so every step is done at once, and nothing is kept: the order's books are the only ones.
+    """
+
+    def __init__(self, config: GatewayConfig) -> None:
+        self._config = config
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What it offers."""
+        return self._config.capabilities or IN_STORE_OFFERED
+
+    async def call(self, call: GatewayCall) -> GatewayAnswer:
+        """Do one call: it always succeeds."""
+        reference = call.reference or call.authorisation or call.key
+        is_released = call.operation in (Operation.VOID, Operation.CLOSE)
+        return GatewayAnswer(
+            outcome=CallOutcome.VOIDED if is_released else CallOutcome.APPROVED,
+            amount=call.amount,
+            currency=call.currency,
+            reference=reference,
+            multicapture=True,
+            adjustable=True,
+        )
+
+    async def entries(self, since_ms: int, cursor: str | None = None) -> GatewayPage:  # noqa: ARG002  (it keeps none)
+        """An empty page: there is no other side to compare with."""
+        return GatewayPage((), None)
+
+    def callback(self, headers: Mapping[str, str], body: bytes, now_ms: int) -> CallbackAnswer:  # noqa: ARG002  (refused)
+        """Refuse a callback: a counter sends none."""
+        return CallbackAnswer(NOT_FOUND, refusal="bad_signature")
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+
 ADAPTERS: Mapping[GatewayKind, Callable[[GatewayConfig], Gateway]] = {
     GatewayKind.FAKE: FakeGateway,
     GatewayKind.STRIPE: StripeGateway,
     GatewayKind.IN_STORE: InStoreGateway,
 }
-# Calls are let through in parts of a second, so that none of them come in bursts.
-PERIOD_S = 0.1
 
 
 class Gateways:

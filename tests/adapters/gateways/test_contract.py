@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bopis.adapters.gateways.config import GatewayConfig
-from bopis.adapters.gateways.in_store import InStoreGateway
+from bopis.adapters.gateways.registry import InStoreGateway
 from bopis.adapters.gateways.stripe_gateway import StripeGateway
 from bopis.domain.payments.gateway import CallOutcome, GatewayAnswer, Operation
 from bopis.ports import Gateway

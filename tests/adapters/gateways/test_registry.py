@@ -10,8 +10,7 @@ import pytest
 from bopis.adapters.gateways.config import GatewayConfig, GatewayKind
 from bopis.adapters.gateways.errors import GatewayMisconfigured, GatewayUnknown
 from bopis.adapters.gateways.fake import FakeGateway
-from bopis.adapters.gateways.in_store import InStoreGateway
-from bopis.adapters.gateways.registry import Gateways, PacedGateway
+from bopis.adapters.gateways.registry import Gateways, InStoreGateway, PacedGateway
 from bopis.adapters.gateways.stripe_gateway import StripeGateway
 from bopis.domain.payments.gateway import Capabilities, MethodKind, Operation, PaymentMethod
 from tests.adapters.gateways.calls import call
