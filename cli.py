@@ -84,6 +84,27 @@ COMMANDS: dict[str, str | LazyCommand | LazyGroup] = {
             "why": "bopis.cli.order.why:why",
         },
     ),
+    "payments": LazyGroup(
+        help="Payments of orders: list, explain, mend; compare with the gateways, receive their callbacks.",
+        commands={
+            "list": "bopis.cli.payments.listing:list_",
+            "owed": "bopis.cli.payments.listing:owed",
+            "show": "bopis.cli.payments.show:show",
+            "retry": "bopis.cli.payments.desk:retry",
+            "void": "bopis.cli.payments.desk:void",
+            "refund": "bopis.cli.payments.desk:refund",
+            "add-method": "bopis.cli.payments.desk:add_method",
+            "paid-in-store": "bopis.cli.payments.desk:paid_in_store",
+            "settle-unknown": "bopis.cli.payments.desk:settle_unknown",
+            "adopt": "bopis.cli.payments.desk:adopt",
+            "reconcile": "bopis.cli.payments.reconcile:reconcile",
+            "listen": "bopis.cli.payments.listen:listen",
+        },
+    ),
+    "gateway": LazyGroup(
+        help="Payment gateways for trials.",
+        commands={"fake": "bopis.cli.payments.gateway:fake"},
+    ),
     "pickup": LazyGroup(
         help="Work in a store: queue, picking, staging, hand-over, returns.",
         commands={
