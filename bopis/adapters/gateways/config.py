@@ -36,3 +36,7 @@ class GatewayConfig(Struct, frozen=True, kw_only=True):
     connections_max: int = 500
     return_url: str = ""
     capabilities: Capabilities | None = None
+
+    def __repr__(self) -> str:
+        # Logs and tracebacks show values; secrets are not for them.
+        return f"GatewayConfig(name={self.name!r}, kind={self.kind.value!r}, url={self.url!r})"

@@ -72,3 +72,7 @@ async def test_each_endpoint_is_called_at_most_so_often() -> None:
 
     # Five at once, then one each 20 ms; the authorisation has a rate of its own.
     assert time.monotonic() - began >= 0.18
+
+
+def test_secrets_are_not_shown() -> None:
+    assert "sk_live" not in repr(GatewayConfig(name="s", api_key="sk_live", callback_secrets=("whsec_sk_live",)))
