@@ -31,5 +31,5 @@ READ_SIDE_TOPICS = (
     NOTICE_STATE_TOPIC,
 )
 
-# In the order in which they are started: each may read what those before it write.
+# In the order in which people are shown them: each may read what those before it write.
 PROCESSORS = ("inventory", "orders", "routing", "payments", "payment-runner", "notices", "notifier", "projection")

@@ -1,4 +1,5 @@
-"""Keeps one process per processor running: starts them in order, restarts those that fall, stops them in reverse."""
+"""Keeps one process per processor running: starts them, the log first; restarts those that fall; stops them, the log
+last."""
 
 import asyncio
 import json
@@ -72,27 +73,39 @@ class Supervisor:
         self._stopping.set()
 
     async def run(self) -> int:
-        """Start the children one after the other, each when the one before it is ready. Returns the exit code."""
+        """Start the essential children one after the other, and the others together when those are ready. Returns the
+        exit code."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop)
         keepers: list[tuple[Child, asyncio.Task[None]]] = []
         try:
+            pending: list[asyncio.Event] = []
             for child in self._children:
                 ready = asyncio.Event()
                 keepers.append((child, asyncio.create_task(self._keep(child, ready))))
-                await self._first(ready.wait(), self._stopping.wait())
+                if child.essential:
+                    await self._first(ready.wait(), self._stopping.wait())
+                else:
+                    pending.append(ready)
+            await self._first(self._all(pending), self._stopping.wait())
             if self._all_ready is not None and not self._stopping.is_set():
                 self._all_ready(tuple(self._statuses.values()))
             await self._stopping.wait()
         finally:
             self._stopping.set()
+            others = [child for child in self._children if not child.essential]
+            await asyncio.gather(*(self._end(child) for child in others))
             for child, keeper in reversed(keepers):
                 await self._end(child)
                 await keeper
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.remove_signal_handler(number)
         return self._code
+
+    async def _all(self, events: Sequence[asyncio.Event]) -> None:
+        for event in events:
+            await event.wait()
 
     async def _first(self, *waits: Coroutine[Any, Any, object]) -> None:
         tasks = [asyncio.ensure_future(wait) for wait in waits]
@@ -101,7 +114,8 @@ class Supervisor:
             task.cancel()
 
     async def _keep(self, child: Child, ready: asyncio.Event) -> None:
-        """Run one child, process after process, until it is stopped. `ready` is set when the next child may start."""
+        """Run one child, process after process, until it is stopped. `ready` is set when nobody has to wait for it any
+        more."""
         backoff_s, restarts = self._limits.restart_backoff_s, 0
         while not self._stopping.is_set():
             began = time.monotonic()

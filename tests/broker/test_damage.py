@@ -36,7 +36,7 @@ def damage(engine: EmbeddedEngine, *places: int) -> None:
 
 
 def start_of(engine: EmbeddedEngine, *more: str) -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run([*engine.command(), *more], capture_output=True, timeout=20, check=False)
+    return subprocess.run([*engine.command(), *more], capture_output=True, timeout=120, check=False)
 
 
 def test_damage_anywhere_in_use_is_found_before_anything_is_served(own_log: OwnLog) -> None:

@@ -13,8 +13,8 @@ from typer.testing import CliRunner
 
 import cli
 
-READY_SECONDS_MAX = 60.0
-STOP_SECONDS_MAX = 20.0
+READY_SECONDS_MAX = 240.0
+STOP_SECONDS_MAX = 60.0
 
 
 class Answer:

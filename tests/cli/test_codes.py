@@ -20,7 +20,7 @@ from bopis.wire.stock import STOCK
 from tests.cli.program import Installation
 from tests.cli.test_orders import until
 
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 120.0
 EMPTY = "000"
 
 

@@ -14,7 +14,7 @@ from tests.cli.test_workers import Site, site
 __all__ = ["site"]  # a fixture
 
 STORE = "319"
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 240.0
 LATER = [
     {"sku": "BEER", "gtins": "5012345678900"},
     {"sku": "SIX", "components": "BEER*6"},

@@ -9,7 +9,7 @@ import pytest
 
 from tests.cli.program import Installation, run
 
-PATIENCE_S = 60.0
+PATIENCE_S = 240.0
 
 
 def told(bopis: Installation, order: str, enough: Any) -> list[dict[str, Any]]:

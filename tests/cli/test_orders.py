@@ -22,7 +22,7 @@ from bopis.adapters.secrets.vault import open_vault
 from bopis.settings import load
 from tests.cli.program import Answer, Installation, clean_environment
 
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 240.0
 LEFT = "\x1b[?1049l"  # the terminal as it was before
 
 

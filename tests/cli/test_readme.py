@@ -13,7 +13,7 @@ from tests.cli.program import Installation
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PROGRAM, STARTED = ".venv/bin/bopis", ["make setup", ".venv/bin/bopis up"]
-PATIENCE_S = 60.0
+PATIENCE_S = 240.0
 
 
 def first_look() -> list[str]:

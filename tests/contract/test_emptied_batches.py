@@ -14,7 +14,7 @@ from tests.contract.test_keeping import CLOSING, EAGER
 from tests.engines import Engine
 from tests.engines.wire import EARLIEST, Wire, batch
 
-READ_SECONDS_MAX = 30.0
+READ_SECONDS_MAX = 120.0
 COUNT_AT = 57
 
 

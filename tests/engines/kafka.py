@@ -29,7 +29,7 @@ QUICK = {
 ALONE = {"broker.session.timeout.ms": "2000", "broker.heartbeat.interval.ms": "500"}
 GROUP, NAMED_PRODUCER = 0, 1
 UNKNOWN_MEMBER = 25
-READY_SECONDS_MAX = 60.0
+READY_SECONDS_MAX = 240.0
 
 
 class KafkaEngine:

@@ -17,8 +17,8 @@ from tests.engines import Engine
 from tests.faults.judge import Judge
 
 PARTITIONS = 4
-START_SECONDS_MAX = 90.0
-LEAVE_SECONDS_MAX = 60.0
+START_SECONDS_MAX = 240.0
+LEAVE_SECONDS_MAX = 180.0
 SESSION_SECONDS = 4
 SETTLE_SECONDS = 0.5
 

@@ -19,7 +19,7 @@ from bopis.verification.audit import Audit, Violation
 from bopis.wire.errors import WireError
 from bopis.wire.stock import INVENTORY_EVENTS, STOCK
 
-PATIENCE_SECONDS = 60
+PATIENCE_SECONDS = 180
 
 
 class Judge:

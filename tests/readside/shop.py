@@ -20,7 +20,7 @@ from bopis.readside.schema import levels
 from bopis.wire.stock import STOCK
 from tests.readside.world import at
 
-PATIENCE_S = 60.0
+PATIENCE_S = 240.0
 PARTITIONS = 2
 LINES = 2
 

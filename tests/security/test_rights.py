@@ -194,7 +194,7 @@ def _import(fortress: Fortress, case: Case) -> Answer:
 def _import_again(fortress: Fortress, case: Case) -> Answer:
     """An import reads the stores that are known; an empty topic is not read."""
     known = b'{"store_id":"S0","name":"Zero"}'
-    fortress.producer.send(f"{case.prefix}stores", key=b"S0", value=known).get(timeout=30)
+    fortress.producer.send(f"{case.prefix}stores", key=b"S0", value=known).get(timeout=120)
     return _import(fortress, case)
 
 

@@ -19,7 +19,7 @@ from aiokafka.errors import KafkaConnectionError
 from tests.engines import Engine
 
 PARTITIONS = 2
-WAIT_S_MAX = 60.0
+WAIT_S_MAX = 240.0
 ROOT = Path(__file__).parents[2]
 TOY = Path(__file__).parent / "toy_totals.py"
 

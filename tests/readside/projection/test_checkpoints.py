@@ -13,7 +13,7 @@ from bopis.readside.writer import Projection
 from tests.readside.databases import Databases
 from tests.readside.world import World
 
-PATIENCE_S = 20.0
+PATIENCE_S = 120.0
 PAGE_BYTES = 4096
 
 

@@ -28,7 +28,7 @@ from bopis.settings import Settings
 from bopis.wire.notices import NOTICES
 from tests.services.notices.post import Mailbox
 
-PATIENCE_S = 120.0
+PATIENCE_S = 300.0
 PARTITIONS = 2
 NAMES = ("notices", "notifier")
 

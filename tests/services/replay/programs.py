@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[3]
-SECONDS_MAX = 120
+SECONDS_MAX = 600
 
 
 def environment(data_dir: Path) -> dict[str, str]:

@@ -29,7 +29,7 @@ from bopis.wire.orders import ORDER_EVENTS, ORDERS
 from bopis.wire.placement import partition_of
 from tests.engines import Engine
 
-PATIENCE_S = 60.0
+PATIENCE_S = 240.0
 PARTITIONS = 2
 ORDERS_ASKED = 60
 

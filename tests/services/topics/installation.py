@@ -25,9 +25,9 @@ from tests.engines import Engine
 
 ROOT = Path(__file__).parents[3]
 DYING = Path(__file__).parent / "dying.py"
-READY_SECONDS_MAX = 60
-DECIDED_SECONDS_MAX = 60
-COMMAND_SECONDS_MAX = 120
+READY_SECONDS_MAX = 240
+DECIDED_SECONDS_MAX = 240
+COMMAND_SECONDS_MAX = 360
 
 
 class Done(NamedTuple):
@@ -115,7 +115,7 @@ class Installation:
         try:
             sent = [producer.send(self.prefix + topic, key=key, value=value) for key, value in records]
             for it in sent:
-                it.get(timeout=30)
+                it.get(timeout=120)
         finally:
             producer.close(timeout=10)
 

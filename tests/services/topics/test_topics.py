@@ -162,7 +162,7 @@ def test_a_worker_does_not_start_on_a_topic_that_does_not_fit(place: Installatio
     words = [sys.executable, "-m", "streams", "worker", "inventory"]
 
     done = subprocess.run(
-        words, cwd=ROOT, env=place.environment, capture_output=True, text=True, timeout=60, check=False
+        words, cwd=ROOT, env=place.environment, capture_output=True, text=True, timeout=240, check=False
     )
 
     assert done.returncode == 78

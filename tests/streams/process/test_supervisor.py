@@ -37,12 +37,14 @@ async def until(state_file: Path, wanted: dict[str, ChildState]) -> SupervisorSt
     raise AssertionError(f"{wanted} not reached: {state_file.read_text()}")
 
 
-async def test_children_start_in_order_and_stop_in_reverse(tmp_path: Path) -> None:
+async def test_the_essential_child_starts_first_and_stops_last(tmp_path: Path) -> None:
     ends, state = tmp_path / "ends", tmp_path / "state.json"
     children = [
-        child(name, STEADY.format(more=NOTES_ITS_END.format(path=str(ends), name=name))) for name in ("a", "b", "c")
+        child(name, STEADY.format(more=NOTES_ITS_END.format(path=str(ends), name=name)), essential=name == "a")
+        for name in ("a", "b", "c")
     ]
-    supervisor = Supervisor(children, state, QUICK)
+    begun: list[tuple[str, str]] = []
+    supervisor = Supervisor(children, state, QUICK, changed=lambda it: begun.append((it.name, it.state)))
     running = asyncio.create_task(supervisor.run())
     await until(state, dict.fromkeys("abc", ChildState.READY))
 
@@ -50,7 +52,9 @@ async def test_children_start_in_order_and_stop_in_reverse(tmp_path: Path) -> No
     code = await running
 
     assert code == 0
-    assert ends.read_text() == "cba"
+    assert begun[:2] == [("a", ChildState.STARTING), ("a", ChildState.READY)]
+    assert sorted(ends.read_text()[:2]) == ["b", "c"]
+    assert ends.read_text()[2:] == "a"
     assert [c.state for c in read_status(state).children] == [ChildState.STOPPED] * 3
 
 

@@ -32,7 +32,7 @@ from tests.streams.stream_world import PARTITIONS, ROOT, World
 
 ORDERS_PLACED = 50
 CANCELLED = range(5, ORDERS_PLACED + 1, 5)
-WAIT_S_MAX = 120.0
+WAIT_S_MAX = 300.0
 OPENING = 500
 
 
