@@ -15,11 +15,13 @@ from streams.engine.processor import Processor
 from streams.engine.ticks import Feed
 from streams.errors import ChannelsUnsound, LogNotRunning, RulesUnsound
 from streams.limits import StreamLimits
+from streams.process.errors import GatewaysUnsound
 from streams.process.instance_names import leased_name
 from streams.workers.worker import ReadyCallback, Worker
 
 if TYPE_CHECKING:
     from bopis.services.notifier.notifier import Notifier
+    from bopis.services.payments.runner import PaymentRunner
     from bopis.services.routing.live import LiveRouting
 
 
@@ -93,6 +95,10 @@ def worker(
 
             sender = open_until_the_end.enter_context(notifier(settings))
             yield NotifierWorker(log, bounds, sender, settings.notice_concurrency, ready)
+        elif name == "payment-runner":
+            from streams.workers.payment_runner import PaymentRunnerWorker
+
+            yield PaymentRunnerWorker(log, bounds, payment_runner(settings), ready)
         elif name == "projection":
             from streams.workers.projection import ProjectionWorker
             from streams.workers.projection_database import connected
@@ -174,3 +180,22 @@ def notifier(settings: Settings) -> "Iterator[Notifier]":
         yield Notifier(tools)
     finally:
         vault.close()
+
+
+def payment_runner(settings: Settings) -> "PaymentRunner":
+    """The payment runner with its gateways. Raises `GatewaysUnsound`."""
+    from bopis.adapters.gateways.errors import GatewayError
+    from bopis.adapters.gateways.installed import installed_gateways
+    from bopis.services.payments.lanes import LaneLimits
+    from bopis.services.payments.runner import PaymentRunner
+
+    bounds = LaneLimits(
+        concurrency=settings.payment_concurrency,
+        rate=settings.payment_rate,
+        endpoint_rate=settings.payment_endpoint_rate,
+    )
+    try:
+        gateways = installed_gateways(settings)
+    except GatewayError as error:
+        raise GatewaysUnsound(cause=str(error)) from error
+    return PaymentRunner(gateways, settings.payment_gateway, bounds)
