@@ -16,14 +16,23 @@ from msgspec import Struct
 from bopis.contacts import is_email, is_phone
 from bopis.domain.orders.events import AlternativeOffered, CommandRefused, LinesWaiting, OrderCancelled, OrderPromised
 from bopis.domain.orders.lines import WantedLine
-from bopis.domain.orders.messages import PlaceOrder
+from bopis.domain.orders.messages import PaymentPlan, PlaceOrder
 from bopis.domain.orders.numbers import number_from
 from bopis.domain.orders.vocabulary import ORDER_LINES_MAX, Allows, Channel, CustomerRef, Refusal
+from bopis.domain.payments.card_numbers import has_card_number
 from bopis.domain.sourcing.request import GeoPoint, Slot
 from bopis.ports import Secrets
 from bopis.services.catalogue import Catalogue, GtinParser, RequestedLine
 from bopis.services.counter.desk import OrderDesk, raise_refusal
-from bopis.services.errors import CustomerInvalid, KeyReused, MessageParked, NoNumberFree, TextUnclean, TooManyLines
+from bopis.services.errors import (
+    CardNumberInText,
+    CustomerInvalid,
+    KeyReused,
+    MessageParked,
+    NoNumberFree,
+    TextUnclean,
+    TooManyLines,
+)
 from bopis.services.exchange import Reply, Subscription
 from bopis.wire.characters import text_problems
 
@@ -50,8 +59,9 @@ class Customer(Struct, frozen=True, kw_only=True):
     id: str = ""
 
 
-class OrderRequest(Struct, frozen=True, kw_only=True):
-    """A request for a pickup order. Lines are as they were typed or scanned; `slot` and `place` are optional."""
+class RequestedGoods(Struct, frozen=True, kw_only=True):
+    """The fields of a request that every version has had. Their text is hashed, and the hash is stored with the order
+    for ever: a field that is added later belongs to `OrderRequest`."""
 
     store: str
     lines: tuple[RequestedLine, ...]
@@ -62,6 +72,13 @@ class OrderRequest(Struct, frozen=True, kw_only=True):
     methods: tuple[str, ...] = ()
     currency: str = ""
     note: str = ""
+
+
+class OrderRequest(RequestedGoods, frozen=True, kw_only=True):
+    """A request for a pickup order. Lines are as they were typed or scanned; `slot` and `place` are optional. Without a
+    `payment` and without `methods` (tokens of cards) it is paid in the store."""
+
+    payment: PaymentPlan | None = None
 
 
 class PlacedOrder(Struct, frozen=True):
@@ -116,8 +133,9 @@ class Checkout:
         """Place an order under an idempotency key. `country` (two letters) is the store's: phone numbers without a
         country code are numbers of that country.
 
-        Raises `TextUnclean`, `TooManyLines`, `SkuNotInCatalogue`, `CustomerInvalid`, `MessageInvalid`, `KeyReused` if
-        the key was used for another request, `NotDone` if the order is refused, `MessageParked` or `NotDecidedInTime`.
+        Raises `TextUnclean`, `TooManyLines`, `SkuNotInCatalogue`, `CustomerInvalid`, `CardNumberInText`,
+        `MessageInvalid`, `KeyReused` if the key was used for another request, `NotDone` if the order is refused,
+        `MessageParked` or `NotDecidedInTime`.
         """
         _check_text(request, key)
         lines = self._lines(request.lines)
@@ -192,6 +210,7 @@ class Checkout:
             code_hash=code_hash,
             token_hash=token_hash,
             note=self._secrets.seal(customer.id, {"note": request.note}) if request.note else "",
+            payment=request.payment,
         )
 
     def _customer(self, customer: Customer, key: str, country: str) -> CustomerRef:
@@ -214,11 +233,16 @@ class Checkout:
 
 
 def check_customer(customer: Customer, note: str = "", country: str = "") -> None:
-    """Raise `CustomerInvalid` for a contact that is missing or invalid, or a text that is too long."""
+    """Raise `CustomerInvalid` for a contact that is missing or invalid, or a text that is too long, and
+    `CardNumberInText`."""
     email, phone = customer.email, customer.phone
     texts = (("The name", customer.name), ("The mail address", email), ("The phone number", phone), ("The note", note))
     for found in text_problems(texts):
         raise CustomerInvalid(problem=f"{found}.")
+    # These are sealed before they are sent, so that nothing behind this can look into them.
+    for field, text in texts:
+        if field != "The phone number" and has_card_number(text):
+            raise CardNumberInText(field=field[0].lower() + field[1:])
     example = " Write it with its country code, for example +1 270 555 0100."
     problems = {
         f"A name has at most {NAME_LENGTH_MAX} characters.": len(customer.name) > NAME_LENGTH_MAX,
@@ -239,12 +263,18 @@ def _check_text(request: OrderRequest, key: str) -> None:
     texts = [("key", key), ("store", request.store), ("currency", request.currency)]
     texts += [("SKU", line.code) for line in request.lines] + [("method", it) for it in request.methods]
     texts += [("customer", request.customer.id), ("language", request.customer.language)]
+    plan = request.payment
+    for method in plan.methods if plan is not None else ():
+        texts += [("method", it) for it in (method.token, method.gateway, method.card, method.hint)]
     for problem in text_problems(texts):
         raise TextUnclean(problem=problem)
 
 
 def _canonical(request: OrderRequest, lines: tuple[WantedLine, ...]) -> str:
     """A text that is equal for equal requests, also of other versions: its hash is stored with the order for ever, so
-    it contains only the id of the customer, and a new field would make every repeat look like another request."""
-    content = msgspec.structs.replace(request, lines=(), customer=Customer(id=request.customer.id), note="")
-    return msgspec.json.encode((content, lines), order="deterministic").decode()
+    it contains only the id of the customer, and a new field would make every repeat look like another request. What a
+    request pays with is in it only where it says so."""
+    goods = {name: getattr(request, name) for name in RequestedGoods.__struct_fields__}
+    content = RequestedGoods(**goods | {"lines": (), "customer": Customer(id=request.customer.id), "note": ""})
+    parts = (content, lines) if request.payment is None else (content, lines, request.payment)
+    return msgspec.json.encode(parts, order="deterministic").decode()

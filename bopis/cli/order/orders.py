@@ -36,7 +36,7 @@ from bopis.domain.payments.money import plain_amount
 from bopis.ports import OrderFilter
 from bopis.services.catalogue import Catalogue, read_catalogue
 from bopis.services.counter.guidance import guidance
-from bopis.services.counter.refusal_text import ended_text
+from bopis.services.counter.refusal_text import ended_text, payment_text
 from bopis.services.counter.store_times import StoreTimes
 
 ERASED, UNKNOWN = "(erased)", "(no contact given)"
@@ -100,6 +100,7 @@ def show(
         "order": found.order,
         "shown": shown(found.order),
         **_facts(found, presentation.catalogue),
+        "payment_text": payment_text(found, presentation.times),
         "next": following,
         "ended": ended_text(found, presentation.times, presentation.catalogue),
     }
@@ -225,7 +226,7 @@ def _facts(order: Order, catalogue: Catalogue) -> dict[str, Any]:
 def _render_order(out: Console, order: Order, presentation: Presentation) -> None:
     at, catalogue = presentation.times.instant, presentation.catalogue
     head = f"{shown(order.order)}  {order.state.value.replace('_', ' ')}, for store {order.store}, placed "
-    print_line(out, f"{head}{at(order.placed_ms)}, {order.payment.value.replace('_', ' ')}")
+    print_line(out, f"{head}{at(order.placed_ms)}, {payment_text(order, presentation.times)}")
     is_priced = order_total(order) is not None
     grid = table("line", "SKU", "name", "units", *(["amount"] if is_priced else []), "state", "store", "from line")
     for line in order.lines:

@@ -15,6 +15,7 @@ from bopis.cli.app.errors import Conflict, StoreUnknown
 from bopis.cli.app.readside import SIMILARITY_LEAST, SUGGESTIONS_MAX
 from bopis.cli.app.render import print_line
 from bopis.cli.app.typed_articles import unit_in
+from bopis.cli.order.methods import policy_of, read_methods
 from bopis.cli.order.prices import read_currency, read_slot, read_wanted
 from bopis.cli.order.session import (
     OrderSession,
@@ -54,6 +55,17 @@ def place(
     currency: Annotated[
         str, typer.Option(metavar="CODE", help="Currency of the prices (ISO 4217), for example USD.")
     ] = "",
+    method: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KIND:TOKEN",
+            help="Payment method, repeated in the order in which they are asked: card:TOKEN, wallet:TOKEN, "
+            "gift_card:TOKEN, pay_in_store; a token alone is a card.",
+        ),
+    ] = None,
+    consent: Annotated[
+        bool, typer.Option("--consent", help="The customer agreed that the methods are asked one after the other.")
+    ] = False,
     slot: Annotated[
         str, typer.Option(metavar="FROM/TO", help="Slot in the store's time zone: 2026-12-05T10:00/12:00.")
     ] = "",
@@ -83,7 +95,9 @@ def place(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Place a pickup order, to be paid in the store. Kits are held as their components.
+    """Place a pickup order, paid in the store or by methods that are asked one after the other in the background.
+
+    Kits are held as their components. A method is a gateway's token, never a card number.
 
     The command returns as soon as the order is accepted. With --wait it also prints when the order will be ready; an
     order that no store can serve ends with exit code 4 and the stock that is missing.
@@ -91,6 +105,7 @@ def place(
     Examples:
         bopis order place 319 4011=3 --name "Anna Example" --email anna@example.org
         bopis order place 319 4011=3@0.59 852159=1@4.99 --currency USD --wait
+        bopis order place 319 MUG=1@9 --currency EUR --method card:tok_ok --wait
     """
     ctx = open_context(context, as_json)
     customer = Customer(name=name, email=email, phone=phone, language=language, channels=tuple(channel or ()))
@@ -104,10 +119,13 @@ def place(
         wait_hours=wait_hours,
     )
     money = read_currency(currency)
+    plan = read_methods(method or (), consent, money, policy_of(ctx.settings))
     with order_session(ctx) as session:
         catalogue = read_catalogue(session.reader)
         wanted = read_wanted(lines, money, lambda code: unit_in(catalogue, code))
-        basket = OrderRequest(store=store, lines=wanted, customer=customer, allows=allows, currency=money, note=note)
+        basket = OrderRequest(
+            store=store, lines=wanted, customer=customer, allows=allows, currency=money, note=note, payment=plan
+        )
         country = _country(session, store)
         if slot:
             chosen = read_slot(slot, zone_of_store(session.reader, store))

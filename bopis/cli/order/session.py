@@ -37,7 +37,7 @@ from bopis.services.counter.event_text import EventText
 from bopis.services.counter.guidance import guidance
 from bopis.services.counter.masking import masked
 from bopis.services.counter.order_lookup import OrderBook
-from bopis.services.counter.refusal_text import ended_text
+from bopis.services.counter.refusal_text import ended_text, unpaid_text
 from bopis.services.counter.store_times import StoreTimes
 from bopis.services.exchange import Exchange, Reply
 from bopis.services.store_directory import read_directory
@@ -134,7 +134,7 @@ def order_session(ctx: CommandContext) -> Iterator[OrderSession]:
             if order is None:
                 return ""
             presentation = presentation_of(reader, order.store).about(order)
-            return ended_text(order, presentation.times, presentation.catalogue)
+            return ended_text(order, presentation.times, presentation.catalogue) or unpaid_text(order)
 
         desk = OrderDesk(exchange, author(ctx), ctx.settings.read_wait_seconds, ended)
         yield OrderSession(ctx, reader, desk, known)

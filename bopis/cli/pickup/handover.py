@@ -48,6 +48,7 @@ from bopis.domain.payments.money import plain_amount
 from bopis.services.catalogue import Catalogue, read_catalogue
 from bopis.services.counter.code_check import Presented
 from bopis.services.counter.code_check import hand_over as proved_hand_over
+from bopis.services.counter.refusal_text import payment_text, take_text
 
 DOCUMENTS = tuple(document for document in Document if document is not Document.NONE)
 
@@ -109,8 +110,12 @@ def hand_over(
         units = {line.line: line.quantity for line in found.lines if line.line in chosen.lines}
         units |= {part.line: part.quantity for part in chosen.parts}
         due = to_pay(found, store_of(found, store), units or None)
-        if due is not None:
+        if due is not None and found.methods:
+            ctx.note(f"Before the goods are handed over, {take_text(found, due.cents)}.")
+        elif due is not None:
             ctx.note(f"Take {plain_amount(due.cents, due.currency)} before the goods are handed over.")
+        elif found.methods:
+            ctx.note(f"Payment: {payment_text(found, store_times(session.reader, found.store))}.")
         given = code if code is not None or document is not None else _ask_code(ctx)
         presented = Presented(code=given, document=document, proxy=proxy, signature=signature)
         # The message has the code as a keyed hash: no code is in the log.

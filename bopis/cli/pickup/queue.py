@@ -1,7 +1,9 @@
 """`bopis pickup queue`: the work of a store, the most urgent first."""
 
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime, tzinfo
+from types import MappingProxyType
 from typing import Annotated, Any, NamedTuple
 
 import msgspec
@@ -19,11 +21,17 @@ from bopis.cli.order.session import require_store, zone_of_store
 from bopis.domain.orders.numbers import shown
 from bopis.domain.orders.store_queue import NEVER_MS, WorkItem
 from bopis.domain.orders.store_queue import queue as work_of
+from bopis.domain.orders.vocabulary import PaymentState
 from bopis.domain.payments.money import plain_amount
 from bopis.services.catalogue import NO_CATALOGUE, Catalogue, read_catalogue
 from bopis.services.counter.order_lookup import OrderBook
 
 WATCH_SECONDS = 1.0
+NOT_PAID = {
+    PaymentState.AUTHORISING: "being authorised",
+    PaymentState.DECLINED: "being authorised",
+    PaymentState.LAPSED: "lapsed",
+}
 STYLES = {"red": "bold red", "yellow": "yellow", "green": "green", "grey": "dim"}
 
 
@@ -47,12 +55,12 @@ def queue(
     with open_book(ctx) as (reader, book):
         require_store(ctx, reader, store)
         screen = QueueScreen(store, zone_of_store(reader, store), read_catalogue(reader))
-        _show(ctx, entries_of(book, store), screen)
+        _show(ctx, entries_of(book, store), screen._replace(unpaid=unpaid_in(book, store)))
         with interruptible():
             while watch:
                 time.sleep(WATCH_SECONDS)
                 if book.refresh():
-                    _show(ctx, entries_of(book, store), screen)
+                    _show(ctx, entries_of(book, store), screen._replace(unpaid=unpaid_in(book, store)))
 
 
 def entries_of(book: OrderBook, store: str) -> list[WorkItem]:
@@ -60,12 +68,20 @@ def entries_of(book: OrderBook, store: str) -> list[WorkItem]:
     return work_of(book.in_store(store), store, now_ms())
 
 
+def unpaid_in(book: OrderBook, store: str) -> dict[str, str]:
+    """Orders of a store whose payment is not decided or has lapsed, each with its state in a word: nothing of them can
+    be handed over yet."""
+    orders = (it for it in book.in_store(store) if it.methods and it.payment in NOT_PAID)
+    return {it.order: NOT_PAID[it.payment] for it in orders}
+
+
 class QueueScreen(NamedTuple):
-    """What a queue is shown with: the store, its clock, and names and units of SKUs."""
+    """What a queue is shown with: the store, its clock, names and units of SKUs, and orders that are not paid for."""
 
     store: str
     zone: tzinfo
     catalogue: Catalogue = NO_CATALOGUE
+    unpaid: Mapping[str, str] = MappingProxyType({})
 
 
 def _show(ctx: CommandContext, entries: list[WorkItem], screen: QueueScreen) -> None:
@@ -79,12 +95,16 @@ def _show(ctx: CommandContext, entries: list[WorkItem], screen: QueueScreen) -> 
         else:
             ctx.note("Nothing to do.")
 
-    ctx.print_result({"store": store, "work": [entry_row(entry) for entry in entries]}, render)
+    ctx.print_result({"store": store, "work": [_row(entry, screen) for entry in entries]}, render)
+
+
+def _row(entry: WorkItem, screen: QueueScreen) -> dict[str, Any]:
+    return entry_row(entry) | {"unpaid": screen.unpaid.get(entry.order, "")}
 
 
 def grid(entries: list[WorkItem], screen: QueueScreen) -> Table:
     """The queue as a table of at most eighty columns; amounts and customers only where there are any."""
-    has_pay = any(entry.to_pay_cents for entry in entries)
+    has_pay = any(entry.to_pay_cents or entry.order in screen.unpaid for entry in entries)
     has_customers = any(entry.where for entry in entries)
     extra = [*(["to pay"] if has_pay else []), *(["customer"] if has_customers else [])]
     rows = table("order", "next", "due", "units", "who", "goods", *extra)
@@ -92,7 +112,7 @@ def grid(entries: list[WorkItem], screen: QueueScreen) -> Table:
     for entry in entries:
         cells: list[RenderableType] = [screen.catalogue.total(entry.goods), entry.picker]
         cells.append(goods_text(entry, screen.catalogue))
-        cells += [pay_text(entry)] if has_pay else []
+        cells += [pay_text(entry) or screen.unpaid.get(entry.order, "")] if has_pay else []
         cells += [customer_text(entry)] if has_customers else []
         rows.add_row(
             shown(entry.order),

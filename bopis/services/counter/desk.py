@@ -16,7 +16,8 @@ class OrderDesk:
     def __init__(
         self, exchange: Exchange, author: Author, patience_seconds: float, ended: Callable[[str], str] | None = None
     ) -> None:
-        """``ended`` tells by its number how an order ended, for refusals; see `refusal_text.ended_text`."""
+        """``ended`` tells by its number how an order ended, or what of it is not paid, for refusals; see
+        `refusal_text.ended_text` and `refusal_text.unpaid_text`."""
         self._ended = ended
         self._exchange = exchange
         self._author = author
@@ -49,13 +50,15 @@ class OrderDesk:
 
 
 def raise_refusal(order: str, reply: Reply, ended: Callable[[str], str] | None = None) -> None:
-    """Raise `NotDone` or `OrderUnknown` for a reply that is a refusal; ``ended`` tells how an ended order ended."""
+    """Raise `NotDone` or `OrderUnknown` for a reply that is a refusal; ``ended`` tells how an ended order ended, and
+    what of another one is not paid."""
     refused = reply.event(CommandRefused)
     if refused is None:
         return
     if refused.reason is Refusal.UNKNOWN_ORDER:
         raise OrderUnknown(order=order)
     failed = reply.event(CodeFailed)
-    how = ended(order) if ended is not None and refused.reason in (Refusal.CANCELLED, Refusal.EXPIRED) else ""
+    is_asked = refused.reason in (Refusal.CANCELLED, Refusal.EXPIRED, Refusal.UNPAID)
+    how = ended(order) if ended is not None and is_asked else ""
     sentence = why(order, refused, failed.tries_left if failed is not None else None, how)
     raise NotDone(why=sentence, reason=refused.reason.value, line=refused.line)

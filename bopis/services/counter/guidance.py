@@ -8,6 +8,7 @@ from bopis.domain.orders.store_queue import WorkItem, WorkStep, work_items
 from bopis.domain.payments.money import plain_amount
 from bopis.services.catalogue import NO_CATALOGUE, Catalogue
 from bopis.services.counter.pick_walk import Stop, needs, walk
+from bopis.services.counter.refusal_text import take_text
 
 STOPS_SHOWN = 10  # the pick list has them all
 HOLD_PENDING = frozenset({LineState.PLACED, LineState.REROUTED, LineState.REJECTED, LineState.HELD})
@@ -53,7 +54,7 @@ def _sentence(order: Order, item: WorkItem, catalogue: Catalogue) -> str:
             return f"store {store}: put it on the pickup shelf (bopis pickup stage {number} LOCATION)"
         case WorkStep.HAND_OVER:
             place = f" from {item.location}" if item.location else ""
-            pay = f"take {plain_amount(item.to_pay_cents, item.currency)}, then " if item.to_pay_cents else ""
+            pay = f"{_pay(order, item)}, then " if item.to_pay_cents else ""
             return f"store {store}: {pay}hand it over{place} (bopis pickup hand-over {number} --code CODE)"
         case WorkStep.AWAIT_CUSTOMER:
             place = f" at {item.location}" if item.location else ""
@@ -66,6 +67,12 @@ def _sentence(order: Order, item: WorkItem, catalogue: Catalogue) -> str:
             return f"store {store}: count {_named(item.sku, catalogue)} (bopis stock count {store} {item.sku}=NUMBER)"
         case _:
             assert_never(item.step)
+
+
+def _pay(order: Order, item: WorkItem) -> str:
+    """What the customer pays before the hand-over. Of an order with methods its payment has to know first."""
+    cents = item.to_pay_cents or 0
+    return take_text(order, cents) if order.methods else f"take {plain_amount(cents, item.currency)}"
 
 
 def _goods(stop: Stop, catalogue: Catalogue) -> str:

@@ -1,11 +1,13 @@
 """Refusals as sentences: why a command was refused, and what to do instead."""
 
+from bopis.domain.orders.amounts import open_total
 from bopis.domain.orders.decision import UNSERVED_REASONS
 from bopis.domain.orders.events import CommandRefused
 from bopis.domain.orders.numbers import shown
 from bopis.domain.orders.state import Line, LineState, Order
 from bopis.domain.orders.store_queue import numbers_text
-from bopis.domain.orders.vocabulary import Refusal
+from bopis.domain.orders.vocabulary import PaymentState, Refusal
+from bopis.domain.payments.money import plain_amount
 from bopis.domain.sourcing.decision import Missing
 from bopis.domain.sourcing.unserved import Unserved, UnservedSku
 from bopis.services.catalogue import NO_CATALOGUE, Catalogue
@@ -43,6 +45,13 @@ AFTER_END = {
     Refusal.CANCELLED: "do not hand it over, and put what was picked back on the shelf",
     Refusal.EXPIRED: "the goods went back; offer to place it again",
 }
+PAID_BY = {
+    PaymentState.AUTHORISING: "being authorised",
+    PaymentState.DECLINED: "being authorised: the next method is asked",
+    PaymentState.AUTHORISED: "authorised",
+    PaymentState.LAPSED: "authorisation lapsed: another one is asked for",
+    PaymentState.EXHAUSTED: "no method paid",
+}
 WHY = {
     Refusal.UNKNOWN_ORDER: "no such order is known; check the number",
     Refusal.NUMBER_TAKEN: "the number belongs to another order; place it again",
@@ -62,12 +71,15 @@ WHY = {
     Refusal.CODE_LOCKED: "too many wrong codes were shown; check an identity document and give --document KIND",
     Refusal.CODE_USED: "its code was used already; check an identity document and give --document KIND",
     Refusal.WRONG_CODE: "the code is wrong; ask for it again, or check an identity document (--document KIND)",
+    Refusal.UNPAID: "it is not paid yet; `bopis payments show` says why. Take the money at the till, record it with "
+    "`bopis payments paid-in-store`, then hand it over",
     Refusal.NO_DOCUMENT: "name the kind of identity document shown (--document KIND), never its number",
 }
 
 
 def why(order: str, refused: CommandRefused, tries_left: int | None = None, ended: str = "") -> str:
-    """One refusal as a sentence with the next action; ``tries_left`` after a wrong code, ``ended`` how it ended."""
+    """One refusal as a sentence with the next action; ``tries_left`` after a wrong code, ``ended`` how it
+    ended or what is not paid."""
     match refused.reason:
         case Refusal.TOO_EARLY:
             because = TOO_EARLY.get(refused.command, "it is not that far yet; see its state with `bopis order show`")
@@ -75,6 +87,8 @@ def why(order: str, refused: CommandRefused, tries_left: int | None = None, ende
             because = TOO_LATE.get(refused.command, "it is further on already; see its state with `bopis order show`")
         case Refusal.CANCELLED | Refusal.EXPIRED if ended:
             because = f"{ended}; {AFTER_END[refused.reason]}"
+        case Refusal.UNPAID if ended:
+            because = ended
         case _:
             because = WHY[refused.reason]
     line = f", line {refused.line}" if refused.line is not None else ""
@@ -99,6 +113,44 @@ def ended_text(order: Order, times: StoreTimes, catalogue: Catalogue = NO_CATALO
         reason = f": {unserved_text(order.unserved, catalogue)}" if is_unserved and order.unserved else ""
         found.append(f"{how}{which}{reason}")
     return "; ".join(found)
+
+
+def payment_text(order: Order, times: StoreTimes) -> str:
+    """How an order is paid: ``authorised``, ``being authorised``, ``to pay in the store: 12.50 EUR``."""
+    total = open_total(order)
+    if order.payment is PaymentState.PAY_IN_STORE and order.methods and not order.at_counter_cents:
+        return "paid in the store"
+    if order.payment is PaymentState.PAY_IN_STORE:
+        cents = order.at_counter_cents if order.methods else total
+        return "to pay in the store" + (f": {plain_amount(cents, order.currency)}" if cents else "")
+    if order.payment is PaymentState.AUTHORISED and order.covered_until_ms:
+        return f"authorised until {times.instant(order.covered_until_ms)}"
+    return PAID_BY[order.payment]
+
+
+def unpaid_text(order: Order) -> str:
+    """What of an order is paid for, what is missing, and how it can be handed over all the same; empty when nothing is
+    to be handed over, or it is paid at the till as a whole."""
+    left = open_total(order)
+    if not order.methods or not left:
+        return ""
+    covered = max(0, (order.covered_cents or 0) - order.captured_cents)
+    if order.payment is PaymentState.LAPSED or covered >= left:
+        # What would cover it has ended, or is about to be replaced.
+        covered = 0
+    missing, number = left - covered, shown(order.order)
+    paid_for = f"{plain_amount(covered, order.currency)} of {plain_amount(left, order.currency)} are paid for"
+    if order.payment in (PaymentState.AUTHORISING, PaymentState.DECLINED):
+        return f"its payment is not decided yet: {paid_for}. Wait a moment; bopis payments show {number} says why"
+    lacks = f"{plain_amount(missing, order.currency)} are missing"
+    return f"{paid_for}, {lacks}: {take_text(order, missing)}, then hand it over"
+
+
+def take_text(order: Order, cents: int) -> str:
+    """What an associate does to take a sum at the till: ``take 12.50 EUR at the till and record it (bopis ...)``."""
+    amount = plain_amount(cents, order.currency)
+    command = f"bopis payments paid-in-store {shown(order.order)} --amount {amount.split()[0]} --receipt NUMBER"
+    return f"take {amount} at the till and record it ({command})"
 
 
 def unserved_text(unserved: Unserved, catalogue: Catalogue = NO_CATALOGUE) -> str:

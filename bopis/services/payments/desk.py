@@ -1,4 +1,8 @@
-"""The payment desk: commands of staff to the payments of orders, and the payments' replies."""
+"""The payment desk: commands of staff to the payments of orders, and the payments' replies.
+
+Each command names its reason, and its message the person who gave it: both stay in the payment's events. A command that
+is sent twice under one id is decided once, so that a second click refunds nothing.
+"""
 
 from bopis.domain.orders.numbers import shown
 from bopis.domain.payments.events import CommandRefused, PaymentRefusal
