@@ -14,6 +14,7 @@ from bopis.domain.orders import vocabulary as order_words
 from bopis.domain.sourcing import decision, facts, request
 from bopis.wire.notices import NOTICE_EVENTS, NOTICES
 from bopis.wire.orders import ORDER_EVENTS, ORDERS
+from bopis.wire.payments import PAYMENT_EVENTS, PAYMENTS
 from bopis.wire.routing import SHADOW
 from bopis.wire.stock import INVENTORY_EVENTS, STOCK
 
@@ -37,11 +38,24 @@ PUBLISHED_NAMES = {
 }
 _PUBLISHED = {kind.__name__: name for kind, name in PUBLISHED_NAMES.items()}
 
+# In this order: a type that two topics have is described once.
+FAMILIES = (
+    STOCK,
+    INVENTORY_EVENTS,
+    ORDERS,
+    ORDER_EVENTS,
+    PAYMENTS,
+    PAYMENT_EVENTS,
+    NOTICES,
+    NOTICE_EVENTS,
+    SHADOW,
+)
+
 
 def schemas() -> dict[str, dict[str, Any]]:
     """The JSON Schema (draft 2020-12) of each type's whole message, by type name."""
     made = {}
-    for family in (STOCK, INVENTORY_EVENTS, ORDERS, ORDER_EVENTS, NOTICES, NOTICE_EVENTS, SHADOW):
+    for family in FAMILIES:
         for name, envelope in family.envelopes.items():
             schema = _with_published_names(json.loads(json.dumps(msgspec.json.schema(envelope))))
             made[name] = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": name, **schema}

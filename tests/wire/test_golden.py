@@ -14,6 +14,7 @@ from bopis.domain.message import Message
 from bopis.wire.envelope import Family
 from bopis.wire.notices import NOTICE_EVENTS, NOTICES
 from bopis.wire.orders import ORDER_EVENTS, ORDERS
+from bopis.wire.payments import PAYMENT_CALLS, PAYMENT_EVENTS, PAYMENTS
 from bopis.wire.routing import SHADOW
 from bopis.wire.schema import schemas
 from bopis.wire.stock import INVENTORY_EVENTS, STOCK
@@ -27,6 +28,9 @@ FAMILIES = {
     "order-events": ORDER_EVENTS,
     "notices": NOTICES,
     "notice-events": NOTICE_EVENTS,
+    "payments": PAYMENTS,
+    "payment-events": PAYMENT_EVENTS,
+    "payment-calls": PAYMENT_CALLS,
     "shadow": SHADOW,
 }
 TYPES = [(family, name) for family in FAMILIES.values() for name in family.envelopes]
