@@ -285,5 +285,8 @@ async def running(app: Starlette) -> AsyncIterator[str]:
     try:
         yield url
     finally:
-        server.should_exit = server.force_exit = True
-        await task
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        server.force_exit = True
+        await server.shutdown()
+        listener.close()
