@@ -1,10 +1,10 @@
 """Worked cases of payments: each is played against the real core, its gateway's answers given as the case has them.
 
-A step that answers a call waits for the core to ask. Where the case answers two calls in an order that the core does not
+A step that answers a call waits for the core to ask. Where the case answers calls in an order that the core does not
 need (it closes an attempt before it asks the next method), the answers are given in the core's order.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from msgspec.structs import replace
@@ -16,16 +16,15 @@ from bopis.domain.payments.evolve import opened
 from bopis.domain.payments.gateway import (
     AttemptReason,
     CallOutcome,
-    DeclineClass,
     MethodKind,
     Operation,
     PaymentMethod,
-    ReportKind,
     call_key,
 )
 from bopis.domain.payments.policy import ChallengePolicy, PartialPolicy, PaymentPolicy, RefundShare
 from bopis.domain.payments.state import Attempt, AttemptState, Cover, CoverState, Step, StepState
 from bopis.domain.payments.status import attempt_status, payment_status
+from tests.cases.payment_steps import ANSWERS, STEPS
 from tests.domain.payments.world import ORDER, PaymentWorld
 
 SEARCH_MS = 150_000
@@ -39,20 +38,6 @@ OPERATIONS = {
     "cancel_by_key": (Operation.CLOSE,),
     "query": (Operation.FIND, Operation.CLOSE, Operation.AUTHORISE),
 }
-EVENTS = {
-    "authorised": ReportKind.AUTHORISED,
-    "refused": ReportKind.DECLINED,
-    "payment_failed": ReportKind.DECLINED,
-    "expired": ReportKind.ENDED,
-    "authorisation_expired": ReportKind.ENDED,
-    "captured": ReportKind.CAPTURED,
-    "capture_refused": ReportKind.CAPTURE_FAILED,
-    "capture_failed": ReportKind.CAPTURE_FAILED,
-    "refunded": ReportKind.REFUNDED,
-    "refund_failed": ReportKind.REFUND_FAILED,
-    "review_opened": ReportKind.REVIEW_OPENED,
-}
-TECHNICAL = frozenset({"processor_error"})
 POLICY = {
     "unknown_patience_s": "unknown_patience_s",
     "exhausted_hold_s": "exhausted_hold_s",
@@ -101,10 +86,10 @@ class CasePlay:
         if "captured_already" in self.given or "open" in self.given or first == "reconcile":
             self._as_given()
         elif first in ("hand_over", "cancel"):
-            self._place()
+            self.place()
             self._answer_first()
         elif first != "place":
-            self._place()
+            self.place()
 
     def _methods(self) -> tuple[PaymentMethod, ...]:
         methods = []
@@ -132,7 +117,7 @@ class CasePlay:
                 chosen[name] = choice
         return PaymentPolicy(**chosen)
 
-    def _place(self) -> None:
+    def place(self) -> None:
         if not self.world.rows.rows:
             hold = {"hold_until_ms": self.start_ms + 1000 * self.given.get("policy", {}).get("checkout_hold_s", 600)}
             currency = self.given["currency"]
@@ -148,7 +133,7 @@ class CasePlay:
             self.world.send(m.ExpectPickup(until_ms=ready_ms + 10 * 86_400_000, ready_ms=ready_ms))
 
     def _answer_first(self) -> None:
-        self._take(self.world.call(Operation.AUTHORISE), {"answer": "approved"})
+        self.take(self.world.call(Operation.AUTHORISE), {"answer": "approved"})
 
     def _as_given(self) -> None:
         """A payment with charges or authorisations from before the case begins."""
@@ -234,34 +219,34 @@ class CasePlay:
             self.world.send(m.CaptureGoods(amount=step["amount"]))
             return
         operations = OPERATIONS[step.get("op", "query")]
-        found = self._find(operations, step)
+        found = self.find(operations, step)
         if found is None:
             self._answer_closing_first(index)
-            found = self._find(operations, step)
+            found = self.find(operations, step)
         if found is None:
             found = self._wait_for(operations, step)
         assert found is not None, f"nothing asks for {step}: {[it.call.key for it in self.world.calls]}"
-        self._take(found, step)
+        self.take(found, step)
 
     def _answer_closing_first(self, index: int) -> None:
         """Give a later answer to an open void or close, which the core waits for before it goes on."""
         for later in range(index + 1, len(self.steps)):
             step = self.steps[later]
             if step["do"] == "call" and step["op"] in ("void", "cancel_by_key") and later not in self.done:
-                found = self._find(OPERATIONS[step["op"]], step)
+                found = self.find(OPERATIONS[step["op"]], step)
                 if found is not None:
                     self.done.add(later)
-                    self._take(found, step)
+                    self.take(found, step)
                 return
 
     def _wait_for(self, operations: tuple[Operation, ...], step: Mapping[str, Any]) -> CallRequested | None:
         until_ms = self.world.now_ms + SEARCH_MS
         self.away -= {it.number for it in self.world.payment.attempts if it.method == step["k"]}
-        found = self._find(operations, step)
+        found = self.find(operations, step)
         while found is None and self.world.now_ms < until_ms:
             self._leave_unanswered()
             self._advance(1_000)
-            found = self._find(operations, step)
+            found = self.find(operations, step)
         return found
 
     def _leave_unanswered(self) -> None:
@@ -273,7 +258,7 @@ class CasePlay:
             elif attempt.perhaps_sent and requested.call.operation in (Operation.AUTHORISE, Operation.FIND):
                 self.world.answer(requested, CallOutcome.UNKNOWN)
 
-    def _find(self, operations: tuple[Operation, ...], step: Mapping[str, Any]) -> CallRequested | None:
+    def find(self, operations: tuple[Operation, ...], step: Mapping[str, Any]) -> CallRequested | None:
         for requested in self.world.calls:
             call = requested.call
             attempt = self.world.attempt(call.attempt)
@@ -284,7 +269,7 @@ class CasePlay:
                 return requested
         return None
 
-    def _take(self, requested: CallRequested, step: Mapping[str, Any]) -> None:
+    def take(self, requested: CallRequested, step: Mapping[str, Any]) -> None:
         outcome, facts = self._meaning(requested, step)
         if step.get("reason") == "circuit_open":
             self.away.add(requested.call.attempt)
@@ -310,7 +295,7 @@ class CasePlay:
                 return CallOutcome.VOIDED, {}
         return ANSWERS[answer](self, requested, step)
 
-    def _facts(self, requested: CallRequested, amount: int | None) -> dict[str, Any]:
+    def facts(self, requested: CallRequested, amount: int | None) -> dict[str, Any]:
         facts: dict[str, Any] = {} if amount is None else {"amount": amount}
         if requested.call.operation is Operation.ADJUST:
             return {}
@@ -352,169 +337,6 @@ class CasePlay:
         if "expired" in step.get("event", ""):
             return next((it for it in found if self.world.attempt(it).authorised), found[0])
         return found[-1] if newest else found[0]
-
-
-def _approved(play: CasePlay, call: CallRequested, step: Mapping[str, Any]) -> tuple[CallOutcome, dict[str, Any]]:
-    facts = play._facts(call, step.get("amount") if call.call.operation is not Operation.REFUND else None)
-    if "currency" in step:
-        facts["currency"] = step["currency"]
-    return CallOutcome.APPROVED, facts
-
-
-def _partial(play: CasePlay, call: CallRequested, step: Mapping[str, Any]) -> tuple[CallOutcome, dict[str, Any]]:
-    return CallOutcome.APPROVED, play._facts(call, step["approved"])
-
-
-def _declined(play: CasePlay, call: CallRequested, step: Mapping[str, Any]) -> tuple[CallOutcome, dict[str, Any]]:
-    code = step.get("code", "")
-    kind = DeclineClass.SOFT if step["answer"] == "soft_decline" else DeclineClass.HARD
-    if code in TECHNICAL:
-        kind = DeclineClass.TECHNICAL
-    if step.get("category") == 1:
-        kind = DeclineClass.NEVER
-    wait_ms = 86_400_000 if step.get("advice") == "25" else 0
-    return CallOutcome.DECLINED, {"decline": kind, "code": code, "wait_ms": wait_ms}
-
-
-def _action(play: CasePlay, call: CallRequested, step: Mapping[str, Any]) -> tuple[CallOutcome, dict[str, Any]]:
-    return CallOutcome.ACTION_REQUIRED, {"link": f"https://bank.example/{call.call.attempt}"}
-
-
-def _not_sent(play: CasePlay, call: CallRequested, step: Mapping[str, Any]) -> tuple[CallOutcome, dict[str, Any]]:
-    if "last_digit" in play.gateway:
-        return CallOutcome.UNSUPPORTED, {"code": "amount_not_payable_by_gateway"}
-    return CallOutcome.NOT_SENT, {"wait_ms": 1000 * step.get("retry_after_s", 0)}
-
-
-def _plain(outcome: CallOutcome) -> Callable[..., tuple[CallOutcome, dict[str, Any]]]:
-    return lambda _play, _call, _step: (outcome, {})
-
-
-ANSWERS: dict[str, Callable[..., tuple[CallOutcome, dict[str, Any]]]] = {
-    "approved": _approved,
-    "partially_approved": _partial,
-    "soft_decline": _declined,
-    "hard_decline": _declined,
-    "action_required": _action,
-    "not_sent": _not_sent,
-    "rate_limited": _not_sent,
-    "error": _not_sent,
-    "timeout": _plain(CallOutcome.UNKNOWN),
-    "in_review": _plain(CallOutcome.IN_REVIEW),
-    "accepted": _plain(CallOutcome.ACCEPTED),
-    "gone": _plain(CallOutcome.GONE),
-    "idempotency_error": _plain(CallOutcome.KEY_REUSED),
-}
-
-
-def _place(play: CasePlay, _step: Mapping[str, Any]) -> None:
-    play._place()
-
-
-def _cancel(play: CasePlay, step: Mapping[str, Any]) -> None:
-    handed = play.world.payment.handed
-    if "taken back" in step.get("reason", ""):
-        play.world.send(m.RefundGoods(amount=handed))
-    play.world.send(m.EndPayment())
-
-
-def _pick(play: CasePlay, step: Mapping[str, Any]) -> None:
-    left = play.world.payment.open - step.get("short_value", 0)
-    if "substitute" in step:
-        left += step["substitute"]["now"] - step["substitute"]["was"]
-    for sku in step.get("short", ()):
-        left -= sum(it["net"] + round(float(it["tax_exact"])) for it in play.given["lines"] if it["sku"] == sku)
-    play.world.send(m.ChangeAmount(open=left))
-
-
-def _edit(play: CasePlay, step: Mapping[str, Any]) -> None:
-    left = step.get("total", play.world.payment.open + step.get("add", 0))
-    play.world.send(m.ChangeAmount(open=left))
-
-
-def _hand_over(play: CasePlay, step: Mapping[str, Any]) -> None:
-    if "value" in step:
-        play.world.send(m.CaptureGoods(amount=step["value"]), id=step.get("id", ""))
-
-
-def _return(play: CasePlay, step: Mapping[str, Any]) -> None:
-    play.world.send(m.RefundGoods(amount=step["value"]))
-
-
-def _refund(play: CasePlay, step: Mapping[str, Any]) -> None:
-    amount = None if step["amount"] == "all" else step["amount"]
-    adopted = next((it.number for it in play.world.payment.attempts if it.reference == step.get("ref")), 0)
-    play.world.send(m.RefundPayment(amount=amount, attempt=adopted, reason="case"), id=step.get("id", ""))
-
-
-def _challenge(play: CasePlay, step: Mapping[str, Any]) -> None:
-    if step["result"] == "failed":
-        play.world.report(ReportKind.DECLINED, play.attempt_of(step), decline=DeclineClass.AUTHENTICATE)
-        found = play._find((Operation.AUTHORISE,), step)
-        if step.get("k") and found is not None and any(it.get("attempt") == "new" for it in play.steps):
-            play._take(found, {"do": "call", "answer": "action_required", "k": step["k"]})
-    elif step["result"] == "passed":
-        play.world.report(ReportKind.AUTHORISED, play.attempt_of(step))
-
-
-def _review(play: CasePlay, step: Mapping[str, Any]) -> None:
-    is_approved = step["result"] == "approved"
-    play.world.report(ReportKind.REVIEW_APPROVED if is_approved else ReportKind.REVIEW_REJECTED, play.attempt_of(step))
-
-
-def _callback(play: CasePlay, step: Mapping[str, Any]) -> None:
-    if step["event"] not in EVENTS or step.get("signature") == "bad":
-        return
-    kind = EVENTS[step["event"]]
-    is_old = step.get("which") == "first" or kind is ReportKind.DECLINED
-    facts: dict[str, Any] = {"amount": step["amount"]} if "amount" in step else {}
-    if kind is ReportKind.CAPTURE_FAILED:
-        facts["repairing"] = step.get("reason") == "technical"
-    if play.world.payment.attempts:
-        play.world.report(kind, play.attempt_of(step, newest=not is_old), id=step.get("id", ""), **facts)
-
-
-def _reconcile(play: CasePlay, step: Mapping[str, Any]) -> None:
-    unknown = [it.number for it in play.world.payment.attempts if it.state is AttemptState.UNKNOWN]
-    for number in unknown:
-        play.world.send(m.SettleUnknown(attempt=number))
-    listed = step["provider"] if isinstance(step["provider"], list) else []
-    if listed:
-        first = play.world.attempt(1)
-        play.world.rows.rows[ORDER] = replace(
-            play.world.payment, attempts=(replace(first, reference=listed[0]["ref"]), *play.world.payment.attempts[1:])
-        )
-    for it in listed[1:]:
-        adopted = m.AdoptCharge(reference=it["ref"], gateway="", captured=it["captured"], currency="EUR")
-        play.world.send(adopted)
-
-
-def _nothing(_play: CasePlay, _step: Mapping[str, Any]) -> None:
-    """Time has passed, that is all."""
-
-
-def _add_method(play: CasePlay, step: Mapping[str, Any]) -> None:
-    play.world.send(m.AddMethod(method=PaymentMethod(token=f"tok_{step['k']}")))
-
-
-STEPS: dict[str, Callable[[CasePlay, Mapping[str, Any]], None]] = {
-    "place": _place,
-    "cancel": _cancel,
-    "expire": _cancel,
-    "pick": _pick,
-    "edit": _edit,
-    "hand_over": _hand_over,
-    "return": _return,
-    "refund": _refund,
-    "challenge": _challenge,
-    "review": _review,
-    "callback": _callback,
-    "reconcile": _reconcile,
-    "add_method": _add_method,
-    "timer": _nothing,
-    "crash": _nothing,
-    "restart": _nothing,
-}
 
 
 def outcome(world: PaymentWorld, expected: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.cases.payment_cases import CasePlay, cancelled, outcome, promised
-from tests.cases.upstream import ROOT
+from tests.house.reading import ROOT
 
 FILE = ROOT / "../shared/cases/payment_cases.json"
 # Signatures, card numbers and the order of a backlog: cases of the adapters, the text guard and the runner.

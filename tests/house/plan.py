@@ -168,7 +168,6 @@ SMALL_MODULES = {
     "bopis.adapters.notices.outbox": "one channel a module",
     "bopis.demo.process": "a program of its own",
     "bopis.domain.notices.relevance": "the rule when a notice is too late",
-    "bopis.domain.orders.events.payment": "one part of the domain a module",
     "bopis.domain.orders.folds.routing": "one part of the domain a module",
     "bopis.domain.sourcing.ranking": "one step of sourcing a module",
     "bopis.domain.sourcing.splitting": "one step of sourcing a module",

@@ -102,7 +102,7 @@ def _authorised(decision: OrderDecision, answer: m.PaymentAuthorised) -> None:
     decision.emit(answered)
     if order.live:
         promise(decision)
-    elif not order.voided and order.payment is not PaymentState.AUTHORISED:
+    elif order.payment is not PaymentState.AUTHORISED:
         decision.emit(VoidRequested(stamp=decision.stamp, reason=EndReason.OTHER))
 
 

@@ -100,22 +100,6 @@ def require_action(decision: PaymentDecision, attempt: Attempt, facts: GatewayAn
     decision.emit(required)
 
 
-def change_step(
-    decision: PaymentDecision, attempt: Attempt, step: Step, state: StepState, cause: str = "", next_ms: int = 0
-) -> None:
-    """Change the state of a step."""
-    changed = StepChanged(
-        at_ms=decision.now_ms,
-        attempt=attempt.number,
-        key=step.key,
-        state=state,
-        next_ms=next_ms,
-        perhaps_sent=state in (StepState.UNKNOWN, StepState.ACCEPTED),
-        cause=cause,
-    )
-    decision.emit(changed)
-
-
 def _take_authorisation(decision: PaymentDecision, attempt: Attempt, answered: CallAnswered) -> None:
     answer = answered.answer
     if answered.operation is Operation.FIND and attempt.state is AttemptState.APPROVED:
@@ -214,7 +198,7 @@ def _compare(decision: PaymentDecision, attempt: Attempt, answer: GatewayAnswer)
             continue
         known = sum(it.amount for it in attempt.of(step.operation) if it.state is StepState.DONE)
         if step.operation is not Operation.VOID and total >= known + step.amount:
-            change_step(decision, attempt, step, StepState.DONE, "the gateway has it in its sums")
+            decision.change_step(attempt, step, StepState.DONE, "the gateway has it in its sums")
         else:
             failed = StepChanged(
                 at_ms=decision.now_ms,
@@ -233,7 +217,7 @@ def _take_step(decision: PaymentDecision, attempt: Attempt, step: Step, answered
     if step.state in (StepState.DONE, StepState.BOUNCED) or (step.state is StepState.FAILED and step.retried):
         return
     if outcome in TAKEN_AS_DONE.get(step.operation, STEP_DONE):
-        change_step(decision, attempt, step, StepState.DONE, answer.cause)
+        decision.change_step(attempt, step, StepState.DONE, answer.cause)
         return
     # What the gateway reports by itself is newer than a reply that says "received".
     if step.state in (StepState.FAILED, StepState.REPAIRING) or answered.request != step.requests:
@@ -242,14 +226,14 @@ def _take_step(decision: PaymentDecision, attempt: Attempt, step: Step, answered
     match outcome:
         case CallOutcome.ACCEPTED:
             accepted_ms = decision.now_ms + ACCEPTED_MS_MAX
-            change_step(decision, attempt, step, StepState.ACCEPTED, answer.cause, accepted_ms)
+            decision.change_step(attempt, step, StepState.ACCEPTED, answer.cause, accepted_ms)
         case CallOutcome.UNKNOWN:
-            change_step(decision, attempt, step, StepState.UNKNOWN, answer.cause, again_ms)
+            decision.change_step(attempt, step, StepState.UNKNOWN, answer.cause, again_ms)
         case CallOutcome.NOT_SENT:
             state = StepState.UNKNOWN if step.perhaps_sent else StepState.WAITING
-            change_step(decision, attempt, step, state, answer.cause, again_ms)
+            decision.change_step(attempt, step, state, answer.cause, again_ms)
         case _:
             cause = KEY_REUSED if outcome is CallOutcome.KEY_REUSED else answer.cause or answer.code or outcome.value
-            change_step(decision, attempt, step, StepState.FAILED, cause)
+            decision.change_step(attempt, step, StepState.FAILED, cause)
             if step.operation is Operation.VOID:
                 decision.ask(decision.attempt(attempt.number), Operation.FIND)

@@ -12,11 +12,12 @@ from bopis.domain.payments.events import (
     PaymentOpened,
     PaymentRefusal,
     StepBegan,
+    StepChanged,
 )
 from bopis.domain.payments.evolve import evolve, opened
 from bopis.domain.payments.gateway import AttemptReason, CallInitiator, GatewayCall, Operation, call_key
 from bopis.domain.payments.limits import ASK_AGAIN_MS, STEP_MS, WAIT_MS_MAX
-from bopis.domain.payments.state import Attempt, AttemptState, Payment
+from bopis.domain.payments.state import Attempt, AttemptState, Payment, Step, StepState
 
 
 class PaymentDecision:
@@ -80,6 +81,19 @@ class PaymentDecision:
             cause=cause,
             wait_ms=attempt.wait_ms,
             actor=self.actor,
+        )
+        self.emit(changed)
+
+    def change_step(self, attempt: Attempt, step: Step, state: StepState, cause: str = "", next_ms: int = 0) -> None:
+        """Change the state of a step of an attempt."""
+        changed = StepChanged(
+            at_ms=self.now_ms,
+            attempt=attempt.number,
+            key=step.key,
+            state=state,
+            next_ms=next_ms,
+            perhaps_sent=state in (StepState.UNKNOWN, StepState.ACCEPTED),
+            cause=cause,
         )
         self.emit(changed)
 

@@ -7,7 +7,7 @@ not declined by a late refusal, what we released ourselves does not come back by
 from collections.abc import Callable
 
 from bopis.domain.inventory.admission import Rejected
-from bopis.domain.payments.answers import approve, change_step, decline, require_action
+from bopis.domain.payments.answers import approve, decline, require_action
 from bopis.domain.payments.decision import PaymentDecision
 from bopis.domain.payments.events import AttemptChanged, PaymentEnded, RefundFound
 from bopis.domain.payments.gateway import GatewayReport, Operation, ReportKind
@@ -63,7 +63,7 @@ def _review_rejected(decision: PaymentDecision, attempt: Attempt, _report: Gatew
 def _voided(decision: PaymentDecision, attempt: Attempt, report: GatewayReport) -> None:
     voids = [step for step in attempt.of(Operation.VOID) if step.in_flight]
     if voids:
-        change_step(decision, attempt, voids[-1], StepState.DONE)
+        decision.change_step(attempt, voids[-1], StepState.DONE)
         attempt = decision.attempt(attempt.number)
     if attempt.state is AttemptState.APPROVED and not attempt.capturing:
         decision.change(attempt, AttemptState.VOIDED, cause=report.cause or "released at the gateway")
@@ -83,7 +83,7 @@ def _captured(decision: PaymentDecision, attempt: Attempt, report: GatewayReport
     if step is None:
         raise Rejected(f"order {report.order}: no capture of attempt {attempt.number} matches {report.reference}")
     if step.state is not StepState.DONE and not step.retried:
-        change_step(decision, attempt, step, StepState.DONE, report.cause)
+        decision.change_step(attempt, step, StepState.DONE, report.cause)
 
 
 def _capture_failed(decision: PaymentDecision, attempt: Attempt, report: GatewayReport) -> None:
@@ -94,16 +94,16 @@ def _capture_failed(decision: PaymentDecision, attempt: Attempt, report: Gateway
         return
     cause = report.cause or report.code or "the capture failed at the provider"
     if report.repairing:
-        change_step(decision, attempt, step, StepState.REPAIRING, cause, decision.now_ms + REPAIR_MS_MAX)
+        decision.change_step(attempt, step, StepState.REPAIRING, cause, decision.now_ms + REPAIR_MS_MAX)
     else:
-        change_step(decision, attempt, step, StepState.FAILED, cause)
+        decision.change_step(attempt, step, StepState.FAILED, cause)
 
 
 def _refunded(decision: PaymentDecision, attempt: Attempt, report: GatewayReport) -> None:
     step = _step_of(attempt, report, Operation.REFUND)
     if step is not None:
         if step.in_flight:
-            change_step(decision, attempt, step, StepState.DONE, report.cause)
+            decision.change_step(attempt, step, StepState.DONE, report.cause)
         return
     left = attempt.captured - attempt.refunding
     amount = left if report.amount is None else report.amount
@@ -118,7 +118,7 @@ def _refund_failed(decision: PaymentDecision, attempt: Attempt, report: GatewayR
     if step is None:
         raise Rejected(f"order {report.order}: no refund of attempt {attempt.number} matches {report.reference}")
     if step.state not in UNDONE:
-        change_step(decision, attempt, step, StepState.BOUNCED, report.cause or report.code or "the refund came back")
+        decision.change_step(attempt, step, StepState.BOUNCED, report.cause or report.code or "the refund came back")
 
 
 def _set_review(decision: PaymentDecision, attempt: Attempt, report: GatewayReport, review: bool) -> None:

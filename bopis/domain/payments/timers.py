@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 from bopis.domain.payments import events as e
-from bopis.domain.payments.answers import change_step
 from bopis.domain.payments.decision import PaymentDecision
 from bopis.domain.payments.gateway import Operation
 from bopis.domain.payments.limits import HOLD_MARGIN_MS, KEY_LIFE_MS
@@ -105,10 +104,10 @@ def _question(payment: Payment, attempt: Attempt, now_ms: int) -> Operation:
 
 def _fire_step(decision: PaymentDecision, attempt: Attempt, step: Step) -> None:
     if step.state is StepState.REPAIRING:
-        change_step(decision, attempt, step, StepState.FAILED, "the provider did not repair it")
+        decision.change_step(attempt, step, StepState.FAILED, "the provider did not repair it")
     elif decision.now_ms - step.since_ms < KEY_LIFE_MS or not step.perhaps_sent:
         decision.send(attempt.number, step.key)
     else:
         # Its key may be forgotten at the gateway: the sums of the authorisation tell whether it was done.
-        change_step(decision, attempt, step, StepState.UNKNOWN, step.cause, decision.now_ms + 3_600_000)
+        decision.change_step(attempt, step, StepState.UNKNOWN, step.cause, decision.now_ms + 3_600_000)
         decision.ask(decision.attempt(attempt.number), Operation.FIND)

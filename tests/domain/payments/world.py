@@ -39,7 +39,7 @@ class PaymentWorld:
 
     def __init__(self) -> None:
         self.now_ms = NOON_MS
-        self.rows = MemoryRows()
+        self.rows: Any = MemoryRows()
         self.events: list[Event] = []
         self.calls: list[CallRequested] = []
         self.all_calls: list[CallRequested] = []
