@@ -10,7 +10,7 @@ from types import MappingProxyType
 from bopis.domain.payments.decision import PaymentDecision, back_off_ms
 from bopis.domain.payments.events import AttemptChanged, StepChanged
 from bopis.domain.payments.gateway import CallOutcome, DeclineClass, GatewayAnswer, GatewayReport, Operation
-from bopis.domain.payments.limits import ACCEPTED_MS_MAX, WATCH_OFTEN_MS, WATCH_SELDOM_MS
+from bopis.domain.payments.limits import ACCEPTED_MS_MAX, ARRIVES_MS_MAX, WATCH_OFTEN_MS, WATCH_SELDOM_MS
 from bopis.domain.payments.messages import CallAnswered
 from bopis.domain.payments.policy import PartialPolicy
 from bopis.domain.payments.state import FRUITLESS, UNANSWERED, Attempt, AttemptState, Step, StepState
@@ -23,6 +23,8 @@ TAKEN_AS_DONE: Mapping[Operation, frozenset[CallOutcome]] = MappingProxyType(
     {Operation.VOID: STEP_DONE | {CallOutcome.GONE}}
 )
 ANSWERED_LATER = frozenset({CallOutcome.UNKNOWN, CallOutcome.NOT_SENT, CallOutcome.ACCEPTED})
+# Code of an attempt whose gateway cannot close it.
+CANNOT_CLOSE = "cannot_close"
 KEY_REUSED = "the gateway knows this key with other parameters"
 
 
@@ -118,6 +120,8 @@ def _take_authorisation(decision: PaymentDecision, attempt: Attempt, answered: C
             approve(decision, attempt, answer, review=attempt.review)
         case CallOutcome.IN_REVIEW:
             approve(decision, attempt, answer, review=True)
+        case CallOutcome.FAILED if answered.operation is not Operation.AUTHORISE:
+            _wait(decision, attempt, answered)  # it could not be closed: its sums tell why
         case CallOutcome.DECLINED | CallOutcome.FAILED:
             decline(decision, attempt, answer)
         case CallOutcome.ACTION_REQUIRED:
@@ -133,9 +137,11 @@ def _take_authorisation(decision: PaymentDecision, attempt: Attempt, answered: C
 
 
 def _take_nothing_there(decision: PaymentDecision, attempt: Attempt, answered: CallAnswered) -> None:
-    """The gateway has nothing of it. After a close it stays so; else the same call may still make it."""
+    """The gateway has nothing of it. After a close it stays so; else a call may still be on its way, for a while."""
     answer = answered.answer
-    if answered.operation is Operation.CLOSE or answer.outcome is CallOutcome.VOIDED:
+    is_long_ago = attempt.given_up and decision.now_ms - attempt.unknown_ms > ARRIVES_MS_MAX
+    is_final = answered.operation is Operation.CLOSE or is_long_ago
+    if is_final or answer.outcome is CallOutcome.VOIDED:
         decision.change(attempt, AttemptState.CLOSED, cause=answer.cause or "closed at the gateway")
     elif answered.request == attempt.requests:
         _wait(decision, attempt, answered)
@@ -177,7 +183,7 @@ def _wait(decision: PaymentDecision, attempt: Attempt, answered: CallAnswered) -
         # A close that was not answered is the last that can be done: the next method is asked, and this one watched.
         given_up=attempt.given_up or is_closing,
         next_ms=next_ms,
-        code=answer.code,
+        code=CANNOT_CLOSE if is_closing and answer.outcome is CallOutcome.UNSUPPORTED else answer.code,
         cause=KEY_REUSED if answer.outcome is CallOutcome.KEY_REUSED else answer.cause,
     )
     decision.emit(changed)

@@ -11,6 +11,8 @@ WATCH_SELDOM_MS = 6 * HOUR_MS
 WAIT_MS_MAX = 10 * MINUTE_MS
 # Among waiting calls a capture, void or refund is as urgent as an authorisation whose hold ends in this time.
 STEP_MS = 10 * MINUTE_MS
+# A call that a gateway does not know after this never arrived.
+ARRIVES_MS_MAX = 10 * MINUTE_MS
 # Providers keep idempotency keys for a day or longer; after that a repeat could be a second payment.
 KEY_LIFE_MS = 23 * HOUR_MS
 # The hold of the goods is prolonged this long before it ends, and outlives the payment's own end by this.

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from bopis.domain.payments import events as e
+from bopis.domain.payments.answers import CANNOT_CLOSE
 from bopis.domain.payments.decision import PaymentDecision
 from bopis.domain.payments.gateway import Operation
 from bopis.domain.payments.limits import HOLD_MARGIN_MS, KEY_LIFE_MS
@@ -94,7 +95,7 @@ def _question(payment: Payment, attempt: Attempt, now_ms: int) -> Operation:
     """How to learn about an authorisation: by its reference, else by its own call repeated with its key while the
     gateway keeps it; after the patience it is closed."""
     is_key_alive = now_ms - attempt.since_ms < KEY_LIFE_MS
-    can_find = bool(attempt.reference) or not is_key_alive
+    can_find = bool(attempt.reference) or not is_key_alive or attempt.code == CANNOT_CLOSE
     if attempt.given_up:
         return Operation.FIND if can_find else Operation.CLOSE
     if attempt.unknown_ms + payment.policy.unknown_patience_s * 1000 <= now_ms and is_key_alive:
