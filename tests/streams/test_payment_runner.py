@@ -19,6 +19,7 @@ from bopis.domain.message import Message
 from bopis.domain.payments.events import CallRequested
 from bopis.domain.payments.gateway import CallOutcome, Capabilities, GatewayAnswer, GatewayCall
 from bopis.domain.payments.messages import CallAnswered
+from bopis.errors import CONFIGURATION
 from bopis.services.payments.lanes import LaneLimits
 from bopis.services.payments.runner import PaymentRunner
 from bopis.settings import Settings
@@ -26,6 +27,8 @@ from bopis.topics.definitions import plans
 from bopis.wire.payments import PAYMENT_CALLS, PAYMENTS
 from streams.engine.connection import LogConnection
 from streams.limits import StreamLimits
+from streams.process.compose import payment_runner
+from streams.process.errors import GatewaysUnsound
 from streams.workers.payment_runner import OpenRecords, PaymentRunnerWorker
 from tests.engines import Engine
 from tests.engines.wire import Wire
@@ -418,3 +421,36 @@ def test_the_offset_to_commit_is_that_of_the_oldest_open_record() -> None:
         firsts.append(records.first)
 
     assert firsts == [5, 5, 5, 8, 9]
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"payment_gateway": "fake"}, "payment_gateway_url"),
+        ({"payment_gateway": "stripe"}, "stripe_key_file"),
+        ({"payment_gateway": "stripe", "stripe_key_file": "/nowhere/key"}, "stripe_key"),
+    ],
+)
+def test_a_worker_whose_gateway_cannot_be_used_ends_with_the_setting_to_mend(
+    settings: dict[str, Any], words: str, tmp_path: Path
+) -> None:
+    with pytest.raises(GatewaysUnsound) as caught:
+        payment_runner(Settings(data_dir=tmp_path, **settings))
+
+    assert words in str(caught.value)
+    assert caught.value.exit_code == CONFIGURATION
+
+
+async def test_without_settings_only_payment_in_the_store_has_a_gateway(tmp_path: Path) -> None:
+    runner = payment_runner(Settings(data_dir=tmp_path))
+
+    assert sorted(runner.lanes.circuits()) == ["in_store"]
+    await runner.close()
+
+
+async def test_the_default_gateway_is_set_up_by_its_address(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path, payment_gateway="fake", payment_gateway_url="http://127.0.0.1:1")
+    runner = payment_runner(settings)
+
+    assert sorted(runner.lanes.circuits()) == ["fake", "in_store"]
+    await runner.close()

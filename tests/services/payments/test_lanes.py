@@ -228,6 +228,17 @@ def test_a_repeat_is_not_sent_once_the_gateway_has_forgotten_the_key(
     assert floor.answers() == ([] if is_sent else [("A", UNKNOWN, "key_expired")])
 
 
+def test_what_is_answered_without_a_call_does_not_hold_up_the_next_call_of_its_order() -> None:
+    floor = Floor()
+    floor.add(request("A", Operation.CAPTURE, request=2, first_ms=NOW_MS - DAY_MS, urgent_ms=0))
+    floor.add(request("A", Operation.VOID))
+
+    calls = floor.take()
+
+    assert [it.operation for it in calls] == [Operation.VOID]
+    assert floor.answers() == [("A", UNKNOWN, "key_expired")]
+
+
 def test_not_sent_is_never_said_of_a_call_that_a_killed_runner_may_have_sent() -> None:
     floor = Floor(concurrency=1)
     floor.add(request("busy", urgent_ms=0))
