@@ -13,7 +13,7 @@ from bopis.domain.orders.limits import CHECKOUT_HOLD_MS, HOLD_BEYOND_WINDOW_MS
 from bopis.domain.orders.vocabulary import EndReason
 from bopis.domain.payments import events, messages
 from bopis.domain.payments.gateway import PaymentMethod
-from bopis.domain.payments.state import AttemptState, CoverState, Ending
+from bopis.domain.payments.state import AttemptState, CoverState, PaymentEnding
 from bopis.wire.envelope import Family
 
 PAYMENTS = Family(
@@ -75,16 +75,16 @@ PAYMENT_EVENTS = Family(
         "bopis.payments.wait_ended.v1": events.WaitEnded,
         "bopis.payments.cover_changed.v1": events.CoverChanged,
         "bopis.payments.ended.v1": events.PaymentEnded,
-        "bopis.payments.command_refused.v1": events.CommandRefused,
+        "bopis.payments.command_refused.v1": events.PaymentCommandRefused,
     },
     old={},
 )
 PAYMENT_CALLS = Family({"bopis.payments.call_requested.v1": events.CallRequested}, old={})
 
 END_REASONS = {
-    Ending.EXHAUSTED: EndReason.PAYMENT_EXHAUSTED,
-    Ending.LATE: EndReason.PAYMENT_LATE,
-    Ending.FRAUD: EndReason.FRAUD_SUSPECTED,
+    PaymentEnding.EXHAUSTED: EndReason.PAYMENT_EXHAUSTED,
+    PaymentEnding.LATE: EndReason.PAYMENT_LATE,
+    PaymentEnding.FRAUD: EndReason.FRAUD_SUSPECTED,
 }
 
 

@@ -9,7 +9,7 @@ import msgspec
 
 from bopis.domain.inventory.admission import Rejected, content_digest
 from bopis.domain.message import Message
-from bopis.domain.payments.events import CallRequested, CommandRefused, Event, PaymentRefusal
+from bopis.domain.payments.events import CallRequested, Event, PaymentCommandRefused, PaymentRefusal
 from bopis.domain.payments.messages import PaymentTick
 from bopis.domain.payments.state import Payment
 from bopis.domain.payments.step import step
@@ -85,5 +85,5 @@ def conclusions(message: Message, events: Sequence[Event], firing: int = 0) -> l
 
 def _refusal_suffix(event: Event) -> str:
     """Part of the id of a refusal that no row remembers: another reply to the same command has another id."""
-    refused = isinstance(event, CommandRefused) and event.reason is PaymentRefusal.UNKNOWN_PAYMENT
+    refused = isinstance(event, PaymentCommandRefused) and event.reason is PaymentRefusal.UNKNOWN_PAYMENT
     return f"/{event.at_ms}" if refused else ""

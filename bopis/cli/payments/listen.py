@@ -2,12 +2,14 @@
 
 import asyncio
 import sys
+import threading
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 
+from bopis.adapters.errors import AccessDenied
 from bopis.adapters.gateways.errors import GatewayUnknown
 from bopis.adapters.gateways.installed import installed_gateways
 from bopis.adapters.gateways.listener import listen as serve
@@ -16,6 +18,7 @@ from bopis.cli.app.context import AsJson, CommandContext, open_context
 from bopis.cli.app.errors import PortTaken, Unavailable
 from bopis.names import DEAD_LETTERS_TOPIC, PAYMENTS_TOPIC
 from bopis.ports import Gateway
+from bopis.services.payments.book import AttemptName, PaymentBook
 from bopis.services.payments.callbacks import CallbackIntake, CallbackResult
 
 
@@ -40,10 +43,10 @@ def listen(
     if gateways.names == (IN_STORE,):
         raise Unavailable(what="A gateway", next="Set payment_gateway and its address; see `bopis config show`.")
     try:
-        with ctx.reader() as reader:
+        with ctx.reader() as reader, ctx.publisher() as publisher:
             ctx.require_topics(reader, PAYMENTS_TOPIC, DEAD_LETTERS_TOPIC)
-        with ctx.publisher() as publisher:
-            intake = CallbackIntake(lambda name: _named(gateways, name), publisher, lambda: datetime.now(UTC))
+            find = AttemptFinder(PaymentBook(reader))
+            intake = CallbackIntake(lambda name: _named(gateways, name), publisher, lambda: datetime.now(UTC), find)
 
             def take(name: str, headers: Mapping[str, str], body: bytes) -> CallbackResult:
                 # Without a name the first gateway is meant; its callbacks have one id under both addresses.
@@ -54,6 +57,24 @@ def listen(
         raise PortTaken(port=port, cause=error.strerror or error) from error
     finally:
         asyncio.run(gateways.close())
+
+
+class AttemptFinder:
+    """Finds attempts by their gateway's reference, for reports that name no order. Callbacks come in several threads,
+    and the log reader serves one at a time."""
+
+    def __init__(self, book: PaymentBook) -> None:
+        self._book = book
+        self._reading = threading.Lock()
+
+    def __call__(self, gateway: str, reference: str) -> AttemptName | None:
+        """The attempt; None when there is none, or without the right to read the payments' state."""
+        with self._reading:
+            try:
+                self._book.refresh()
+            except AccessDenied:
+                return None
+            return self._book.attempt_of(gateway, reference)
 
 
 def _named(gateways: Gateways, name: str) -> Gateway | None:

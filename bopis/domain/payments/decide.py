@@ -9,7 +9,7 @@ from bopis.domain.payments.decision import PaymentDecision
 from bopis.domain.payments.events import PaymentEnded, PaymentOpened, PaymentRefusal, PickupExpected
 from bopis.domain.payments.reports import take_report
 from bopis.domain.payments.settle import end_if_over, settle
-from bopis.domain.payments.state import Ending
+from bopis.domain.payments.state import PaymentEnding
 from bopis.domain.payments.timers import fire
 
 
@@ -58,7 +58,7 @@ def _capture(decision: PaymentDecision, demand: messages.CaptureGoods) -> None:
 
 def _end(decision: PaymentDecision, _demand: messages.EndPayment) -> None:
     if decision.payment.ending is None:
-        decision.emit(PaymentEnded(at_ms=decision.now_ms, ending=Ending.ORDER_ENDED))
+        decision.emit(PaymentEnded(at_ms=decision.now_ms, ending=PaymentEnding.ORDER_ENDED))
 
 
 def _take_back(decision: PaymentDecision, demand: messages.RefundGoods) -> None:

@@ -7,8 +7,8 @@ from bopis.domain.payments.events import (
     AttemptBegan,
     AttemptChanged,
     CallRequested,
-    CommandRefused,
     Event,
+    PaymentCommandRefused,
     PaymentOpened,
     PaymentRefusal,
     StepBegan,
@@ -52,7 +52,7 @@ class PaymentDecision:
 
     def refuse(self, reason: PaymentRefusal, amount: int = 0) -> None:
         """Refuse the command."""
-        refused = CommandRefused(
+        refused = PaymentCommandRefused(
             at_ms=self.now_ms, command=self.command, reason=reason, message=self.message_id, amount=amount
         )
         self.emit(refused)

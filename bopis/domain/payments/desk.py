@@ -15,7 +15,7 @@ from bopis.domain.payments.messages import (
     VoidPayment,
 )
 from bopis.domain.payments.settle import uncovered
-from bopis.domain.payments.state import UNANSWERED, Attempt, AttemptState, Ending, Step, StepState
+from bopis.domain.payments.state import UNANSWERED, Attempt, AttemptState, PaymentEnding, Step, StepState
 
 STUCK = frozenset({StepState.FAILED, StepState.BOUNCED})
 ASKED_AGAIN = frozenset({StepState.WAITING, StepState.UNKNOWN, StepState.ACCEPTED})
@@ -24,7 +24,7 @@ ASKED_AGAIN = frozenset({StepState.WAITING, StepState.UNKNOWN, StepState.ACCEPTE
 def add_method(decision: PaymentDecision, command: AddMethod) -> None:
     """Take another method of the customer's."""
     payment = decision.payment
-    if payment.ending not in (None, Ending.ORDER_ENDED):
+    if payment.ending not in (None, PaymentEnding.ORDER_ENDED):
         decision.refuse(PaymentRefusal.ENDED)
     elif len(payment.methods) >= METHODS_IN_ALL_MAX:
         decision.refuse(PaymentRefusal.TOO_MANY_METHODS)

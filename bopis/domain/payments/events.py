@@ -13,7 +13,7 @@ from bopis.domain.payments.gateway import (
     PaymentMethod,
 )
 from bopis.domain.payments.policy import PaymentPolicy
-from bopis.domain.payments.state import AttemptState, Cover, Ending, StepState
+from bopis.domain.payments.state import AttemptState, Cover, PaymentEnding, StepState
 
 
 class PaymentRefusal(StrEnum):
@@ -229,12 +229,12 @@ class PaymentEnded(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Nothing more is authorised for this order."""
 
     at_ms: int
-    ending: Ending
+    ending: PaymentEnding
     actor: str = ""
     reason: str = ""
 
 
-class CommandRefused(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class PaymentCommandRefused(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A command was refused."""
 
     at_ms: int
@@ -263,5 +263,5 @@ Event = (
     | WaitEnded
     | CoverChanged
     | PaymentEnded
-    | CommandRefused
+    | PaymentCommandRefused
 )

@@ -257,5 +257,5 @@ FOLDS: dict[type[e.Event], Fold] = {
     e.PaymentEnded: _ended,
     # The beginning of a payment (`opened`), and what leaves no trace in it.
     e.PaymentOpened: _unchanged,
-    e.CommandRefused: _unchanged,
+    e.PaymentCommandRefused: _unchanged,
 }

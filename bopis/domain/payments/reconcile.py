@@ -289,7 +289,8 @@ def _difference(
 def _own(payment: Payment, entry: GatewayEntry) -> Attempt | None:
     """The attempt that an entry is about; one whose reference is another one is not."""
     for attempt in payment.attempts:
-        is_named = not attempt.reference and not attempt.adopted and entry.attempt == attempt.number
+        is_named = (entry.order, entry.attempt) == (payment.order, attempt.number)
+        is_named = is_named and not attempt.reference and not attempt.adopted
         if attempt.reference == entry.reference or is_named:
             return attempt
     return None

@@ -13,7 +13,7 @@ from bopis.domain.payments.events import AttemptChanged, PaymentEnded, RefundFou
 from bopis.domain.payments.gateway import GatewayReport, Operation, ReportKind
 from bopis.domain.payments.limits import REPAIR_MS_MAX
 from bopis.domain.payments.messages import ProviderReported
-from bopis.domain.payments.state import FRUITLESS, UNANSWERED, Attempt, AttemptState, Ending, Step, StepState
+from bopis.domain.payments.state import FRUITLESS, UNANSWERED, Attempt, AttemptState, PaymentEnding, Step, StepState
 
 REVIEWED = frozenset({AttemptState.REQUESTED, AttemptState.WAITING, AttemptState.UNKNOWN, AttemptState.APPROVED})
 UNDONE = frozenset({StepState.FAILED, StepState.REPAIRING, StepState.BOUNCED})
@@ -57,7 +57,7 @@ def _review_approved(decision: PaymentDecision, attempt: Attempt, report: Gatewa
 def _review_rejected(decision: PaymentDecision, attempt: Attempt, _report: GatewayReport) -> None:
     """No other card of the same person is asked: the payment ends."""
     if attempt.state not in (*FRUITLESS, AttemptState.VOIDED, AttemptState.ENDED) and decision.payment.ending is None:
-        decision.emit(PaymentEnded(at_ms=decision.now_ms, ending=Ending.FRAUD, reason="the review was rejected"))
+        decision.emit(PaymentEnded(at_ms=decision.now_ms, ending=PaymentEnding.FRAUD, reason="the review was rejected"))
 
 
 def _voided(decision: PaymentDecision, attempt: Attempt, report: GatewayReport) -> None:

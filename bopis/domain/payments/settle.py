@@ -17,8 +17,8 @@ from bopis.domain.payments.state import (
     AttemptState,
     Cover,
     CoverState,
-    Ending,
     Payment,
+    PaymentEnding,
     StepState,
     is_pending,
     total_rest,
@@ -79,13 +79,15 @@ def _capture(decision: PaymentDecision) -> None:
 
 
 def _release(decision: PaymentDecision) -> None:
-    """Void authorisations that are for other sums, and those that are not needed: the ones approved last."""
-    needed = decision.payment.needed
-    unneeded = [it for it in decision.payment.attempts if it.mismatched and it.open_at_provider]
-    for attempt in decision.payment.live:
-        if needed <= 0:
+    """Void authorisations that are for other sums, and those without which enough is left: replaced ones first, then
+    the ones that were approved last."""
+    payment = decision.payment
+    unneeded = [it for it in payment.attempts if it.mismatched and it.open_at_provider]
+    surplus = sum(it.rest for it in payment.live) - payment.needed
+    for attempt in reversed(payment.live):
+        if attempt.rest <= surplus:
+            surplus -= attempt.rest
             unneeded.append(attempt)
-        needed -= attempt.rest
     for attempt in unneeded:
         voids = attempt.of(Operation.VOID)
         # A void that failed waits for a person, and a capture on its way decides what is left to be released.
@@ -130,7 +132,7 @@ def _authorise(decision: PaymentDecision) -> None:
 
 def _may_not_ask(payment: Payment, now_ms: int) -> bool:
     """Whether no method may be asked now: the payment ended, goods or a call are waited for."""
-    if payment.ending is Ending.FRAUD or (payment.ending is not None and not payment.uncaptured):
+    if payment.ending is PaymentEnding.FRAUD or (payment.ending is not None and not payment.uncaptured):
         return True
     if payment.gave_up and not payment.covered_once:
         return True
@@ -261,9 +263,9 @@ def end_if_over(decision: PaymentDecision) -> None:
     if payment.covered_once or payment.ending is not None:
         return
     if payment.method_until_ms and payment.method_until_ms <= decision.now_ms:
-        decision.emit(e.PaymentEnded(at_ms=decision.now_ms, ending=Ending.EXHAUSTED))
+        decision.emit(e.PaymentEnded(at_ms=decision.now_ms, ending=PaymentEnding.EXHAUSTED))
     elif payment.gave_up and not any(is_pending(it) for it in payment.attempts):
-        decision.emit(e.PaymentEnded(at_ms=decision.now_ms, ending=Ending.LATE))
+        decision.emit(e.PaymentEnded(at_ms=decision.now_ms, ending=PaymentEnding.LATE))
 
 
 def _publish_cover(decision: PaymentDecision) -> None:

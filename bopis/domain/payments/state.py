@@ -205,7 +205,7 @@ class Attempt(Struct, frozen=True, kw_only=True, omit_defaults=True):
         return not (done and (not self.multicapture or any(step.final for step in done)))
 
 
-class Ending(StrEnum):
+class PaymentEnding(StrEnum):
     """Why nothing more is authorised for an order."""
 
     ORDER_ENDED = "order_ended"
@@ -265,7 +265,7 @@ class Payment(Struct, frozen=True, kw_only=True, omit_defaults=True):
     covered_once: bool = False
     asked_in_round: int = -1
     gave_up: bool = False
-    ending: Ending | None = None
+    ending: PaymentEnding | None = None
     cover: Cover = Cover()
     seen: bytes = b""
     due_ms: int = 0

@@ -7,8 +7,8 @@ from bopis.domain.payments.state import (
     Attempt,
     AttemptState,
     CoverState,
-    Ending,
     Payment,
+    PaymentEnding,
     StepState,
     is_pending,
 )
@@ -74,7 +74,7 @@ def payment_status(payment: Payment) -> PaymentStatus:
         return PaymentStatus.IN_REVIEW
     if captured and not payment.open and captured >= payment.kept:
         return PaymentStatus.CAPTURED
-    if payment.ending is Ending.EXHAUSTED:
+    if payment.ending is PaymentEnding.EXHAUSTED:
         return PaymentStatus.EXHAUSTED
     pending = _pending(payment)
     if pending is not None:

@@ -3,12 +3,13 @@
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from enum import StrEnum
+from typing import NamedTuple
 
 import msgspec
 from msgspec import Struct
 
 from bopis.domain.payments.gateway import Operation
-from bopis.domain.payments.state import AttemptState, CoverState, Ending, Payment, Step, StepState
+from bopis.domain.payments.state import AttemptState, CoverState, Payment, PaymentEnding, Step, StepState
 from bopis.names import PAYMENT_STATE_TOPIC
 from bopis.ports import Log
 from bopis.services.payments.errors import PaymentUnknown
@@ -67,6 +68,13 @@ class Debt(Struct, frozen=True, kw_only=True):
     who: str
 
 
+class AttemptName(NamedTuple):
+    """An attempt of an order."""
+
+    order: str
+    attempt: int
+
+
 class PaymentBook:
     """Payments by the newest rows of the log. Rows are kept as bytes: most of them are never asked for."""
 
@@ -116,6 +124,18 @@ class PaymentBook:
         if found is None:
             raise PaymentUnknown(order=order)
         return found
+
+    def attempt_of(self, gateway: str, reference: str) -> AttemptName | None:
+        """The attempt that a gateway names by a reference; `gateway` is empty for methods that name none."""
+        needle = b'"reference":' + msgspec.json.encode(reference)
+        for row in self._rows.values():
+            if needle not in row:
+                continue
+            payment = _decode(row)
+            for attempt in payment.attempts:
+                if attempt.reference == reference and payment.method(attempt).gateway in (gateway, ""):
+                    return AttemptName(payment.order, attempt.number)
+        return None
 
     def all(self) -> Iterator[Payment]:
         """Every payment, the newest first."""
@@ -197,9 +217,9 @@ def _ended_status(payment: Payment) -> PaymentStatus:
             return PaymentStatus.REFUNDED
         return PaymentStatus.PARTLY_REFUNDED if payment.refunded else PaymentStatus.CAPTURED
     endings = {
-        Ending.EXHAUSTED: PaymentStatus.EXHAUSTED,
-        Ending.LATE: PaymentStatus.LATE,
-        Ending.FRAUD: PaymentStatus.FRAUD,
+        PaymentEnding.EXHAUSTED: PaymentStatus.EXHAUSTED,
+        PaymentEnding.LATE: PaymentStatus.LATE,
+        PaymentEnding.FRAUD: PaymentStatus.FRAUD,
     }
     if payment.ending in endings:
         return endings[payment.ending]
@@ -207,7 +227,7 @@ def _ended_status(payment: Payment) -> PaymentStatus:
 
 
 def _uncollected(payment: Payment, amount: int) -> Debt:
-    if payment.ending is Ending.FRAUD:
+    if payment.ending is PaymentEnding.FRAUD:
         return Debt(amount=amount, because="the review was rejected", who="the fraud desk")
     if payment.surplus:
         return Debt(amount=amount, because="a refund waits for a person", who="the payment desk")

@@ -16,6 +16,7 @@ from bopis.domain.payments.messages import ProviderReported
 from bopis.domain.values import ID_LENGTH_MAX, STORE_LENGTH_MAX
 from bopis.names import DEAD_LETTERS_TOPIC, PAYMENTS_TOPIC
 from bopis.ports import CallbackAnswer, Gateway, PendingDelivery, Publisher
+from bopis.services.payments.book import AttemptName
 from bopis.wire.errors import WireError
 from bopis.wire.payments import PAYMENTS
 
@@ -24,14 +25,8 @@ TAKEN = 200
 NO_GATEWAY = 404
 UNNAMED = "-"  # the order of a report whose gateway names none
 
-FindAttempt = Callable[[str, str], "AttemptName | None"]
-
-
-class AttemptName(NamedTuple):
-    """An attempt of an order."""
-
-    order: str
-    attempt: int
+# Finds an attempt by the name of its gateway and by its reference there.
+FindAttempt = Callable[[str, str], AttemptName | None]
 
 
 class CallbackResult(NamedTuple):

@@ -5,7 +5,7 @@ is sent twice under one id is decided once, so that a second click refunds nothi
 """
 
 from bopis.domain.orders.numbers import shown
-from bopis.domain.payments.events import CommandRefused, PaymentRefusal
+from bopis.domain.payments.events import PaymentCommandRefused, PaymentRefusal
 from bopis.domain.payments.messages import DeskCommand, ProviderReported
 from bopis.domain.payments.money import plain_amount
 from bopis.services.exchange import Author, Exchange, Reply
@@ -47,7 +47,7 @@ class PaymentDesk:
         """
         message = self._exchange.compose(self._author, order, body, message_id=message_id)
         reply = self._exchange.request(message, self._patience_seconds)
-        refused: CommandRefused | None = reply.event(CommandRefused)
+        refused: PaymentCommandRefused | None = reply.event(PaymentCommandRefused)
         if refused is None:
             return reply
         if refused.reason is PaymentRefusal.UNKNOWN_PAYMENT:
@@ -55,7 +55,7 @@ class PaymentDesk:
         raise PaymentNotChanged(why=refusal_text(order, refused, currency), reason=refused.reason.value)
 
 
-def refusal_text(order: str, refused: CommandRefused, currency: str = "") -> str:
+def refusal_text(order: str, refused: PaymentCommandRefused, currency: str = "") -> str:
     """One refusal as a sentence with the next action."""
     because = REFUSED[refused.reason].format(amount=plain_amount(refused.amount, currency))
     return f"Order {shown(order)}: {because}. [{refused.reason.value}]"

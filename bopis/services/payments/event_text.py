@@ -14,7 +14,7 @@ from bopis.domain.payments.gateway import (
     PaymentMethod,
 )
 from bopis.domain.payments.money import plain_amount
-from bopis.domain.payments.state import AttemptState, CoverState, Ending, StepState
+from bopis.domain.payments.state import AttemptState, CoverState, PaymentEnding, StepState
 from bopis.services.counter.store_times import StoreTimes
 
 TOKEN_SHOWN = 24
@@ -59,10 +59,10 @@ STEP_STATES = {
     StepState.BOUNCED: "came back",
 }
 ENDINGS = {
-    Ending.ORDER_ENDED: "no more goods will leave a store",
-    Ending.EXHAUSTED: "no method was left",
-    Ending.LATE: "no answer came in time",
-    Ending.FRAUD: "fraud is suspected",
+    PaymentEnding.ORDER_ENDED: "no more goods will leave a store",
+    PaymentEnding.EXHAUSTED: "no method was left",
+    PaymentEnding.LATE: "no answer came in time",
+    PaymentEnding.FRAUD: "fraud is suspected",
 }
 NOUNS = {
     Operation.AUTHORISE: "authorisation",
@@ -147,7 +147,7 @@ class PaymentEventText:
                 return f"{COVERS[event.cover.state]}: {self.money(event.cover.amount)}{until}"
             case e.PaymentEnded():
                 return f"nothing more is authorised: {ENDINGS[event.ending]}{_because(event.reason)}"
-            case e.CommandRefused():
+            case e.PaymentCommandRefused():
                 return f"{event.command} refused: {spaced(event.reason)}"
             case _:
                 assert_never(event)

@@ -16,9 +16,9 @@ from bopis.domain.orders.lines import WantedLine
 from bopis.domain.orders.numbers import number_from
 from bopis.domain.orders.state import Line, Order
 from bopis.domain.orders.step import StepResult
-from bopis.domain.repeats import RecordIdentity
 from bopis.domain.orders.step import step as order_step
 from bopis.domain.orders.vocabulary import Allows, CustomerRef
+from bopis.domain.repeats import RecordIdentity
 from bopis.domain.sourcing.decision import Answer, AssignedLine, Assignment, Decision, RoutingOutcome, Rung
 from bopis.domain.sourcing.request import Request
 from bopis.domain.sourcing.rules import RuleSet

@@ -6,7 +6,7 @@ from zlib import crc32
 from bopis.domain.inventory.admission import Rejected
 from bopis.domain.message import Message
 from bopis.domain.payments import messages as m
-from bopis.domain.payments.events import CallRequested, CommandRefused, CustomerAsked, Event
+from bopis.domain.payments.events import CallRequested, CustomerAsked, Event, PaymentCommandRefused
 from bopis.domain.payments.gateway import (
     CallOutcome,
     GatewayAnswer,
@@ -132,7 +132,7 @@ class PaymentWorld:
 
     @property
     def refusals(self) -> list[str]:
-        return [it.reason.value for it in self.events if isinstance(it, CommandRefused)]
+        return [it.reason.value for it in self.events if isinstance(it, PaymentCommandRefused)]
 
     @property
     def asked(self) -> list[CustomerAsked]:

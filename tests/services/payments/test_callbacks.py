@@ -16,8 +16,8 @@ from bopis.domain.payments.gateway import CallOutcome, GatewayReport, ReportKind
 from bopis.domain.payments.messages import ProviderReported
 from bopis.domain.payments.state import AttemptState
 from bopis.ports import CallbackAnswer, Gateway
-from bopis.services.payments.callbacks import AttemptName, CallbackIntake
-from tests.services.payments.live import ORDER, FakeList, LivePayments, card
+from bopis.services.payments.callbacks import CallbackIntake
+from tests.services.payments.live import ORDER, FakeList, LivePayments, book_of, card
 
 SECRET = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"
 URL = "http://127.0.0.1:1"
@@ -121,12 +121,14 @@ def test_a_report_that_names_no_order_is_parked_without_the_callbacks_body(log: 
 def test_a_report_without_order_finds_its_attempt_by_the_reference(log: LivePayments) -> None:
     log.open(1250, card())
     log.answer(CallOutcome.APPROVED)
+    book = book_of(log)
     opened = FakeList(answer=CallbackAnswer(200, "evt_2", (report(order="-", kind=ReportKind.REVIEW_OPENED),)))
 
-    taken = intake(log, opened, find=lambda _, reference: AttemptName(ORDER, 1)).take("fake", {}, b"")
+    taken = intake(log, opened, find=book.attempt_of).take("fake", {}, b"")
 
     assert taken.published == 1
     assert log.payment().attempts[0].review
+    assert book.attempt_of("fake", "ref-9") is None
 
 
 def test_a_callback_of_no_interest_is_taken(log: LivePayments) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bopis.domain.payments.events import AmountsChanged, CommandRefused, MethodAdded, PaymentRefusal, StepBegan
+from bopis.domain.payments.events import AmountsChanged, MethodAdded, PaymentCommandRefused, PaymentRefusal, StepBegan
 from bopis.domain.payments.gateway import CallOutcome, Operation, PaymentMethod
 from bopis.domain.payments.messages import AddMethod, RecordPaidInStore, RefundPayment, RetryPayment, VoidPayment
 from bopis.services.errors import CardNumberInText, MessageParked
@@ -116,7 +116,7 @@ def test_a_card_number_never_reaches_the_log(log: LivePayments) -> None:
 
 @pytest.mark.parametrize("reason", PaymentRefusal, ids=[it.value for it in PaymentRefusal])
 def test_every_refusal_is_a_sentence_about_the_order(reason: PaymentRefusal) -> None:
-    told = refusal_text(ORDER, CommandRefused(at_ms=1, command="VoidPayment", reason=reason, message="m"), "EUR")
+    told = refusal_text(ORDER, PaymentCommandRefused(at_ms=1, command="VoidPayment", reason=reason, message="m"), "EUR")
 
     assert told.startswith("Order 7K3M-9QX2: ")
     assert told.endswith(f"[{reason.value}]")

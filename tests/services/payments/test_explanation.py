@@ -18,7 +18,7 @@ from bopis.domain.payments.gateway import (
 )
 from bopis.domain.payments.messages import RefundPayment
 from bopis.domain.payments.policy import PaymentPolicy
-from bopis.domain.payments.state import AttemptState, Cover, CoverState, Ending, StepState
+from bopis.domain.payments.state import AttemptState, Cover, CoverState, PaymentEnding, StepState
 from bopis.services.counter.store_times import StoreTimes
 from bopis.services.payments import event_text
 from bopis.services.payments.event_text import PaymentEventText, method_text
@@ -150,7 +150,7 @@ def test_every_value_has_its_words() -> None:
         (event_text.REASONS, AttemptReason),
         (event_text.STATES, AttemptState),
         (event_text.STEP_STATES, StepState),
-        (event_text.ENDINGS, Ending),
+        (event_text.ENDINGS, PaymentEnding),
         (event_text.NOUNS, Operation),
         (event_text.COVERS, CoverState),
     ):
