@@ -119,7 +119,7 @@ def test_a_signature_may_be_five_minutes_off(scheme: Scheme, age_s: int, refusal
 
 
 @pytest.mark.parametrize("secrets", [(SECRET, OLD_SECRET), (OLD_SECRET,), (STRANGERS, SECRET)])
-def test_two_secrets_hold_while_they_change(scheme: Scheme, secrets: tuple[str, ...]) -> None:
+def test_pay_013_two_secrets_hold_while_they_change(scheme: Scheme, secrets: tuple[str, ...]) -> None:
     """PAY-013"""
     assert scheme.gateway.callback(scheme.headers(*secrets), scheme.body, NOW_MS).status == 200
 

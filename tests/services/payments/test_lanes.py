@@ -302,6 +302,32 @@ def test_a_gateway_gets_its_rate_and_no_more(limit: dict[str, int], expected: in
     assert expected <= sent <= expected + 10
 
 
+def test_pay_091_a_backlog_drains_by_hold_end_within_the_rate_and_past_its_cap_nothing_is_sent() -> None:
+    """10 a second more, 25 a second allowed: 1500 / (25 - 10) = 100 s (the case has four times as many)."""
+    floor = Floor(rate=25)
+    begin_ms = floor.now_ms
+    for number in range(1_500):
+        floor.add(request(f"B-{number:04}", urgent_ms=NOW_MS + 600_000 + number))
+    floor.add(request("over", urgent_ms=NOW_MS, not_after_ms=NOW_MS - 1))
+    added, sent, seconds = 0, [], Counter[int]()
+
+    while floor.lanes.waiting:
+        due = (floor.now_ms - begin_ms) // 100
+        for number in range(added, due):
+            floor.add(request(f"N-{number:04}", urgent_ms=floor.now_ms + 1_200_000, first_ms=floor.now_ms))
+        added = max(added, due)
+        for waiting in floor.take():
+            sent.append(waiting.order)
+            seconds[(floor.now_ms - begin_ms) // 1_000] += 1
+            floor.end(waiting)
+        floor.sleep(floor.lanes.wake_ms(floor.now_ms) or 1)
+
+    assert 98_000 <= floor.now_ms - begin_ms <= 102_000
+    assert max(seconds.values()) <= 26
+    assert sent[:1_500] == [f"B-{number:04}" for number in range(1_500)], "a new order never jumps the queue"
+    assert "over" not in sent
+
+
 @given(st.integers(1, 500), st.lists(st.integers(0, 400), max_size=60))
 def test_a_pace_is_never_exceeded(rate: int, waits: list[int]) -> None:
     pace, now_ms, taken = Pace(rate), NOW_MS, 0
