@@ -8,6 +8,7 @@ from bopis.domain.payments import events as e
 from bopis.domain.payments.decision import PaymentDecision
 from bopis.domain.payments.gateway import AttemptReason, MethodKind, Operation
 from bopis.domain.payments.limits import ATTEMPTS_MAX, HOLD_MARGIN_MS
+from bopis.domain.payments.messages import CaptureGoods
 from bopis.domain.payments.methods import NextMethod, has_other, may_retry, next_method
 from bopis.domain.payments.money import shares
 from bopis.domain.payments.policy import ChallengePolicy, RefundShare
@@ -274,7 +275,9 @@ def _publish_cover(decision: PaymentDecision) -> None:
     if payment.ending is not None or (payment.covered_once and is_told and not payment.open):
         return
     cover = _cover_of(payment)
-    if cover != payment.cover:
+    # After a capture the order counts on nothing more until it is told, also that nothing changed.
+    is_awaited = decision.command == CaptureGoods.__name__ and cover.state is CoverState.AUTHORISED
+    if cover != payment.cover or (is_awaited and payment.open):
         last = next((it for it in reversed(payment.own) if it.authorised and it.state not in UNANSWERED), None)
         token = payment.method(last).token if last is not None else ""
         decision.emit(e.CoverChanged(at_ms=decision.now_ms, cover=cover, method=token))

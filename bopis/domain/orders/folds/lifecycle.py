@@ -17,7 +17,7 @@ from bopis.domain.orders.order_updates import (
     without_settled_holds,
 )
 from bopis.domain.orders.state import Line, LineState, Order, PickupCode
-from bopis.domain.orders.vocabulary import Milestone
+from bopis.domain.orders.vocabulary import Milestone, PaymentState
 
 
 def placed(number: str, event: e.OrderPlaced) -> Order:
@@ -120,7 +120,11 @@ def holds_prolonged(order: Order, event: e.HoldsProlonged) -> Order:
 
 
 def capture_requested(order: Order, event: e.CaptureRequested) -> Order:
-    return replace(order, captured_cents=order.captured_cents + event.amount.cents, open_cents=event.open_cents)
+    captured_cents, covered_cents = order.captured_cents + event.amount.cents, order.covered_cents
+    # An authorisation may end with its first capture: what is left is covered once the payment says so.
+    if event.open_cents and covered_cents is not None and order.payment is PaymentState.AUTHORISED:
+        covered_cents = captured_cents
+    return replace(order, captured_cents=captured_cents, covered_cents=covered_cents, open_cents=event.open_cents)
 
 
 def void_requested(order: Order, _event: e.VoidRequested) -> Order:
