@@ -137,6 +137,7 @@ PARTS: tuple[ProductPart, ...] = (
     )),
     ProductPart("callbacks", "`bopis payments listen`: receives the gateways' callbacks", (
         AccessRight(_TOPIC, PAYMENTS_TOPIC, (_W,), "reports of gateways"),
+        AccessRight(_TOPIC, PAYMENT_STATE_TOPIC, (_R,), "the order of a charge that a gateway names by its reference"),
         AccessRight(_TOPIC, DEAD_LETTERS_TOPIC, (_W,), "callbacks about payments that are not ours"),
     )),
     ProductPart("notices", "`bopis worker notices`: decides which notices are sent", (
