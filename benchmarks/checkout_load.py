@@ -25,6 +25,8 @@ WARM_UP_ORDERS = 100
 RUNNER_GROUP = "payment-runner"
 # A queue grows when it gets longer by more than this share of the arrivals.
 GROWTH_SHARE_MAX = 0.02
+# Less than this is chance: how many calls are under way varies with the provider's times.
+GROWTH_PER_S_LEAST = 2.0
 THIRDS = 3
 
 
@@ -74,7 +76,7 @@ class Load:
         self._sent = {}
         cpu_s, samples, over = self._installed.cpu_s(), list[Sample](), threading.Event()
         began = time.perf_counter()
-        sampling = threading.Thread(target=self._sample, args=(began, samples, over))
+        sampling = threading.Thread(target=self._sample, args=(began, samples, over), daemon=True)
         sampling.start()
         for number, (order, value) in enumerate(orders):
             if (wait := began + number / rate - time.perf_counter()) > BURST_SECONDS:
@@ -149,7 +151,7 @@ def growth(samples: list[Sample], arrivals_s: float, rate: float) -> dict[str, A
     between_s = arrivals_s / THIRDS
     calls = (_mean([it.open_calls for it in last]) - _mean([it.open_calls for it in middle])) / between_s
     orders = (_mean([it.unpromised for it in last]) - _mean([it.unpromised for it in middle])) / between_s
-    is_growing = max(calls, orders) > rate * GROWTH_SHARE_MAX
+    is_growing = max(calls, orders) > max(GROWTH_PER_S_LEAST, rate * GROWTH_SHARE_MAX)
     return {"calls_growth_per_s": calls, "orders_growth_per_s": orders, "grows": is_growing}
 
 
