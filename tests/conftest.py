@@ -12,6 +12,7 @@ from tests.engines import Engine, Engines, chosen
 # Files that take longest, the longest first: none of them is left over at the end when the others are done.
 LONG_FILES = (
     "tests/faults/test_logs_die.py",
+    "tests/faults/test_payments.py",
     "tests/faults/test_workers_die.py",
     "tests/services/topics/test_migrate.py",
     "tests/streams/engine/test_standby.py",

@@ -4,6 +4,7 @@ The bank is the oracle: it asserts that nothing is made twice, captured beyond w
 was captured.
 """
 
+import os
 from collections.abc import Callable
 
 import pytest
@@ -22,6 +23,7 @@ from bopis.domain.values import DAY_MS, MINUTE_MS
 from tests.domain.payments.bank import ALL, Bank
 from tests.domain.payments.paid_world import STEPS_MAX, PaidWorld
 
+AFTERWARDS_MAX = 3
 REJECTED = "rejected"  # a review that is rejected ends the payment: no other card of the same person is asked
 LINES = (("A", 3), ("B", 1))
 
@@ -184,6 +186,13 @@ def check(world: PaidWorld) -> None:
         assert not order.live or not any(line.state is LineState.HELD for line in order.live)
 
 
+def some_of(names: list[str], first: int) -> list[str]:
+    """Some of the names, others for each place; all of them where BOPIS_FAULTS_COUNT asks for a long run."""
+    if "BOPIS_FAULTS_COUNT" in os.environ:
+        return names
+    return [names[(first + step * 3) % len(names)] for step in range(AFTERWARDS_MAX)]
+
+
 def runs(tokens: list[str], meanwhile: str, afterwards: str, bank: Bank, policy: PaymentPolicy) -> PaidWorld:
     world = placed(tokens, bank, policy)
     MEANWHILE[meanwhile](world)
@@ -202,7 +211,7 @@ def runs(tokens: list[str], meanwhile: str, afterwards: str, bank: Bank, policy:
 @pytest.mark.parametrize("answer", ALL)
 def test_sums_hold_whatever_is_answered_where_and_when(answer: str, place: int, meanwhile: str) -> None:
     tokens = ["soft"] * (place - 1) + [answer] + ["ok"] * (3 - place)
-    for afterwards in AFTERWARDS:
+    for afterwards in some_of(sorted(AFTERWARDS), ALL.index(answer) + place + sorted(MEANWHILE).index(meanwhile)):
         world = runs(tokens, meanwhile, afterwards, Bank(), PaymentPolicy())
 
         check(world)
