@@ -28,6 +28,7 @@ class StreamLimits(msgspec.Struct, frozen=True, kw_only=True):
     # rows, and a decision may see rows that are a moment old.
     table_fetch_bytes_min: int = 1 << 16
     table_fetch_wait_ms: int = 10
+    table_quiet_wait_ms: int = 500
     fetch_wait_s: float = 1.0
     chunks_ahead_max: int = 8
     slice_records_max: int = 128

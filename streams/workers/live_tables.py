@@ -7,7 +7,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer
 from aiokafka.structs import TopicPartition
 
-from streams.engine.aiokafka_internals import fetch_chunks
+from streams.engine.aiokafka_internals import fetch_chunks, set_fetch_sizes
 from streams.engine.connection import LogConnection
 from streams.engine.consumers import standalone_consumer
 from streams.engine.log_client import EARLIEST, LATEST, LogClient
@@ -30,6 +30,7 @@ class LiveTables:
         self._take = take
         self._positions: dict[TopicPartition, int] = {}
         self._consumer: AIOKafkaConsumer = None
+        self._is_quiet = False
 
     @property
     def records(self) -> int:
@@ -67,6 +68,7 @@ class LiveTables:
     async def fold(self) -> bool:
         """Take the rows of one fetch. Returns whether there were any."""
         chunks = await fetch_chunks(self._consumer, None, self._limits.fetch_wait_s)
+        self._gather(bool(chunks))
         for chunk in chunks.values():
             name = chunk.tp.topic.removeprefix(self._connection.prefix)
             for record in chunk.records:
@@ -79,3 +81,14 @@ class LiveTables:
         # A fetch that is there already returns without a wait, and other tasks share this loop.
         await asyncio.sleep(0)
         return bool(chunks)
+
+    def _gather(self, has_rows: bool) -> None:
+        """Fetch rows that follow each other closely in larger pieces. While there are none, let the log wait for the
+        first one: a hundred fetches a second that bring nothing would keep a core busy on an idle machine."""
+        if has_rows is not self._is_quiet:
+            return
+        self._is_quiet = not has_rows
+        if self._is_quiet:
+            set_fetch_sizes(self._consumer, 1, self._limits.table_quiet_wait_ms)
+        else:
+            set_fetch_sizes(self._consumer, self._limits.table_fetch_bytes_min, self._limits.table_fetch_wait_ms)

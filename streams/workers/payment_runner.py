@@ -203,9 +203,11 @@ class PaymentRunnerWorker(ConsumerWorker):
                 answer = await self._runner.call(waiting)
         except TimeoutError:
             answer = GatewayAnswer(outcome=CallOutcome.UNKNOWN, code="no_answer", cause="the adapter does not return")
-        self._lanes.end(waiting, answer, self.connection.now_ms())
+        is_answered = self._lanes.end(waiting, answer, self.connection.now_ms())
         self._changed.set()
         self._log_circuits()
+        if not is_answered:
+            return
         await self._publish([Verdict(waiting, truthful(waiting, answer))], int((time.monotonic() - began) * 1000))
 
     async def _publish(self, verdicts: Sequence[Verdict], ms: int = 0) -> None:

@@ -38,7 +38,9 @@ class Log:
         self.partitions = partitions
         self.now_ms = NOON_MS
         self.appended = 0
-        self.topics: dict[str, list[list[Kept]]] = {name: [[] for _ in range(partitions)] for name in TOPICS}
+        self.topics: dict[str, list[list[Kept]]] = {
+            name: [[] for _ in range(partitions)] for name in (*TOPICS, "payments")
+        }
         self.topics["dead-letters"] = [[]]
         self.offsets: dict[tuple[str, int], int] = {}
         self._epochs: dict[str, int] = {}

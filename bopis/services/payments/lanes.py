@@ -154,6 +154,8 @@ class Lanes:
         self._sent: dict[str, WaitingCall] = {}
         self._count = 0
         self._looked_ms = 0
+        # Counts owners of the partitions: a call of an earlier one does not wait here any more.
+        self._owners = 0
 
     @property
     def waiting(self) -> int:
@@ -184,6 +186,7 @@ class Lanes:
                 self._lanes[same.gateway].queue.push(same)
             return
         waiting.added_ms = now_ms
+        waiting.owner = self._owners
         waits.append(waiting)
         self._count += 1
         self._queue_first(waiting.order)
@@ -196,15 +199,24 @@ class Lanes:
                 self._begin(lane, waiting, work, now_ms)
         return work
 
-    def end(self, waiting: WaitingCall, answer: GatewayAnswer, now_ms: int) -> None:
-        """Take the gateway's answer to a call that was sent."""
-        self._lanes[waiting.gateway].end(waiting, answer, now_ms)
-        if self._sent.get(waiting.order) is waiting:
+    def end(self, waiting: WaitingCall, answer: GatewayAnswer, now_ms: int) -> bool:
+        """Take the gateway's answer to a call that was sent. Returns whether the answer is to be published: a call that
+        found no connection goes on waiting for its gateway, in its place."""
+        lane = self._lanes[waiting.gateway]
+        lane.end(waiting, answer, now_ms)
+        is_current = self._sent.get(waiting.order) is waiting
+        if is_current:
             del self._sent[waiting.order]
+        waits_on = is_current and self._goes_on(lane, waiting, answer, now_ms)
+        if waits_on:
+            self._wait_on(waiting)
+        if is_current:
             self._queue_first(waiting.order)
+        return not waits_on
 
     def drop_waiting(self) -> None:
-        """Forget the calls that wait: their partitions have another owner. Those under way go on."""
+        """Forget the calls that wait: their partitions have another owner. Those under way go on, once."""
+        self._owners += 1
         for waits in self._waiting.values():
             for waiting in waits:
                 waiting.ticket = 0
@@ -230,6 +242,21 @@ class Lanes:
         self._sent[waiting.order] = waiting
         lane.send(waiting, now_ms)
         work.calls.append(waiting)
+
+    def _goes_on(self, lane: Lane, waiting: WaitingCall, answer: GatewayAnswer, now_ms: int) -> bool:
+        is_unsent = answer.outcome is CallOutcome.NOT_SENT and answer.code == NOT_CONNECTED
+        is_here = waiting.owner == self._owners and not is_too_late(waiting, now_ms)
+        return is_unsent and is_here and lane.is_patient(waiting, now_ms)
+
+    def _wait_on(self, waiting: WaitingCall) -> None:
+        waits = self._waiting[waiting.order]
+        same = next((it for it in waits if it.key == waiting.key and it.gateway == waiting.gateway), None)
+        if same is not None:
+            same.join(waiting)
+            return
+        waiting.sent_ms, waiting.is_probe = 0, False
+        waits.insert(0, waiting)
+        self._count += 1
 
     def _given_up(self, now_ms: int) -> list[Verdict]:
         """Calls that have waited too long: for their use, or for a gateway that is away."""

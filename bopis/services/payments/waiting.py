@@ -31,7 +31,7 @@ class WaitingCall:
     may not have lived to publish the answer.
     """
 
-    __slots__ = ("added_ms", "gateway", "is_probe", "perhaps_sent", "places", "requested", "sent_ms", "ticket")
+    __slots__ = ("added_ms", "gateway", "is_probe", "owner", "perhaps_sent", "places", "requested", "sent_ms", "ticket")
 
     def __init__(self, requested: CallRequested, gateway: str, place: Place, *, perhaps_sent: bool) -> None:
         """``gateway`` is the name of the lane."""
@@ -40,6 +40,7 @@ class WaitingCall:
         self.places = [place]
         self.perhaps_sent = perhaps_sent
         self.added_ms = 0
+        self.owner = 0
         self.sent_ms = 0
         # The entry in the queue that is valid; 0: none.
         self.ticket = 0

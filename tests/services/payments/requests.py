@@ -14,6 +14,7 @@ from bopis.services.payments.waiting import Place, WaitingCall
 NOW_MS = 1_800_000_000_000
 DAY_MS = 86_400_000
 APPROVED = GatewayAnswer(outcome=CallOutcome.APPROVED)
+SILENT = GatewayAnswer(outcome=CallOutcome.UNKNOWN, code="no_answer")
 AWAY = GatewayAnswer(outcome=CallOutcome.NOT_SENT, code="not_connected", wait_ms=1_000)
 
 
@@ -60,8 +61,8 @@ class Floor:
     def orders(self) -> list[str]:
         return [it.order for it in self.take()]
 
-    def end(self, waiting: WaitingCall, answer: GatewayAnswer = APPROVED) -> None:
-        self.lanes.end(waiting, answer, self.now_ms)
+    def end(self, waiting: WaitingCall, answer: GatewayAnswer = APPROVED) -> bool:
+        return self.lanes.end(waiting, answer, self.now_ms)
 
     def sleep(self, ms: int) -> None:
         self.now_ms += ms
@@ -75,4 +76,4 @@ class Floor:
         for number in range(8):
             self.add(request(f"broken-{number}", urgent_ms=0))
             (waiting,) = self.take()
-            self.end(waiting, AWAY)
+            self.end(waiting, SILENT)

@@ -135,7 +135,6 @@ def test_retry_after_pauses_the_lane_and_no_other() -> None:
         GatewayAnswer(outcome=CallOutcome.DECLINED, wait_ms=60_000),
         GatewayAnswer(outcome=NOT_SENT, code="lock_timeout", wait_ms=1_000),
         GatewayAnswer(outcome=UNKNOWN, code="not_found_yet", wait_ms=60_000),
-        AWAY,
     ],
 )
 def test_a_wait_that_is_about_one_call_pauses_nothing(answer: GatewayAnswer) -> None:
@@ -164,6 +163,27 @@ def test_after_an_outage_one_probe_goes_and_then_the_nearest_hold_end() -> None:
     assert (probe.order, beside) == ("soon", [])
     assert floor.orders() == ["late", "later"]
     assert floor.lanes.circuits()["fake"].state is CircuitState.CLOSED
+
+
+def test_a_call_that_finds_no_connection_keeps_its_place() -> None:
+    floor = Floor(concurrency=1)
+    floor.break_gateway()
+    floor.add(request("second", urgent_ms=NOW_MS + 60_000))
+    floor.add(request("first", urgent_ms=NOW_MS + 30_000))
+
+    for _ in range(3):
+        floor.sleep(floor.lanes.wake_ms(floor.now_ms) or 1)
+        while not (probe := floor.take()):
+            floor.sleep(floor.lanes.wake_ms(floor.now_ms) or 1)
+        assert [it.order for it in probe] == ["first"]
+        assert not floor.end(probe[0], AWAY), "nobody is told of a call that waits on"
+    floor.sleep(30_000)
+    (probe,) = floor.take()
+    assert floor.end(probe)
+
+    assert probe.order == "first"
+    assert floor.orders() == ["second"]
+    assert not floor.verdicts
 
 
 def test_beyond_the_patience_calls_are_answered_so_that_another_gateway_can_be_asked() -> None:
@@ -382,8 +402,8 @@ def test_every_record_is_answered_once_and_no_order_has_two_calls_under_way(step
                 floor.add(made, perhaps_sent=perhaps_sent)  # type: ignore[arg-type]
             case ("end", which, answer) if under_way:
                 waiting = under_way.pop(which % len(under_way))  # type: ignore[operator]
-                floor.end(waiting, answer)  # type: ignore[arg-type]
-                close(waiting.places)  # type: ignore[arg-type]
+                if floor.end(waiting, answer):  # type: ignore[arg-type]
+                    close(waiting.places)  # type: ignore[arg-type]
             case ("sleep", ms):
                 floor.sleep(ms)  # type: ignore[arg-type]
             case ("drop",):
