@@ -26,8 +26,12 @@ from bopis.ports import Publisher
 from bopis.readside import queries
 from bopis.wire.stock import INVENTORY_EVENTS, STOCK
 
-INVENTORY, ORDERS = "inventory", "orders"
-MEANWHILE = {INVENTORY: "tills and buyers continue", ORDERS: "the log's clock waits"}
+INVENTORY, ORDERS, PAYMENT_RUNNER = "inventory", "orders", "payment-runner"
+MEANWHILE = {
+    INVENTORY: "tills and buyers continue",
+    ORDERS: "the log's clock waits",
+    PAYMENT_RUNNER: "orders are taken and their goods held",
+}
 LEAD_MS_MAX = 3 * HOUR_MS  # tills sell on while the log's clock waits, but not without end
 READY = "ready"
 LINGER_MS = 5

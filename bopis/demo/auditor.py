@@ -87,6 +87,10 @@ class Auditor:
         elif isinstance(data, ReserveStock):
             self._wanted[data.hold] = sum(line.quantity for line in data.lines)
 
+    def brought_back(self, store: str, sku: str, units: int) -> None:
+        """Count units of a pickup order that come back."""
+        self._move((store, sku), units)
+
     def received(self, event: Message) -> None:
         """Count an event of the inventory; one that is repeated after a crash has the same id and counts once."""
         if (event.subject, event.id) in self._seen:

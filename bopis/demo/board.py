@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bopis.cli.app.render import duration
-from bopis.demo.actors import INVENTORY, ORDERS
+from bopis.demo.actors import INVENTORY, ORDERS, PAYMENT_RUNNER
 from bopis.demo.auditor import HoldCounts
 from bopis.demo.clock import instant
 from bopis.demo.report import latency_of
@@ -92,6 +92,7 @@ class Board:
             "Trouble",
             (f"store {state.offline_store}", line),
             *((f"{name} worker", _worker(state.kills.get(name))) for name in (INVENTORY, ORDERS)),
+            (PAYMENT_RUNNER, _worker(state.kills.get(PAYMENT_RUNNER))),
             ("not decided yet", f"{max(0, state.messages - state.decided):,} messages"),
         )
 

@@ -37,7 +37,7 @@ def demo(
     seconds: Annotated[float, typer.Option(min=6, max=3_600, help="How long the trading day takes.")] = 24.0,
     as_json: AsJson = False,
 ) -> None:
-    """Play a trading day: tills, pickup orders, buyers who want the same units, a shop offline, workers killed.
+    """Play a trading day: tills, pickup orders, payments, buyers who want the same units, faults on purpose.
 
     Runs in a temporary directory, or in an empty one given with --data-dir. On a terminal it then keeps serving until
     Ctrl-C; elsewhere it ends with exit code 0, or 1 if anything was wrong.
@@ -48,7 +48,8 @@ def demo(
     """
     from bopis.cli.app.progress import Steps
     from bopis.demo.clock import OffsetClock
-    from bopis.demo.process import program
+    from bopis.demo.gateway import free_port, running
+    from bopis.demo.process import GATEWAY, LISTENER, program
     from bopis.demo.run import planned, played
     from bopis.demo.world import Scale, make_world
 
@@ -56,8 +57,13 @@ def demo(
     given = open_context(context, as_json)
     with _stage(given) as ctx:
         clock_file = ctx.settings.data_dir.resolve() / CLOCK_FILE
-        clock = OffsetClock.create(clock_file)
-        with Steps(ctx) as steps, _engine(ctx, program(clock_file), steps):
+        clock, port, module = OffsetClock.create(clock_file), str(free_port()), program(clock_file)
+        with (
+            Steps(ctx) as steps,
+            running(ctx, module, GATEWAY, f"http://127.0.0.1:{port}/payments"),
+            _engine(ctx, module, steps),
+            running(ctx, module, LISTENER, port),
+        ):
             plan = planned(make_world(seed, Scale(stores=stores)), seconds)
             report = played(ctx, plan, clock, began, steps)
             ctx.print_result(report, lambda out: _render(out, report))
@@ -88,13 +94,20 @@ def _stage(given: CommandContext) -> Iterator[CommandContext]:
         if (Path(data_dir) / LOG_FILE).exists():
             raise Conflict(cause=f"{data_dir} holds a log already; give the demonstration an empty directory")
         Path(data_dir).mkdir(parents=True, exist_ok=True)
-        yield _same_output(given, {**given.flags, **own, "routing_rules": _rules(Path(data_dir))})
+        yield _same_output(given, {**given.flags, **own, **_files(Path(data_dir))})
         return
     temporary = Path(tempfile.mkdtemp(prefix="bopis-demo-"))
     try:
-        yield _same_output(given, {**given.flags, **own, "data_dir": temporary, "routing_rules": _rules(temporary)})
+        yield _same_output(given, {**given.flags, **own, "data_dir": temporary, **_files(temporary)})
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _files(data_dir: Path) -> dict[str, object]:
+    """Settings with files of the demonstration's own: its routing rules, and the keys of its gateway."""
+    from bopis.demo.gateway import payment_settings
+
+    return {"routing_rules": _rules(data_dir), **payment_settings(data_dir)}
 
 
 def _rules(data_dir: Path) -> Path:
@@ -116,6 +129,7 @@ def _same_output(given: CommandContext, flags: dict[str, object]) -> CommandCont
 
 def _render(out: "Console", it: "DemoReport") -> None:
     from bopis.cli.app.render import plain
+    from bopis.demo.payment_figures import payment_rows
     from bopis.demo.report import hold_sentence
 
     holds = it.holds
@@ -133,9 +147,11 @@ def _render(out: "Console", it: "DemoReport") -> None:
         ("oversold", f"{it.oversold} units, counted independently; {holds.unanswered} unanswered"),
         ("offline", f"{it.offline.store} for {it.offline.hours:g} h; {it.offline.late_baskets:,} baskets came late"),
         *_pickup_rows(it.pickups),
+        *payment_rows(it.payments),
         ("kill -9", f"inventory worker: successor ready after {it.kill.ready_after_seconds:g} s"),
         ("", f"all that waited for it was readable after {it.kill.caught_up_after_seconds:g} s"),
         ("", f"orders worker: successor ready after {it.kill_of_orders.ready_after_seconds:g} s"),
+        ("", f"payment runner: successor ready after {it.kill_of_payment_runner.ready_after_seconds:g} s"),
         ("books", f"{holds.cells:,} cells, {it.mismatches} differ from an independent sum"),
         ("log", f"{it.gaps} messages missing, {it.dead_letters} dead letters"),
         ("verify", it.verify),
@@ -159,7 +175,8 @@ def _pickup_rows(it: "PickupFigures") -> tuple[tuple[str, str], ...]:
 def _serve(ctx: CommandContext) -> None:
     """Keep everything running until Ctrl-C."""
     bopis, where = program_path(sys.argv[0]), f"--data-dir {shlex.quote(str(ctx.settings.data_dir))}"
-    looks = ("status", "stores list", "stock show S01", "order list --ended", "notices list", "kpi show")
+    lists = ("stores list", "stock show S01", "order list --ended", "payments list --all", "notices list")
+    looks = ("status", *lists, "kpi show")
     hints = "\n".join(f"  {bopis} {look} {where}" for look in looks)
     ctx.note(f"Still running. In another terminal, in this directory:\n{hints}\nCtrl-C stops it.")
     try:

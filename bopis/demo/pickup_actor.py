@@ -2,7 +2,7 @@
 
 The day passes on the log in steps of a quarter of an hour, so that every deadline of an order is met. At each step the
 clock waits until the commands are answered and the notices are sent, however long that takes, also while a worker is
-dead.
+dead. Within a step it stops at the deadlines of payments that are not decided yet.
 """
 
 import time
@@ -15,7 +15,9 @@ from typing import NamedTuple
 from bopis.cli.app.context import CommandContext
 from bopis.cli.app.errors import Unavailable
 from bopis.demo.articles import price_cents
-from bopis.demo.pickups import Deed, Pickup, body
+from bopis.demo.customers import Customers
+from bopis.demo.payings import plan_of
+from bopis.demo.pickups import UNITS_BACK, Deed, Pickup, body
 from bopis.demo.state import DemoState
 from bopis.domain.message import Message
 from bopis.domain.orders.events import AlternativeOffered, LinesWaiting, OrderCancelled, OrderPromised, OrderReady
@@ -58,8 +60,10 @@ class Talk:
         self._source = source
         self._next = self._log.start_offsets(ANSWERS)
         self._unanswered: set[str] = set()
-        self._unsettled: set[str] = set()
+        # Orders that are neither promised nor ended.
+        self.unsettled: set[str] = set()
         self.windows: dict[str, int] = {}
+        self.customers = Customers(state, publisher, log, source)
 
     def say(self, it: Pickup, deed: Deed, at_ms: int) -> None:
         """Publish the message of a deed."""
@@ -69,14 +73,40 @@ class Talk:
         message = Message(id=f"{it.order}/{deed.value}", source=source, time=at, subject=it.order, data=body)
         self._unanswered.add(message.cause)
         if deed is Deed.PLACE:
-            self._unsettled.add(it.order)
+            self.unsettled.add(it.order)
+        elif deed is Deed.HAND_OVER and self.customers.pay_at_till(it, at_ms):
+            # Goods leave once the order knows that they are paid for.
+            self.wait_until(lambda: not self._state.tally.payments.to_pay_at_till(it.order), "to a payment at a till")
+        elif deed is Deed.RETURN:
+            self._state.audit_return(it.store, it.lines[0].sku, UNITS_BACK)
         self._publisher.publish(ORDERS_TOPIC, it.order, ORDERS.encode(message))
         self._state.tally.did(it.order, deed, at_ms)
 
     def settle(self) -> None:
-        """Wait until every command has its answer and every notice is sent. Raises `Unavailable`."""
-        self.wait_until(lambda: not self._unanswered and not self._unsettled, "to the commands of pickup orders")
+        """Wait until every command has its answer, every payment is decided or waits for its next deadline, and every
+        notice is sent. Raises `Unavailable`."""
+        self.wait_until(self._is_settled, "to the commands of pickup orders")
         self.wait_until(lambda: self._state.tally.all_notices_answered, "from the notifier")
+
+    def move_clock(self, at_ms: int) -> None:
+        """Move the log's clock, with a stop at each deadline of a payment that is not decided. Raises `Unavailable`."""
+        clock = self._state.log_clock
+        while not self._state.stop.is_set():
+            due_ms = self.customers.next_deadline_ms(self.unsettled)
+            if due_ms is None or due_ms >= at_ms:
+                break
+            clock.set_to(max(clock.now_ms(), due_ms) + 1)
+            self.wait_until(self._is_settled, "of a payment")
+        clock.set_to(at_ms)
+
+    def settle_payments(self) -> None:
+        """Wait until every answer of the gateway is known. Raises `Unavailable`."""
+
+        def are_done() -> bool:
+            self.customers.refresh()
+            return self.customers.are_done
+
+        self.wait_until(are_done, "of the payment gateway")
 
     def wait_until(self, enough: Callable[[], bool], what: str) -> None:
         """Read answers until it is enough, or everything stops. Raises `Unavailable` after too long."""
@@ -90,6 +120,13 @@ class Talk:
                 raise Unavailable(what=f"An answer {what}", next="Look into engine.log in the data directory.")
             self._state.sleep(LISTEN_SECONDS)
 
+    def _is_settled(self) -> bool:
+        if self._unanswered:
+            return False
+        if self.unsettled:
+            self.customers.refresh()
+        return all(self.customers.wait_for_clock(order) for order in self.unsettled)
+
     def _read_answers(self) -> None:
         ends = self._log.end_offsets(ANSWERS)
         for record in self._log.read(self._next, ends):
@@ -99,8 +136,9 @@ class Talk:
             event = ORDER_EVENTS.decode(record.value or b"")
             self._unanswered.discard(str(event.causation))
             if isinstance(event.data, SETTLES):
-                self._unsettled.discard(event.subject)
+                self.unsettled.discard(event.subject)
             self._state.tally.take_order_event(event)
+            self.customers.hear(event.subject, event.data)
             if isinstance(event.data, OrderReady):
                 self.windows[event.subject] = event.data.window_end_ms
         self._next = ends
@@ -140,20 +178,21 @@ def pickups(ctx: CommandContext, state: DemoState, source: str) -> None:
             # The log is a step ahead of the day, so that no message of a till is from its future.
             state.sleep(clock.seconds_until(at_ms, time.monotonic()))
             at_ms += STEP_MS
-            state.log_clock.set_to(at_ms)
-            due, ahead = _due(ahead, at_ms)
+            desk.move_clock(at_ms)
+            due, ahead = _due(ahead, at_ms, desk.unsettled)
             for done_ms, it, deed in due:
                 desk.say(it, deed, done_ms)
             desk.settle()
         while not state.day_over.is_set() and not state.stop.is_set():
             state.sleep(LISTEN_SECONDS)
+        desk.settle_payments()
         _let_days_pass(state, desk)
 
 
-def _due(ahead: list[DueDeed], at_ms: int) -> tuple[list[DueDeed], list[DueDeed]]:
-    """The deeds up to an instant, and the later ones. Of an order that is placed now everything else is later, because
-    a store can only accept what is promised."""
-    placed = {it.pickup.order for it in ahead if it.deed is Deed.PLACE and it.at_ms <= at_ms}
+def _due(ahead: list[DueDeed], at_ms: int, unsettled: set[str]) -> tuple[list[DueDeed], list[DueDeed]]:
+    """The deeds up to an instant, and the later ones. Of an order that is placed now, or not paid for yet, everything
+    else is later, because a store can only accept what is promised."""
+    placed = unsettled | {it.pickup.order for it in ahead if it.deed is Deed.PLACE and it.at_ms <= at_ms}
     due: list[DueDeed] = []
     later: list[DueDeed] = []
     for it in ahead:
@@ -165,7 +204,7 @@ def _due(ahead: list[DueDeed], at_ms: int) -> tuple[list[DueDeed], list[DueDeed]
 def _let_days_pass(state: DemoState, desk: Talk) -> None:
     """Let three more days pass for uncollected goods: the clock stops at every reminder and at the end of a window."""
     tally = state.tally
-    waiting = {order for order, done in tally.done.items() if not done.keys() & {Deed.HAND_OVER, Deed.CANCEL}}
+    waiting = tally.uncollected()
     if waiting:
         state.announce(f"three more days pass on the log's clock; {len(waiting)} orders wait for their customers")
     ends = sorted({desk.windows[order] for order in waiting})
@@ -199,4 +238,5 @@ def _placement(it: Pickup, secrets: Secrets) -> PlaceOrder:
         allows=Allows(on_short=ShortPolicy.PARTIAL),
         code_hash=code_hash,
         token_hash=token_hash,
+        payment=plan_of(it.order, it.paying) if it.paying else None,
     )

@@ -10,17 +10,20 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
+from bopis.demo.articles import price_cents
 from bopis.demo.day import DELIVERED_BEFORE
+from bopis.demo.payings import Paying, dealt
 from bopis.demo.world import DemoStore, World, opening_time
 from bopis.domain.inventory.messages import StockLine, StockReceived
 from bopis.domain.message import Message
-from bopis.domain.orders.lines import PickedLine
+from bopis.domain.orders.lines import PickedLine, ReturnedLine
 from bopis.domain.orders.messages import (
     AcceptPick,
     CancelOrder,
     Command,
     CustomerArrived,
     RecordPick,
+    ReturnInStore,
     StageOrder,
 )
 from bopis.domain.orders.numbers import number_from
@@ -35,7 +38,10 @@ ORDERED_WITHIN = timedelta(hours=8)
 ACCEPTED, PICKED, STAGED, FETCHED = (2, 9), (10, 45), (3, 8), (15, 150)
 PICKED_LATE = (125, 170)
 BEFORE_FETCHED = (1, 6)
+BROUGHT_BACK = (30, 90)
 AT_ONCE = 2
+CHALLENGE_MINUTES = 15  # a customer who does not confirm names another card after this
+UNITS_BACK = 1
 
 
 class Story(StrEnum):
@@ -64,6 +70,7 @@ class Deed(StrEnum):
     ARRIVE = "arrive"
     HAND_OVER = "hand_over"
     CANCEL = "cancel"
+    RETURN = "return"
 
 
 class TimedDeed(NamedTuple):
@@ -71,6 +78,13 @@ class TimedDeed(NamedTuple):
 
     at_ms: int
     deed: Deed
+
+
+class Plot(NamedTuple):
+    """What happens to an order: at the counter, and to its payment."""
+
+    story: Story
+    paying: Paying | None
 
 
 class OrderedUnits(NamedTuple):
@@ -81,7 +95,8 @@ class OrderedUnits(NamedTuple):
 
 
 class Pickup(Struct, frozen=True, kw_only=True):
-    """One order with its deeds by time; `place` is where the store stages it."""
+    """One order with its deeds by time; `place` is where the store stages it. `paying` is how it is paid in advance;
+    None: at the till."""
 
     order: str
     story: Story
@@ -89,6 +104,16 @@ class Pickup(Struct, frozen=True, kw_only=True):
     place: str
     lines: tuple[OrderedUnits, ...]
     deeds: tuple[TimedDeed, ...]
+    paying: Paying | None = None
+
+    @property
+    def kept_cents(self) -> int:
+        """The price of what the customer has in the end."""
+        if not any(it.deed is Deed.HAND_OVER for it in self.deeds):
+            return 0
+        price = sum(price_cents(it.sku) * it.units for it in self.lines)
+        missing = (self.story is Story.SHORT) + UNITS_BACK * (self.paying is Paying.BRINGS_BACK)
+        return price - missing * price_cents(self.lines[0].sku)
 
 
 def pickups(world: World, day: date, cut_off: str) -> list[Pickup]:
@@ -101,9 +126,12 @@ def pickups(world: World, day: date, cut_off: str) -> list[Pickup]:
         stories += chance.sample(STORIES, len(STORIES))
     stores = [store for store in open_ones for _ in range(world.scale.orders_per_store)]
     chance.shuffle(stores)
+    are_usual = [story is Story.COLLECTED for story in stories[:count]]
+    payings = dealt(are_usual, random.Random(f"{world.seed}/payings"))
+    plots = [Plot(*it) for it in zip(stories[:count], payings, strict=True)]
     return [
-        _pickup(number, story, store, day, chance)
-        for number, (store, story) in enumerate(zip(stores, stories[:count], strict=True))
+        _pickup(number, plot, store, day, chance)
+        for number, (store, plot) in enumerate(zip(stores, plots, strict=True))
     ]
 
 
@@ -147,31 +175,36 @@ def body(it: Pickup, deed: Deed) -> Command | CustomerArrived:
             return CustomerArrived(store=it.store, where=Arrival.COUNTER)
         case Deed.CANCEL:
             return CancelOrder(by=Initiator.CUSTOMER)
+        case Deed.RETURN:
+            return ReturnInStore(store=it.store, lines=(ReturnedLine(line=1, quantity=UNITS_BACK),))
         case _:
             raise ValueError(f"{deed.value} needs the customer's secrets")
 
 
-def _pickup(number: int, story: Story, store: DemoStore, day: date, chance: random.Random) -> Pickup:
+def _pickup(number: int, plot: Plot, store: DemoStore, day: date, chance: random.Random) -> Pickup:
     opens_ms = epoch_ms(opening_time(store, day))
     placed_ms = opens_ms + chance.randrange(int(ORDERED_WITHIN.total_seconds())) * 1000
     skus = dict.fromkeys(store.pick(chance) for _ in range(chance.choice(LINES)))
     return Pickup(
         order=number_from(sha256(f"{store.id}/{number}/{day}".encode()).digest()),
-        story=story,
+        story=plot.story,
         store=store.id,
         place=f"{chance.choice('ABC')}{number % 20 + 1}",
         lines=tuple(OrderedUnits(sku, chance.choice(UNITS)) for sku in skus),
-        deeds=tuple(_deeds(story, placed_ms, chance)),
+        deeds=tuple(_deeds(plot, placed_ms, chance)),
+        paying=plot.paying,
     )
 
 
-def _deeds(story: Story, placed_ms: int, chance: random.Random) -> Sequence[TimedDeed]:
+def _deeds(plot: Plot, placed_ms: int, chance: random.Random) -> Sequence[TimedDeed]:
     """The deeds of an order with this course, by time."""
+    story, paying = plot
 
     def after(at_ms: int, minutes: tuple[int, int]) -> int:
         return at_ms + chance.randint(*minutes) * MINUTE_MS
 
-    accepted = after(placed_ms, ACCEPTED)
+    promised_ms = placed_ms + CHALLENGE_MINUTES * MINUTE_MS * (paying is Paying.NAMES_OTHER)
+    accepted = after(promised_ms, ACCEPTED)
     picked = after(accepted, PICKED_LATE if story is Story.LATE else PICKED)
     staged = after(picked, STAGED)
     fetched = after(staged, FETCHED)
@@ -184,6 +217,8 @@ def _deeds(story: Story, placed_ms: int, chance: random.Random) -> Sequence[Time
         TimedDeed(picked, Deed.PICK),
         TimedDeed(staged, Deed.STAGE),
     ]
+    if paying is Paying.GIVES_UP:
+        return done[:1]
     if story is Story.NO_SHOW:
         return done
     if story is Story.CANCELLED:
@@ -192,4 +227,7 @@ def _deeds(story: Story, placed_ms: int, chance: random.Random) -> Sequence[Time
         if soon:
             return [*done[:2], TimedDeed(accepted + MINUTE_MS, Deed.CANCEL)]
         return [*done, TimedDeed(arrived, Deed.CANCEL)]
-    return sorted([*done, TimedDeed(arrived, Deed.ARRIVE), TimedDeed(fetched, Deed.HAND_OVER)])
+    done += [TimedDeed(arrived, Deed.ARRIVE), TimedDeed(fetched, Deed.HAND_OVER)]
+    if paying is Paying.BRINGS_BACK:
+        done.append(TimedDeed(after(fetched, BROUGHT_BACK), Deed.RETURN))
+    return sorted(done)

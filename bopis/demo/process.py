@@ -1,7 +1,8 @@
 """The programs of the product on the demonstration's clock: `python -m bopis.demo.process CLOCK_FILE PROGRAM ...`.
 
-PROGRAM is `broker`, with the arguments of `python -m bopis.broker`, or `up` or `worker`, with those of
-`python -m streams`. The parts are the product's own; only the clock that is handed to them differs.
+PROGRAM is `broker`, with the arguments of `python -m bopis.broker`, `up` or `worker`, with those of
+`python -m streams`, `gateway`, with the address of its callbacks, or `listener`, with its port. The parts are the
+product's own; only the clock that is handed to them differs.
 """
 
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 
 from bopis.demo.clock import OffsetClock
 
-BROKER = "broker"
+BROKER, GATEWAY, LISTENER = "broker", "gateway", "listener"
 ARGUMENTS_MIN = 2
 
 
@@ -31,6 +32,10 @@ def main(arguments: Sequence[str]) -> int:
         from bopis.broker.main import main as run_broker
 
         return run_broker(rest[1:], clock.now_ms)
+    if rest[0] in (GATEWAY, LISTENER):
+        from bopis.demo.gateway import run_gateway, run_listener
+
+        return (run_gateway if rest[0] == GATEWAY else run_listener)(clock, *rest[1:])
     from streams.__main__ import Programs
     from streams.__main__ import main as run_streams
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from bopis.demo.auditor import Findings, HoldCounts
+from bopis.demo.payment_figures import PaymentFigures
 from bopis.demo.tally import PickupFigures
 from bopis.quantiles import quantile
 
@@ -66,7 +67,9 @@ class DemoReport(Struct, frozen=True, kw_only=True):
     offline: Offline
     kill: Kill
     kill_of_orders: Kill
+    kill_of_payment_runner: Kill
     pickups: PickupFigures
+    payments: PaymentFigures
     data_dir: str
     seconds: float
 

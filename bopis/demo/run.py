@@ -19,6 +19,7 @@ from bopis.demo.board import Board
 from bopis.demo.buyers import wishes
 from bopis.demo.clock import DayClock, OffsetClock, instant
 from bopis.demo.day import Sale, deliveries, sales
+from bopis.demo.payment_books import wait_for_payments
 from bopis.demo.pickups import Pickup, goods_for, pickups
 from bopis.demo.readside_figures import wait_for_notices
 from bopis.demo.report import DemoReport
@@ -39,7 +40,7 @@ FRAMES_PER_SECOND = 4
 FRAME_SECONDS = 1 / FRAMES_PER_SECOND
 STALENESS_GRACE_MINUTES = 100_000  # the day is in the past, and staleness is not what is shown
 OFFLINE_FROM, OFFLINE_UNTIL = 0.25, 0.70
-KILLS = {actors.INVENTORY: 0.40, actors.ORDERS: 0.55}
+KILLS = {actors.PAYMENT_RUNNER: 0.30, actors.INVENTORY: 0.40, actors.ORDERS: 0.55}
 JOIN_SECONDS_MAX = 60.0
 
 
@@ -150,6 +151,7 @@ def _perform(ctx: CommandContext, plan: Plan, state: DemoState, engine: Engine) 
             state.day_over.set()
             _wait(state, lambda: not customers.is_alive())
             if not state.stop.is_set():
+                wait_for_payments(ctx)
                 _settle(ctx, engine)
                 wait_for_notices(ctx, engine)
             over.set()

@@ -103,6 +103,11 @@ class DemoState:
         with self._auditor_lock:
             self._auditor.received(event)
 
+    def audit_return(self, store: str, sku: str, units: int) -> None:
+        """Count units that a customer of a pickup order brings back, before the order is told."""
+        with self._auditor_lock:
+            self._auditor.brought_back(store, sku, units)
+
     @property
     def auditor(self) -> Auditor:
         """For the verdict, when no actor runs any more."""

@@ -1,15 +1,25 @@
 """Pickup orders accounted for twice: by the actors of the demonstration, and by the read side. Pure."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from msgspec import Struct
 
+from bopis.demo.payings import Paying
 from bopis.demo.pickups import Deed, Pickup, Story
 from bopis.domain.message import Message
 from bopis.domain.notices.events import DeliveryChanged
 from bopis.domain.notices.vocabulary import DeliveryState, Milestone
-from bopis.domain.orders.events import CommandRefused, NoticeDue, OrderCancelled, OrderExpired, OrderPromised
+from bopis.domain.orders.events import (
+    CaptureRequested,
+    CommandRefused,
+    NoticeDue,
+    OrderCancelled,
+    OrderExpired,
+    OrderPromised,
+    PaymentAnswered,
+)
+from bopis.domain.orders.vocabulary import PayBy, PaymentState
 from bopis.domain.values import MINUTE_MS
 from bopis.quantiles import quantile
 
@@ -17,6 +27,9 @@ OPEN = frozenset({DeliveryState.DUE, DeliveryState.WAITING})
 P50, P95 = 0.5, 0.95
 SHORT = "short"
 MUST_OCCUR = ("kept", "late", "collected", "no_shows", "cancelled", "short", "early")
+EVERYTHING = 1 << 62
+COVERED = (PaymentState.AUTHORISED, PaymentState.PAY_IN_STORE)
+TO_ACT = (PayBy.LINK, PayBy.OTHER_METHOD)
 
 
 class NoticeKey(NamedTuple):
@@ -70,6 +83,34 @@ class PickupFigures(Struct, frozen=True, kw_only=True):
     mismatches: int
 
 
+class PaymentTally:
+    """The customers who were asked, goods that left while they were not paid for, and the money that tills took."""
+
+    def __init__(self) -> None:
+        self.asked: set[str] = set()
+        self.unpaid_handovers = 0
+        self.paid_at_till: dict[str, int] = {}
+        self._at_counter: dict[str, int] = {}
+        self._covered: dict[str, int] = {}
+        self._handed: dict[str, int] = {}
+
+    def take(self, order: str, data: Any) -> None:
+        """Note an event of an order."""
+        if isinstance(data, NoticeDue) and data.reason in TO_ACT:
+            self.asked.add(order)
+        elif isinstance(data, PaymentAnswered):
+            self._at_counter[order] = data.at_counter_cents
+            cents = EVERYTHING if data.cents is None else data.cents
+            self._covered[order] = cents if data.state in COVERED else 0
+        elif isinstance(data, CaptureRequested):
+            self._handed[order] = self._handed.get(order, 0) + data.amount.cents
+            self.unpaid_handovers += self._handed[order] > self._covered.get(order, 0)
+
+    def to_pay_at_till(self, order: str) -> int:
+        """What the customer still has to pay in the store."""
+        return self._at_counter.get(order, 0)
+
+
 class Tally:
     """The account of the actors: the deeds, and the events that follow. Reads nothing that the read side wrote."""
 
@@ -82,6 +123,7 @@ class Tally:
         self.notices: set[NoticeKey] = set()
         self.refused: list[str] = []
         self.answered: set[NoticeKey] = set()
+        self.payments = PaymentTally()
         self.short = self.reminded = 0
         self._seen: set[str] = set()
 
@@ -95,6 +137,7 @@ class Tally:
             return
         self._seen.add(event.id)
         order, data = event.subject, event.data
+        self.payments.take(order, data)
         if isinstance(data, OrderPromised):
             self.promised.setdefault(order, data.ready_by_ms)
         elif isinstance(data, OrderExpired):
@@ -144,11 +187,19 @@ class Tally:
         state = "ready" if Deed.STAGE in done else "promised"
         if Deed.HAND_OVER in done:
             state = "handed_over"
-        elif Deed.CANCEL in done:
+        elif Deed.CANCEL in done or self._is_unpaid(order):
             state = "cancelled"
         elif order in self.expired:
             state = "expired"
         return PickupOutcome(state, done[Deed.PLACE], done.get(Deed.STAGE), self.promised.get(order))
+
+    def uncollected(self) -> set[str]:
+        """Orders that were placed and paid for, and neither collected nor cancelled."""
+        ends = {Deed.HAND_OVER, Deed.CANCEL}
+        return {order for order, done in self.done.items() if not done.keys() & ends and not self._is_unpaid(order)}
+
+    def _is_unpaid(self, order: str) -> bool:
+        return self.pickups[order].paying is Paying.GIVES_UP
 
 
 def compared(tally: Tally, actors: PickupAccount, read: PickupAccount) -> PickupFigures:

@@ -7,13 +7,15 @@ from sqlalchemy import Engine
 
 from bopis.cli.app.context import CommandContext
 from bopis.cli.operate.verify import checked
-from bopis.demo.actors import INVENTORY, ORDERS
+from bopis.demo.actors import INVENTORY, ORDERS, PAYMENT_RUNNER
+from bopis.demo.payment_books import figures_of_payments
+from bopis.demo.payment_figures import PaymentFigures, failed_payment_checks
 from bopis.demo.readside_figures import account_of_readside, mails_in_outbox
 from bopis.demo.report import CLEAN, DemoReport, Kill, Latency, Offline, failed_checks, latency_of
 from bopis.demo.state import DemoState, KilledWorker
-from bopis.demo.tally import compared, failed_pickup_checks
+from bopis.demo.tally import PickupFigures, compared, failed_pickup_checks
 from bopis.demo.world import World
-from bopis.domain.values import HOUR_MS
+from bopis.domain.values import DAY_MS, HOUR_MS
 from bopis.errors import BopisError
 from bopis.readside import queries
 from bopis.services.dead_letters import letters
@@ -27,10 +29,8 @@ def reported(ctx: CommandContext, world: World, state: DemoState, engine: Engine
         parked = len(letters(reader, ctx.settings.topic_prefix))
     verdict = _verified(ctx)
     latencies = _latencies(state)
-    found = compared(state.tally, state.tally.account(mails_in_outbox(ctx)), account_of_readside(engine))
-    wrong = failed_checks(findings, gaps, parked, verdict, state.late)
-    wrong += failed_pickup_checks(found, len(state.tally.pickups))
-    wrong += tuple(f"the killed {name} worker did not come back" for name, it in state.kills.items() if not it.ready_ms)
+    accounts = _accounts(ctx, state, engine)
+    wrong = failed_checks(findings, gaps, parked, verdict, state.late) + accounts.wrong
     return DemoReport(
         ok=not wrong,
         wrong=wrong,
@@ -55,10 +55,30 @@ def reported(ctx: CommandContext, world: World, state: DemoState, engine: Engine
         offline=_offline(state),
         kill=_kill(state.kills[INVENTORY], latencies.caught_up_ms),
         kill_of_orders=_kill(state.kills[ORDERS]),
-        pickups=found,
+        kill_of_payment_runner=_kill(state.kills[PAYMENT_RUNNER]),
+        pickups=accounts.pickups,
+        payments=accounts.payments,
         data_dir=str(ctx.settings.data_dir),
         seconds=round(time.monotonic() - began, 1),
     )
+
+
+class _Accounts(NamedTuple):
+    """The figures of the pickup orders and of their payments, and what is wrong with them or with a killed worker."""
+
+    pickups: PickupFigures
+    payments: PaymentFigures
+    wrong: tuple[str, ...]
+
+
+def _accounts(ctx: CommandContext, state: DemoState, engine: Engine) -> _Accounts:
+    tally = state.tally
+    found = compared(tally, tally.account(mails_in_outbox(ctx)), account_of_readside(engine))
+    wrong = failed_pickup_checks(found, len(tally.pickups))
+    paid = figures_of_payments(ctx, tally, state.clock.opens_ms - DAY_MS, state.log_clock.now_ms())
+    wrong += failed_payment_checks(paid, sum(it.paying is not None for it in tally.pickups.values()))
+    wrong += tuple(f"the killed {name} worker did not come back" for name, it in state.kills.items() if not it.ready_ms)
+    return _Accounts(found, paid, wrong)
 
 
 def _offline(state: DemoState) -> Offline:

@@ -179,3 +179,12 @@ def test_quantiles_are_those_of_the_samples() -> None:
 
     assert (latency.p50, latency.p99, latency.max, latency.samples) == (50.0, 99.0, 100.0, 100)
     assert latency_of([]).samples == 0
+
+
+def test_units_that_come_back_join_the_books() -> None:
+    auditor = auditor_with(3)
+
+    auditor.brought_back(*CELL, 2)
+
+    assert auditor.findings({CELL: 5}).mismatches == 0
+    assert auditor.findings({CELL: 3}).mismatches == 1

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from bopis.demo.articles import price_cents
 from bopis.demo.day import sales
+from bopis.demo.payings import Paying
 from bopis.demo.pickups import Deed, Pickup, Story, body, goods_for, pickups
 from bopis.demo.tally import NoticeKey, PickupAccount, PickupOutcome, Tally, compared, failed_pickup_checks
 from bopis.demo.world import Scale, World, closing, cut_off, last_trading_day, make_world, opening_time
@@ -68,7 +70,9 @@ def test_only_late_ones_take_longer_than_two_hours_and_early_customers_wait(foun
             assert (when[Deed.STAGE] - when[Deed.PLACE] > 120 * MINUTE_MS) is (it.story is Story.LATE)
         if Deed.ARRIVE in when:
             assert (when[Deed.ARRIVE] < when[Deed.STAGE]) is (it.story is Story.EARLY)
-        assert (Deed.HAND_OVER in when) is (it.story not in (Story.CANCELLED, Story.NO_SHOW))
+        is_collected = it.story not in (Story.CANCELLED, Story.NO_SHOW) and it.paying is not Paying.GIVES_UP
+        assert (Deed.HAND_OVER in when) is is_collected
+        assert (Deed.RETURN in when) is (it.paying is Paying.BRINGS_BACK)
 
 
 def test_what_is_ordered_comes_beside_what_tills_sell(world: World, found: list[Pickup]) -> None:
@@ -98,6 +102,14 @@ def test_what_is_said_can_be_written(found: list[Pickup]) -> None:
             assert ORDERS.decode(ORDERS.encode(said)).data == said.data
 
 
+def test_the_price_of_what_is_kept_leaves_out_what_is_missing_or_comes_back(found: list[Pickup]) -> None:
+    for it in found:
+        full = sum(price_cents(line.sku) * line.units for line in it.lines)
+        lost = (it.story is Story.SHORT) + (it.paying is Paying.BRINGS_BACK)
+        is_collected = any(deed is Deed.HAND_OVER for _, deed in it.deeds)
+        assert it.kept_cents == (full - lost * price_cents(it.lines[0].sku) if is_collected else 0)
+
+
 # Who acted, and what can be read
 
 
@@ -107,6 +119,8 @@ def tally_of(found: list[Pickup]) -> Tally:
     for it in found:
         for at_ms, deed in it.deeds:
             tally.did(it.order, deed, at_ms)
+        if it.paying is Paying.GIVES_UP:
+            continue
         promised = it.deeds[0][0] + 120 * MINUTE_MS
         hear(tally, it.order, OrderPromised, store=it.store, lines=(1,), ready_by_ms=promised)
         if it.story is Story.NO_SHOW:
@@ -133,7 +147,7 @@ def test_two_who_tell_the_same_agree(found: list[Pickup]) -> None:
     assert (figures.late, figures.no_shows, figures.cancelled) == (
         stories[Story.LATE],
         stories[Story.NO_SHOW],
-        stories[Story.CANCELLED],
+        stories[Story.CANCELLED] + sum(it.paying is Paying.GIVES_UP for it in found),
     )
     assert figures.p50_minutes < 60 < 120 < figures.p95_minutes
 

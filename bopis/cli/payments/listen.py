@@ -3,7 +3,7 @@
 import asyncio
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -38,7 +38,11 @@ def listen(
         bopis payments listen
         bopis payments listen --host 0.0.0.0 --port 8090 --json
     """
-    ctx = open_context(context, as_json)
+    receive(open_context(context, as_json), host, port, lambda: datetime.now(UTC))
+
+
+def receive(ctx: CommandContext, host: str, port: int, now: Callable[[], datetime]) -> None:
+    """Receive callbacks until SIGTERM or SIGINT; ``now`` tells how old their signatures are."""
     gateways = installed_gateways(ctx.settings)
     if gateways.names == (IN_STORE,):
         raise Unavailable(what="A gateway", next="Set payment_gateway and its address; see `bopis config show`.")
@@ -46,7 +50,7 @@ def listen(
         with ctx.reader() as reader, ctx.publisher() as publisher:
             ctx.require_topics(reader, PAYMENTS_TOPIC, DEAD_LETTERS_TOPIC)
             find = AttemptFinder(PaymentBook(reader))
-            intake = CallbackIntake(lambda name: _named(gateways, name), publisher, lambda: datetime.now(UTC), find)
+            intake = CallbackIntake(lambda name: _named(gateways, name), publisher, now, find)
 
             def take(name: str, headers: Mapping[str, str], body: bytes) -> CallbackResult:
                 # Without a name the first gateway is meant; its callbacks have one id under both addresses.
