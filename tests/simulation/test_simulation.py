@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from bopis.domain.payments.gateway import DeclineClass, Operation
 from streams.engine.rows import PartitionRows
 from tests.simulation.findings import Finding
 from tests.simulation.plan import plan
@@ -80,3 +81,21 @@ def test_a_finding_names_what_was_looked_at() -> None:
     found = Finding("units are conserved", "line 1")
 
     assert (found.check, str(found)) == ("units are conserved", "units are conserved: line 1")
+
+
+def test_seeds_reach_what_can_become_of_a_payment(worlds: list[World]) -> None:
+    events = b"".join(
+        record.value or b"" for it in worlds for part in it.log.topics["payment-events"] for record in part
+    )
+    states = ("approved", "declined", "action_required", "unknown", "waiting", "closed", "voided", "lost", "ended")
+    steps = ("done", "failed", "accepted", "repairing", "bounced")
+    endings = ("order_ended", "exhausted", "late", "fraud")
+    classes = [it.value for it in DeclineClass]
+    operations = [it.value for it in Operation]
+
+    assert [it for it in (*states, *steps) if b'"state":"%s"' % it.encode() not in events] == []
+    assert [it for it in endings if b'"ending":"%s"' % it.encode() not in events] == []
+    assert [it for it in classes if b'"decline":"%s"' % it.encode() not in events] == []
+    assert [it for it in operations if b'"operation":"%s"' % it.encode() not in events] == []
+    words = ("method_added.v1", "methods_restarted.v1", "hold_needed.v1", "customer_asked.v1")
+    assert [it for it in words if it.encode() not in events] == []
