@@ -51,13 +51,14 @@ class Gateways:
 
     def act(self, dice: Random) -> None:
         """One thing that a bank does by itself."""
+        self._land(overdue=True)
         ledger, chance = self.ledger, dice.random()
         if ledger.reports and chance < 0.5:
             self._deliver(dice)
             return
         if self._delayed and chance < 0.7:
             late = self._delayed.pop(dice.randrange(len(self._delayed)))
-            ledger.handle(late.gateway, late.call, dice)
+            ledger.handle(late.gateway, late.call, dice, late.at_ms)
             return
         made = [it for it in ledger.transfers.values() if it.coming or it.review or it.returned or it.open]
         if not made:
@@ -94,7 +95,7 @@ class Gateways:
         if due:
             self._delayed = [it for it in self._delayed if it.at_ms > limit_ms]
             for it in due:
-                self.ledger.handle(it.gateway, it.call, None)
+                self.ledger.handle(it.gateway, it.call, None, it.at_ms)
 
     def _deliver(self, dice: Random) -> None:
         """In any order, but of one step in their own: a gateway numbers them."""
