@@ -2,10 +2,15 @@
 
 import pytest
 
+from bopis.domain.orders import messages as om
+from bopis.domain.orders.events import OrderHandedOver
+from bopis.domain.orders.lines import PickedLine
 from bopis.domain.payments import messages as m
-from bopis.domain.payments.gateway import CallOutcome, Operation, ReportKind
+from bopis.domain.payments.gateway import CallOutcome, GatewayReport, Operation, ReportKind
 from bopis.domain.payments.state import AttemptState, StepState
 from bopis.domain.values import DAY_MS, HOUR_MS, MINUTE_MS
+from tests.domain.payments.bank import Bank
+from tests.domain.payments.test_visits import StoppedPayments, hand_over
 from tests.domain.payments.world import PaymentWorld, card
 
 
@@ -95,3 +100,37 @@ def test_a_challenge_that_cannot_be_closed_is_asked_for_until_it_has_ended() -> 
 
     assert world.attempt().state is AttemptState.CLOSED
     assert not world.payment.due_ms
+
+
+def staged(world: StoppedPayments) -> None:
+    store = world.order().lines[0].store
+    world.tell(om.AcceptPick(store=store))
+    world.tell(om.RecordPick(store=store, lines=(PickedLine(line=1, picked=3),)))
+    world.tell(om.StageOrder(store=store, location="R1"))
+
+
+def test_a_review_rejected_after_the_promise_ends_the_order() -> None:
+    """Its authorisation is released, so nothing may be handed over any more."""
+    world = StoppedPayments(Bank())
+    world.buy(["ok"], lines=(("A", 3),))
+    world.settle(MINUTE_MS)
+    staged(world)
+
+    report = GatewayReport(order=world.payment.order, attempt=1, kind=ReportKind.REVIEW_REJECTED)
+    world.tell_payment(m.ProviderReported(gateway="", report=report))
+    hand_over(world)
+    world.settle(MINUTE_MS)
+
+    assert not world.of(OrderHandedOver)
+    assert not world.order().live
+    assert (world.bank.open, world.bank.captured) == (0, 0)
+
+
+def test_goods_that_left_before_the_end_of_their_payment_was_heard_of_are_owed() -> None:
+    world = approved()
+    world.report(ReportKind.REVIEW_REJECTED)
+    world.answer(world.call(Operation.VOID), CallOutcome.VOIDED)
+
+    world.send(m.CaptureGoods(amount=500, open=0))
+
+    assert (world.payment.owed, world.payment.captured, world.refusals) == (500, 0, [])
