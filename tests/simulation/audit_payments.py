@@ -20,9 +20,7 @@ OUT = (LineState.HANDED_OVER, LineState.RETURNED)
 
 def is_settled(payment: Payment) -> bool:
     """Whether nothing of a payment is unknown or under way."""
-    return not any(
-        it.state in UNANSWERED or any(step.in_flight for step in it.steps) for it in payment.attempts
-    )
+    return not any(it.state in UNANSWERED or any(step.in_flight for step in it.steps) for it in payment.attempts)
 
 
 def goods(order: Order) -> int:
@@ -47,7 +45,8 @@ def check_open(ledger: Ledger, payments: Iterable[Payment], orders: dict[str, Or
             there = sum(found) + payment.prepaid
             must(there >= wanted, "what is to be handed over is authorised", f"{order.order} {found} of {wanted}")
             spare = there - min(found, default=0)
-            must(not wanted or not found or spare < wanted, "no more is authorised than needed", f"{order.order} {found} of {wanted}")
+            is_fit = not wanted or not found or spare < wanted
+            must(is_fit, "no more is authorised than needed", f"{order.order} {found} of {wanted}")
 
 
 def _void_failed(payment: Payment) -> bool:

@@ -316,9 +316,7 @@ class Ledger:
         if chance < 0.14:
             if is_capture:
                 made.open, made.lost = False, True
-            self.report(
-                call, ReportKind.CAPTURE_FAILED if is_capture else ReportKind.REFUND_FAILED, amount=call.amount
-            )
+            self.report(call, ReportKind.CAPTURE_FAILED if is_capture else ReportKind.REFUND_FAILED, amount=call.amount)
         elif is_capture:
             self._post(made, call, told=True)
         else:

@@ -69,7 +69,7 @@ class Faults:
             runner.die(dice)
         world.runners = [SimulatedRunner(world.log, world.gateways)]
 
-    def runner_is_followed(self, dice: Random) -> None:  # noqa: ARG002  (as every step)
+    def runner_is_followed(self, dice: Random) -> None:
         """The partitions of the payment runner go to another one; it finishes the calls that are under way."""
         world = self.world
         world.runners[0].retire()

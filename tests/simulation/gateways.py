@@ -120,4 +120,3 @@ class Gateways:
         value = PAYMENTS.encode(message)
         self._log.put(TOPIC, report.order.encode(), value)
         return value
-

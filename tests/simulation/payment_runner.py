@@ -32,7 +32,7 @@ class _Named(NamedTuple):
 class _Book:
     names: Sequence[str] = tuple(GATEWAYS)
 
-    def named(self, name: str) -> Any:  # noqa: ARG002  (the protocol's)
+    def named(self, name: str) -> Any:
         return _Named(Capabilities(key_life_s=KEY_LIFE_MS // 1000))
 
     async def close(self) -> None:

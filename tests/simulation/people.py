@@ -153,7 +153,8 @@ class People:
         """Several customers want the same units at the same moment."""
         shop, sku = dice.choice(SHOPS), dice.choice(SKUS)
         for _ in range(dice.choice((2, 2, 3))):
-            self.customer_orders(dice, shop, (WantedLine(line=1, sku=sku, quantity=dice.randrange(1, 4), unit_cents=dice.choice((0, 5, 5))),))
+            quantity, unit_cents = dice.randrange(1, 4), dice.choice((0, 5, 5))
+            self.customer_orders(dice, shop, (WantedLine(line=1, sku=sku, quantity=quantity, unit_cents=unit_cents),))
 
     def customer_orders_again(self, dice: Random) -> None:
         """A checkout that heard no answer asks again, in a message of its own."""

@@ -7,8 +7,8 @@ from typing import Any
 from bopis.domain.values import DAY_MS, HOUR_MS, MINUTE_MS
 from tests.simulation.auditor import audit, first_dice
 from tests.simulation.faults import Faults
-from tests.simulation.people import People
 from tests.simulation.payers import Payers
+from tests.simulation.people import People
 from tests.simulation.plan import PAYERS, PEOPLE, Step, plan
 from tests.simulation.world import World, happen
 
