@@ -28,7 +28,7 @@ AUTHORISED_MS = 7 * DAY_MS
 LINK_MS = 15 * MINUTE_MS
 # The share of authorisations that are approved in full, for a part, after a challenge, after a review; the rest is
 # declined.
-APPROVED, PARTLY, CHALLENGED, REVIEWED = 0.62, 0.67, 0.74, 0.79
+APPROVED, PARTLY, CHALLENGED, REVIEWED = 0.54, 0.59, 0.66, 0.71
 
 
 class Traits(NamedTuple):
@@ -281,7 +281,7 @@ class Ledger:
         if made.lost or self.log.now_ms >= made.ends_ms:
             return GatewayAnswer(outcome=CallOutcome.FAILED, code="ended")
         must(call.amount <= rest, "no more is captured than was authorised", f"{call.key} {call.amount} of {rest}")
-        if chance < 0.04:
+        if chance < 0.12:
             made.open, made.lost = False, True
             return GatewayAnswer(outcome=CallOutcome.FAILED, code="refused")
         if made.traits.reports:
@@ -298,7 +298,7 @@ class Ledger:
 
     def _refund(self, made: Transfer, call: GatewayCall, chance: float) -> GatewayAnswer | None:
         must(call.key not in made.returned, "no key has two effects", call.key)
-        if chance < 0.05:
+        if chance < 0.12:
             return GatewayAnswer(outcome=CallOutcome.FAILED, code="refused")
         made.returned[call.key] = call.amount
         if chance < 0.3:
@@ -309,11 +309,11 @@ class Ledger:
         """A step that was received is done, fails, or is tried once more by the bank itself."""
         call = made.coming[key]
         is_capture = call.operation is Operation.CAPTURE
-        if chance < 0.06 and is_capture:
+        if chance < 0.15 and is_capture:
             self.report(call, ReportKind.CAPTURE_FAILED, amount=call.amount, repairing=True)
             return
         del made.coming[key]
-        if chance < 0.14:
+        if chance < 0.3:
             if is_capture:
                 made.open, made.lost = False, True
             self.report(call, ReportKind.CAPTURE_FAILED if is_capture else ReportKind.REFUND_FAILED, amount=call.amount)

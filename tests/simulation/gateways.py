@@ -68,7 +68,7 @@ class Gateways:
             ledger.finish(chosen, next(iter(chosen.coming)), dice.random())
         elif chosen.review and dice.random() < 0.3:
             ledger.end_review(chosen.call.key, is_fine=dice.random() < 0.75)
-        elif chosen.returned and dice.random() < 0.1:
+        elif chosen.returned and dice.random() < 0.3:
             ledger.bounce(chosen, next(iter(chosen.returned)))
         elif chosen.open and not chosen.posted and dice.random() < 0.01:
             ledger.lose(chosen)

@@ -28,7 +28,7 @@ PEOPLE = {
 PAYERS = {
     "challenge_is_answered": 3,
     "method_is_named": 3,
-    "desk_mends": 1,
+    "desk_mends": 2,
 }
 WORLD = {
     "worker_dies": 6,
