@@ -12,7 +12,9 @@ from streams.engine.exact_step import step
 from streams.engine.table import PartitionTable
 from tests.simulation.audit_notices import NoticeAuditor
 from tests.simulation.audit_orders import OrderAuditor
+from tests.simulation.audit_payments import PaymentAuditor
 from tests.simulation.audit_stock import StockAuditor
+from tests.simulation.bank import Ledger
 from tests.simulation.findings import must
 from tests.simulation.log import Log
 from tests.simulation.notifier import Took
@@ -21,7 +23,7 @@ from tests.simulation.reading import Reading, read
 from tests.simulation.world import PROCESSORS
 
 
-def audit(log: Log, took: list[Took]) -> None:
+def audit(log: Log, took: list[Took], ledger: Ledger) -> None:
     """Raises `Finding` for the first thing that does not hold."""
     reading = read(log)
     orders = OrderAuditor()
@@ -32,6 +34,7 @@ def audit(log: Log, took: list[Took]) -> None:
     orders.at_rest(rows["orders"])
     stock.at_rest(rows["inventory"], orders.left)
     NoticeAuditor(reading, took).at_rest(rows["notices"])
+    PaymentAuditor(reading, ledger).at_rest(rows["payments"], rows["orders"])
     _nothing_is_lost(log, reading, orders, stock)
     for name in PROCESSORS:
         _decided_once(log, name)

@@ -7,8 +7,10 @@ import msgspec
 
 from bopis.domain.inventory.messages import SetStorePolicy
 from bopis.domain.values import DAY_MS, HOUR_MS, MINUTE_MS
+from tests.simulation.bank import GATEWAYS
 from tests.simulation.log import NOON_MS
 from tests.simulation.notifier import SimulatedNotifier
+from tests.simulation.payment_runner import SimulatedRunner
 from tests.simulation.people import SHOPS, People
 from tests.simulation.routing import SimulatedRouting
 from tests.simulation.world import STORES, World
@@ -60,6 +62,24 @@ class Faults:
         hands = world.notifier.hands if dice.random() < 0.5 else []
         world.notifier = SimulatedNotifier(world.log, world.post, hands)
 
+    def runner_dies(self, dice: Random) -> None:
+        """The payment runner is killed in whatever it was doing."""
+        world = self.world
+        for runner in world.runners:
+            runner.die(dice)
+        world.runners = [SimulatedRunner(world.log, world.gateways)]
+
+    def runner_is_followed(self, dice: Random) -> None:
+        """The partitions of the payment runner go to another one; it finishes the calls that are under way."""
+        world = self.world
+        world.runners[0].retire()
+        world.runners.insert(0, SimulatedRunner(world.log, world.gateways))
+
+    def gateway_goes_away(self, dice: Random) -> None:
+        """A gateway is gone for minutes."""
+        away_ms = self.world.gateways.away_ms
+        away_ms[dice.choice(list(GATEWAYS))] = self.world.log.now_ms + dice.randrange(1, 15) * MINUTE_MS
+
     def shop_goes_offline(self, dice: Random) -> None:
         """A shop's line is cut; its devices write down what happens."""
         self.world.outboxes.setdefault(dice.choice(SHOPS), deque())
@@ -72,7 +92,7 @@ class Faults:
     def message_is_repeated(self, dice: Random) -> None:
         """Whoever heard no answer sends the same bytes again; but the log tells repeats of a tick of the stock."""
         log = self.world.log
-        topic = dice.choice(("orders", "stock", "notices"))
+        topic = dice.choice(("orders", "stock", "notices", "payments"))
         records = dice.choice(log.topics[topic])
         record = dice.choice(records) if records else None
         if record is not None and record.value is not None and b'stock.tick.v1"' not in record.value[:40]:

@@ -16,6 +16,10 @@ TOPICS = (
     "notices",
     "notice-state",
     "notice-events",
+    "payments",
+    "payment-state",
+    "payment-events",
+    "payment-calls",
     "stores",
 )
 

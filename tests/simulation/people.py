@@ -31,12 +31,14 @@ from bopis.domain.values import HOUR_MS
 from bopis.wire.notices import NOTICES
 from bopis.wire.orders import ORDERS
 from bopis.wire.stock import STOCK
+from tests.simulation.payers import payment_plan
 from tests.simulation.world import S1, S2, World
 
 SKUS = ("A", "B", "C")
 KIT = (Component(sku="A", quantity=1), Component(sku="B", quantity=2))
 SHOPS = (S1, S2)
 ORDERS_MAX = 12
+PRICES = (5, 5, 7, 100)
 KEPT = (LineState.READY, LineState.ARRIVED)
 CUSTOMERS = (
     CustomerRef(id="c", sealed="sealed"),
@@ -127,7 +129,7 @@ class People:
                     sku=sku,
                     quantity=dice.randrange(1, 4),
                     components=KIT if sku == "kit" else (),
-                    unit_cents=5,
+                    unit_cents=dice.choice(PRICES),
                 )
                 for place, sku in enumerate(skus, 1)
             ),
@@ -139,7 +141,7 @@ class People:
                 on_short=dice.choice(list(ShortPolicy)),
                 wait_hours=dice.choice((0, 0, 5, 60)),
             ),
-            methods=("card",) if dice.random() < 0.4 else (),
+            payment=payment_plan(dice),
             currency="EUR",
             code_hash="right-code",
             token_hash="right-token",
@@ -151,7 +153,8 @@ class People:
         """Several customers want the same units at the same moment."""
         shop, sku = dice.choice(SHOPS), dice.choice(SKUS)
         for _ in range(dice.choice((2, 2, 3))):
-            self.customer_orders(dice, shop, (WantedLine(line=1, sku=sku, quantity=dice.randrange(1, 4)),))
+            quantity, unit_cents = dice.randrange(1, 4), dice.choice((0, 5, 5))
+            self.customer_orders(dice, shop, (WantedLine(line=1, sku=sku, quantity=quantity, unit_cents=unit_cents),))
 
     def customer_orders_again(self, dice: Random) -> None:
         """A checkout that heard no answer asks again, in a message of its own."""
@@ -215,16 +218,6 @@ class People:
                 kind = m.AcceptSubstitute if dice.random() < 0.6 else m.RefuseSubstitute
                 self.tell(order.order, kind(line=line.line), None, dice)  # type: ignore[union-attr]  # it has lines
 
-    def payment_answers(self, dice: Random) -> None:
-        """What became of a payment, also after it no longer matters."""
-        for number in self.numbers:
-            order = self.world.order(number)
-            if order is None or not order.methods or dice.random() < 0.3:
-                continue
-            if order.payment in ("authorising", "declined") or dice.random() < 0.1:
-                said = (m.PaymentAuthorised(method="card"), m.PaymentDeclined(method="card"), m.PaymentExhausted())
-                self.tell(number, dice.choices(said, (8, 1, 1))[0], None, dice)
-
     def goods_come_back(self, dice: Random) -> None:
         """A customer brings something back, to any shop."""
         if order := self._any_order(dice, (LineState.HANDED_OVER,)):
@@ -257,7 +250,7 @@ class People:
         elif line.state is LineState.PICKED:
             data = m.StageOrder(store=store, location="R1")
         else:
-            data = m.OfferSubstitute(line=line.line, sku=dice.choice(SKUS))
+            data = m.OfferSubstitute(line=line.line, sku=dice.choice(SKUS), unit_cents=dice.choice((None, 5, 9)))
         if data is not None:
             self.tell(order.order, data, store, dice)
 
@@ -329,7 +322,7 @@ class People:
     def nonsense_is_said(self, dice: Random) -> None:
         """Bytes that are no message."""
         self.nonsense += 1
-        topic = dice.choice(("orders", "stock", "notices"))
+        topic = dice.choice(("orders", "stock", "notices", "payments"))
         self.world.log.put(topic, b"S1", b"nonsense %d" % self.nonsense)
 
     def notice_is_sent_again(self, dice: Random) -> None:

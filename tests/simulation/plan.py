@@ -15,7 +15,6 @@ PEOPLE = {
     "goods_are_handed_over": 5,
     "somebody_cancels": 3,
     "offer_is_answered": 3,
-    "payment_answers": 5,
     "pickup_is_extended": 1,
     "code_is_reissued": 0.5,
     "goods_come_back": 3,
@@ -26,12 +25,20 @@ PEOPLE = {
     "notice_is_sent_again": 1,
     "nonsense_is_said": 1,
 }
+PAYERS = {
+    "challenge_is_answered": 3,
+    "method_is_named": 3,
+    "desk_mends": 2,
+}
 WORLD = {
     "worker_dies": 6,
     "worker_is_followed": 3,
     "worker_is_away": 2,
     "routing_dies": 2,
     "notifier_dies": 2,
+    "runner_dies": 2,
+    "runner_is_followed": 1,
+    "gateway_goes_away": 1.5,
     "shop_goes_offline": 2,
     "shop_comes_back": 3,
     "message_is_repeated": 4,
@@ -41,8 +48,9 @@ WORLD = {
     "store_closes": 0.3,
     "timers_look": 5,
 }
-KINDS = list(PEOPLE | WORLD)
-WEIGHTS = list((PEOPLE | WORLD).values())
+ALL = PEOPLE | PAYERS | WORLD
+KINDS = list(ALL)
+WEIGHTS = list(ALL.values())
 
 
 class Step(NamedTuple):

@@ -6,10 +6,12 @@ from bopis.domain.message import Message
 from bopis.wire.errors import WireError
 from bopis.wire.notices import NOTICE_EVENTS, NOTICES
 from bopis.wire.orders import ORDER_EVENTS, ORDERS
+from bopis.wire.payments import PAYMENT_EVENTS, PAYMENTS
 from bopis.wire.stock import INVENTORY_EVENTS, STOCK
 from tests.simulation.findings import must
 from tests.simulation.log import Kept, Log
 
+RUNNER = "payment-runner"
 FAMILIES: dict[str, Any] = {
     "stock": STOCK,
     "orders": ORDERS,
@@ -17,6 +19,8 @@ FAMILIES: dict[str, Any] = {
     "notices": NOTICES,
     "notice-events": NOTICE_EVENTS,
     "inventory-events": INVENTORY_EVENTS,
+    "payments": PAYMENTS,
+    "payment-events": PAYMENT_EVENTS,
 }
 
 
@@ -40,7 +44,7 @@ def read(log: Log) -> Reading:
     nonsense = 0
     topics = {}
     for topic, family in FAMILIES.items():
-        first: set[tuple[str, str, str]] = set()
+        first: dict[tuple[str, str, str], Any] = {}
         known: set[bytes] = set()
         found = []
         for partition, records in enumerate(log.topics[topic]):
@@ -55,8 +59,10 @@ def read(log: Log) -> Reading:
                     continue
                 known.add(record.value)
                 name = (message.subject, message.source, message.id)
+                if message.source == RUNNER and first.get(name) == message.data:
+                    continue  # two runners gave the same answer, each at its own time
                 must(name not in first, "same id, same content", f"{topic} {name}")
-                first.add(name)
+                first[name] = message.data
                 found.append(Said(message, record, partition))
         topics[topic] = sorted(found, key=lambda it: it.record.place)
     return Reading(topics, nonsense)

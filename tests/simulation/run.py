@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from random import Random
+from typing import Any
 
 from bopis.domain.values import DAY_MS, HOUR_MS, MINUTE_MS
 from tests.simulation.auditor import audit, first_dice
 from tests.simulation.faults import Faults
+from tests.simulation.payers import Payers
 from tests.simulation.people import People
-from tests.simulation.plan import PEOPLE, Step, plan
+from tests.simulation.plan import PAYERS, PEOPLE, Step, plan
 from tests.simulation.world import World, happen
 
 # A day of nothing but one deadline after the other, so that none is met only because another one was due.
@@ -15,6 +17,7 @@ STEADY_LOOKS_MAX = 40
 # How much time passes before each of the last looks: long enough for every deadline, in the order of their lengths.
 LAST_LOOKS_MS = (0, 0, 0, 16 * MINUTE_MS, 16 * MINUTE_MS, 5 * HOUR_MS, 4 * DAY_MS, DAY_MS, 15 * DAY_MS, 30 * DAY_MS)
 LOOKS_MAX = 24
+PAYMENT_LOOKS_MAX = 60  # a gateway that cannot close is asked for longer
 NOTICE_LOOKS_MAX = 100  # quiet hours and tries again have moments of their own
 
 
@@ -23,18 +26,20 @@ def run(seed: int, steps: Sequence[Step] | None = None) -> World:
     first = first_dice(seed)
     world = World(first)
     people = People(world, first)
+    payers = Payers(world)
     faults = Faults(world, people)
 
     def act(kind: str, dice: Random) -> None:
-        (people if kind in PEOPLE else faults).act(kind, dice)
+        actors: Any = people if kind in PEOPLE else payers if kind in PAYERS else faults
+        actors.act(kind, dice)
 
     happen(world, plan(seed) if steps is None else steps, act)
-    _end(world, people, Random(seed ^ 0xE4D))
-    audit(world.log, world.post.took)
+    _end(world, people, payers, Random(seed ^ 0xE4D))
+    audit(world.log, world.post.took, world.gateways.ledger)
     return world
 
 
-def _end(world: World, people: People, dice: Random) -> None:
+def _end(world: World, people: People, payers: Payers, dice: Random) -> None:
     """Nothing goes wrong any more: staff do their work, customers come or do not, and every deadline passes."""
     world.heal(dice)
     collects = dice.random() < 0.5
@@ -45,13 +50,15 @@ def _end(world: World, people: People, dice: Random) -> None:
         people.heartbeat()
         world.come_to_rest()
         world.check_holds()
+        world.check_payments()
         if not any(it.live for it in world.orders()):
             break
         people.staff_work(dice, thorough=True)
+        payers.everybody_acts(dice)
         if collects:
             people.everybody_collects(dice)
             people.goods_come_back(dice)
-    world.come_to_rest()
+    _settle(world, payers, dice)
     world.log.now_ms += 100 * DAY_MS
     world.come_to_rest()
     for _ in range(NOTICE_LOOKS_MAX):
@@ -60,3 +67,16 @@ def _end(world: World, people: People, dice: Random) -> None:
             return
         world.log.now_ms = max(world.log.now_ms, due_ms) + 1
         world.come_to_rest()
+
+
+def _settle(world: World, payers: Payers, dice: Random) -> None:
+    """Every answer comes, and people do what payments wait for: before authorisations end by themselves."""
+    for _ in range(PAYMENT_LOOKS_MAX):
+        world.come_to_rest()
+        payers.everybody_acts(dice)
+        world.come_to_rest()
+        due_ms = world.next_payment()
+        if due_ms is None:
+            break
+        world.log.now_ms = max(world.log.now_ms, due_ms) + 1
+    world.check_payments()

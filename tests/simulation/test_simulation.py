@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from bopis.domain.payments.gateway import DeclineClass, Operation
 from streams.engine.rows import PartitionRows
 from tests.simulation.findings import Finding
 from tests.simulation.plan import plan
@@ -12,7 +13,7 @@ from tests.simulation.run import run
 from tests.simulation.search import failing, first_failure, one, report
 from tests.simulation.world import World
 
-SEEDS = 1_200
+SEEDS = 1_000
 SOAK_SEEDS = int(os.environ.get("BOPIS_SIMULATION_SEEDS", "1000000"))
 SOAK_FIRST = int(os.environ.get("BOPIS_SIMULATION_FIRST", "10000"))
 
@@ -80,3 +81,21 @@ def test_a_finding_names_what_was_looked_at() -> None:
     found = Finding("units are conserved", "line 1")
 
     assert (found.check, str(found)) == ("units are conserved", "units are conserved: line 1")
+
+
+def test_seeds_reach_what_can_become_of_a_payment(worlds: list[World]) -> None:
+    events = b"".join(
+        record.value or b"" for it in worlds for part in it.log.topics["payment-events"] for record in part
+    )
+    states = ("approved", "declined", "action_required", "unknown", "waiting", "closed", "voided", "ended")
+    steps = ("done", "failed", "accepted")
+    endings = ("order_ended", "exhausted", "late", "fraud")
+    classes = [it.value for it in DeclineClass]
+    operations = [it.value for it in Operation]
+
+    assert [it for it in (*states, *steps) if b'"state":"%s"' % it.encode() not in events] == []
+    assert [it for it in endings if b'"ending":"%s"' % it.encode() not in events] == []
+    assert [it for it in classes if b'"decline":"%s"' % it.encode() not in events] == []
+    assert [it for it in operations if b'"operation":"%s"' % it.encode() not in events] == []
+    words = ("method_added.v1", "methods_restarted.v1", "hold_needed.v1", "customer_asked.v1")
+    assert [it for it in words if it.encode() not in events] == []

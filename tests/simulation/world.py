@@ -8,26 +8,33 @@ from typing import Any
 import msgspec
 
 from bopis.domain.orders.state import Order
+from bopis.domain.payments.state import Payment
 from bopis.services.store_directory import StoreRecord
 from streams.errors import Fenced
 from streams.processors.inventory import InventoryProcessor
 from streams.processors.notices import NoticesProcessor
 from streams.processors.orders import OrdersProcessor
+from streams.processors.payments import PaymentsProcessor
+from tests.simulation.audit_payments import check_open, is_settled
 from tests.simulation.findings import must
+from tests.simulation.gateways import Gateways
 from tests.simulation.log import Log
 from tests.simulation.notifier import Post, SimulatedNotifier
 from tests.simulation.owner import Owner
+from tests.simulation.payment_runner import SimulatedRunner
 from tests.simulation.plan import Step
 from tests.simulation.routing import SimulatedRouting
+from tests.simulation.rows import WrittenRows
 
 S1, S2 = "S1", "S2"
 STORES = {
     S1: StoreRecord(store_id=S1, name="one", latitude=52.5, longitude=13.4, capacity_minutes=600),
     S2: StoreRecord(store_id=S2, name="two", latitude=52.51, longitude=13.41, capacity_minutes=600),
 }
-PROCESSORS = {it.name: it for it in (InventoryProcessor(), OrdersProcessor(), NoticesProcessor())}
+PROCESSORS = {it.name: it for it in (InventoryProcessor(), OrdersProcessor(), PaymentsProcessor(), NoticesProcessor())}
 ROUNDS_MAX = 300
 _order = msgspec.json.Decoder(Order).decode
+_payment = msgspec.json.Decoder(Payment).decode
 Place = tuple[str, int]
 
 
@@ -45,9 +52,8 @@ class World:
         self.under_way: list[tuple[str, bytes, bytes]] = []
         self.outboxes: dict[str, deque[tuple[str, bytes, bytes]]] = {}
         self.closed: set[str] = set()
-        self._read = [0] * self.log.partitions
-        self._rows: dict[str, bytes] = {}
-        self._decoded: dict[str, Order] = {}
+        self._orders = WrittenRows(self.log, "order-state", _order)
+        self.payments = WrittenRows(self.log, "payment-state", _payment)
         for store, record in STORES.items():
             self.log.put("stores", store.encode(), msgspec.json.encode(record))
         for name in PROCESSORS:
@@ -56,6 +62,9 @@ class World:
         self.routing = SimulatedRouting(self.log)
         self.post = Post(self.log)
         self.notifier = SimulatedNotifier(self.log, self.post, [])
+        self.gateways = Gateways(self.log)
+        # The first one has the partitions; the others only finish what was under way.
+        self.runners = [SimulatedRunner(self.log, self.gateways)]
 
     # Processes
 
@@ -97,7 +106,8 @@ class World:
 
     def churn(self, dice: Random, count: int) -> None:
         """So many small steps of whatever process comes first."""
-        actors: list[Any] = [*filter(None, self.owners.values()), *self.zombies, "routing", "notifier", "network"]
+        processes = (*filter(None, self.owners.values()), *self.zombies)
+        actors: list[Any] = [*processes, "routing", "notifier", "network", "runner", "bank"]
         for _ in range(count):
             actor = actors[int(dice.random() * len(actors))]
             if actor == "network":
@@ -107,6 +117,10 @@ class World:
                 self._route(dice)
             elif actor == "notifier":
                 self._notify(dice)
+            elif actor == "runner":
+                self._pay(dice)
+            elif actor == "bank":
+                self.gateways.act(dice)
             else:
                 self._work(actor, dice)
 
@@ -142,6 +156,10 @@ class World:
         else:
             notifier.attempt(dice)
 
+    def _pay(self, dice: Random) -> None:
+        dice.choice(self.runners).act(dice)
+        self.runners[1:] = [it for it in self.runners[1:] if it.has_hands_full]
+
     # Coming to rest
 
     def heal(self, dice: Random) -> None:
@@ -153,6 +171,7 @@ class World:
             self.connect(shop)
         while self.zombies:
             self.zombies.pop().die()
+        self.gateways.heal(dice)
 
     def come_to_rest(self) -> None:
         """Everything that is under way arrives and is decided, and what is due by now is told."""
@@ -174,6 +193,10 @@ class World:
                 self.notifier.take(number, 10_000)
             while self.notifier.hands:
                 self.notifier.attempt(None)
+            self.gateways.rest()
+            for runner in self.runners:
+                runner.rest()
+            del self.runners[1:]
             if self.log.appended == before:
                 return
         raise NeverAtRest(f"{ROUNDS_MAX} rounds, and still something follows")
@@ -182,7 +205,7 @@ class World:
 
     def next_deadline(self) -> int:
         """When the next order wants to be looked at; now if none does."""
-        due = [it.due_ms for it in self.orders() if it.due_ms]
+        due = [it.due_ms for it in (*self.orders(), *self.payments.all()) if it.due_ms]
         return max(self.log.now_ms, min(due, default=0)) + 1
 
     def next_notice(self) -> int | None:
@@ -197,31 +220,22 @@ class World:
             for key, row in owner.table.rows.items("@hold|") if owner is not None and name == "inventory" else ():
                 must(not row.active or row.order in live, "a hold ends with its order", key)
 
+    def check_payments(self) -> None:
+        """At rest an authorisation is open only for what is still to be handed over."""
+        orders = {it.order: it for it in self.orders()}
+        check_open(self.gateways.ledger, self.payments.all(), orders, self.log.now_ms)
+
+    def next_payment(self) -> int | None:
+        """When the next payment that waits for an answer wants to be looked at, None if none waits."""
+        return min((it.due_ms for it in self.payments.all() if not is_settled(it) and it.due_ms), default=None)
+
     def order(self, number: str) -> Order | None:
         """An order as the newest written row shows it, which may be behind what is decided."""
-        self._look()
-        return self._order(number) if number in self._rows else None
+        return self._orders.get(number)
 
     def orders(self) -> list[Order]:
         """Every order, by number."""
-        self._look()
-        return [self._order(number) for number in sorted(self._rows)]
-
-    def _order(self, number: str) -> Order:
-        found = self._decoded.get(number)
-        if found is None:
-            found = self._decoded[number] = _order(self._rows[number])
-        return found
-
-    def _look(self) -> None:
-        for number, records in enumerate(self.log.topics["order-state"]):
-            for record in records[self._read[number] :]:
-                if record.key[0]:
-                    assert record.value is not None
-                    name = record.key.decode()
-                    self._rows[name] = record.value
-                    self._decoded.pop(name, None)
-            self._read[number] = len(records)
+        return self._orders.all()
 
 
 def happen(world: World, steps: Iterable[Step], act: Any) -> None:

@@ -151,7 +151,10 @@ def _declined(decision: OrderDecision, answer: m.PaymentDeclined) -> None:
 
 
 def _exhausted(decision: OrderDecision, answer: m.PaymentExhausted) -> None:
-    if decision.order.payment not in UNDECIDED:
+    order = decision.order
+    # Where fraud is suspected, what was authorised before is released, too: nothing may leave a store any more.
+    is_stopped = answer.reason is EndReason.FRAUD_SUSPECTED and order.payment in CHARGED and bool(order.live)
+    if order.payment not in UNDECIDED and not is_stopped:
         return
     decision.emit(PaymentAnswered(stamp=decision.stamp, state=PaymentState.EXHAUSTED, method=""))
     cancel_lines(decision, [line.line for line in decision.order.live], Initiator.SYSTEM, answer.reason)

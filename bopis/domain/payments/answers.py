@@ -22,6 +22,8 @@ STEP_DONE = frozenset({CallOutcome.APPROVED, CallOutcome.VOIDED})
 TAKEN_AS_DONE: Mapping[Operation, frozenset[CallOutcome]] = MappingProxyType(
     {Operation.VOID: STEP_DONE | {CallOutcome.GONE}}
 )
+# States of an authorisation whose sums at the gateway tell what became of its steps.
+COMPARED = frozenset({AttemptState.APPROVED, AttemptState.VOIDED, AttemptState.ENDED, AttemptState.LOST})
 ANSWERED_LATER = frozenset({CallOutcome.UNKNOWN, CallOutcome.NOT_SENT, CallOutcome.ACCEPTED})
 # Code of an attempt whose gateway cannot close it.
 CANNOT_CLOSE = "cannot_close"
@@ -104,7 +106,7 @@ def require_action(decision: PaymentDecision, attempt: Attempt, facts: GatewayAn
 
 def _take_authorisation(decision: PaymentDecision, attempt: Attempt, answered: CallAnswered) -> None:
     answer = answered.answer
-    if answered.operation is Operation.FIND and attempt.state is AttemptState.APPROVED:
+    if answered.operation is Operation.FIND and attempt.state in COMPARED:
         _compare(decision, attempt, answer)
         return
     if attempt.state not in UNANSWERED and not (
@@ -126,7 +128,8 @@ def _take_authorisation(decision: PaymentDecision, attempt: Attempt, answered: C
             decline(decision, attempt, answer)
         case CallOutcome.ACTION_REQUIRED:
             # To a close: the gateway could not close it, so it stays open and is asked again.
-            if answered.operation is Operation.CLOSE:
+            is_still_open = answered.operation is Operation.FIND and attempt.state is AttemptState.ACTION_REQUIRED
+            if answered.operation is Operation.CLOSE or (is_still_open and answered.request == attempt.requests):
                 _wait(decision, attempt, answered)
             elif attempt.state is not AttemptState.ACTION_REQUIRED:
                 require_action(decision, attempt, answer)
@@ -191,21 +194,16 @@ def _wait(decision: PaymentDecision, attempt: Attempt, answered: CallAnswered) -
 
 def _compare(decision: PaymentDecision, attempt: Attempt, answer: GatewayAnswer) -> None:
     """Decide by the gateway's own sums whether steps were done whose answer never came."""
-    if answer.outcome in NOTHING_THERE:
-        if not attempt.capturing:
-            decision.change(attempt, AttemptState.VOIDED, cause="the gateway has released it")
+    is_released = answer.outcome in NOTHING_THERE
+    if not is_released and answer.outcome is not CallOutcome.APPROVED:
         return
-    if answer.outcome is not CallOutcome.APPROVED:
-        return
-    done = {Operation.CAPTURE: answer.captured, Operation.REFUND: answer.refunded, Operation.VOID: 0}
     for step in attempt.steps:
-        total = done.get(step.operation)
-        if step.state is not StepState.UNKNOWN or total is None:
+        if step.state is not StepState.UNKNOWN:
             continue
-        known = sum(it.amount for it in attempt.of(step.operation) if it.state is StepState.DONE)
-        if step.operation is not Operation.VOID and total >= known + step.amount:
+        is_done = _is_done(decision.attempt(attempt.number), step, answer)
+        if is_done:
             decision.change_step(attempt, step, StepState.DONE, "the gateway has it in its sums")
-        else:
+        elif is_done is not None:
             failed = StepChanged(
                 at_ms=decision.now_ms,
                 attempt=attempt.number,
@@ -215,6 +213,25 @@ def _compare(decision: PaymentDecision, attempt: Attempt, answer: GatewayAnswer)
                 cause="the gateway does not have it",
             )
             decision.emit(failed)
+    attempt = decision.attempt(attempt.number)
+    if is_released and attempt.state is AttemptState.APPROVED and not attempt.capturing:
+        decision.change(attempt, AttemptState.VOIDED, cause="the gateway has released it")
+
+
+def _is_done(attempt: Attempt, step: Step, answer: GatewayAnswer) -> bool | None:
+    """Whether the sums of an answer have a step; None: they do not tell."""
+    is_released = answer.outcome in NOTHING_THERE
+    match step.operation:
+        case Operation.VOID:
+            return is_released
+        case Operation.CAPTURE:
+            total = 0 if is_released else answer.captured
+        case Operation.REFUND:
+            total = None if is_released else answer.refunded
+        case _:
+            return not is_released and answer.amount is not None and answer.amount >= step.amount
+    known = sum(it.amount for it in attempt.of(step.operation) if it.state is StepState.DONE)
+    return None if total is None else total >= known + step.amount
 
 
 def _take_step(decision: PaymentDecision, attempt: Attempt, step: Step, answered: CallAnswered) -> None:

@@ -49,6 +49,10 @@ def _change_amount(decision: PaymentDecision, demand: messages.ChangeAmount) -> 
 
 def _capture(decision: PaymentDecision, demand: messages.CaptureGoods) -> None:
     payment = decision.payment
+    if payment.ending is not None:
+        # They left before the order heard that its payment had ended: nothing covers them, so they are owed.
+        decision.amounts(handed=payment.handed + demand.amount)
+        return
     if demand.amount > payment.open:
         decision.refuse(PaymentRefusal.CAPTURE_EXCEEDS_AUTHORISED, payment.open)
         return

@@ -68,14 +68,15 @@ def _voided(decision: PaymentDecision, attempt: Attempt, report: GatewayReport) 
     if attempt.state is AttemptState.APPROVED and not attempt.capturing:
         decision.change(attempt, AttemptState.VOIDED, cause=report.cause or "released at the gateway")
     elif attempt.state in UNANSWERED:
-        decision.change(attempt, AttemptState.CLOSED, cause=report.cause or "closed at the gateway")
+        decision.change(attempt, AttemptState.VOIDED, cause=report.cause or "closed at the gateway")
 
 
 def _ended(decision: PaymentDecision, attempt: Attempt, report: GatewayReport) -> None:
     if attempt.state is AttemptState.APPROVED and (attempt.rest or not attempt.capturing):
         decision.change(attempt, AttemptState.ENDED, cause=report.cause or "the authorisation ended")
     elif attempt.state in UNANSWERED:
-        decision.change(attempt, AttemptState.CLOSED, cause=report.cause or "the authorisation ended")
+        # An answer that it was approved is older, and does not revive it.
+        decision.change(attempt, AttemptState.ENDED, cause=report.cause or "the authorisation ended")
 
 
 def _captured(decision: PaymentDecision, attempt: Attempt, report: GatewayReport) -> None:

@@ -70,7 +70,8 @@ def _fire_attempt(decision: PaymentDecision, attempt: Attempt) -> None:
         case AttemptState.UNKNOWN:
             decision.ask(attempt, _question(decision.payment, attempt, now_ms))
         case _:
-            decision.ask(attempt, Operation.CLOSE)
+            # Of a challenge that the gateway cannot close, the end is asked for.
+            decision.ask(attempt, Operation.FIND if attempt.code == CANNOT_CLOSE else Operation.CLOSE)
 
 
 def _send_again(decision: PaymentDecision, attempt: Attempt) -> None:

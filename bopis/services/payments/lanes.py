@@ -315,8 +315,9 @@ def _verdict(waiting: WaitingCall, lane: Lane, now_ms: int) -> GatewayAnswer | N
     if is_too_late(waiting, now_ms):
         return TOO_LATE_ANSWER
     requested = waiting.requested
-    if waiting.operation is Operation.FIND or not (requested.request > 1 or waiting.perhaps_sent):
+    if waiting.operation is Operation.FIND:
         return None
+    # Also of a first request: a processor that was away for days may have said it before, and says it again.
     # A close is new with each request, so its key is as old as that.
     since_ms = requested.first_ms if waiting.operation in KEYED else requested.at_ms
     return KEY_EXPIRED_ANSWER if now_ms - since_ms >= lane.key_life_ms else None

@@ -1,0 +1,136 @@
+"""What the simulation found about payments, each as small as it gets."""
+
+import pytest
+
+from bopis.domain.orders import messages as om
+from bopis.domain.orders.events import OrderHandedOver
+from bopis.domain.orders.lines import PickedLine
+from bopis.domain.payments import messages as m
+from bopis.domain.payments.gateway import CallOutcome, GatewayReport, Operation, ReportKind
+from bopis.domain.payments.state import AttemptState, StepState
+from bopis.domain.values import DAY_MS, HOUR_MS, MINUTE_MS
+from tests.domain.payments.bank import Bank
+from tests.domain.payments.test_visits import StoppedPayments, hand_over
+from tests.domain.payments.world import PaymentWorld, card
+
+
+def approved(total: int = 500, **facts: object) -> PaymentWorld:
+    world = PaymentWorld()
+    world.open(total, card(1))
+    world.answer(world.call(Operation.AUTHORISE), CallOutcome.APPROVED, **{"amount": total, **facts})
+    return world
+
+
+def unanswered_for_a_day(world: PaymentWorld, operation: Operation) -> None:
+    """No answer comes to a call until its key may be forgotten: then the sums of the authorisation are asked for."""
+    until_ms = world.now_ms + 2 * DAY_MS
+    while world.now_ms < until_ms:
+        for requested in list(world.calls):
+            if requested.call.operation is Operation.FIND:
+                return
+            assert requested.call.operation is operation
+            world.answer(requested, CallOutcome.UNKNOWN)
+        world.wait(HOUR_MS)
+    raise AssertionError("the sums are not asked for")
+
+
+@pytest.mark.parametrize(
+    ("told", "authorised"), [(700, 700), (500, 500), (None, 500)], ids=["raised", "not raised", "not told"]
+)
+def test_a_raise_without_an_answer_ends_by_the_gateways_sums(told: int | None, authorised: int) -> None:
+    world = approved(adjustable=True)
+    world.send(m.ChangeAmount(open=700))
+    unanswered_for_a_day(world, Operation.ADJUST)
+
+    world.answer(world.call(Operation.FIND), CallOutcome.APPROVED, amount=told)
+
+    step = world.attempt().of(Operation.ADJUST)[0]
+    assert (step.state, step.retried) == ((StepState.DONE, False) if told == 700 else (StepState.FAILED, True))
+    assert world.attempt().authorised == authorised
+
+
+def test_a_void_without_an_answer_is_done_when_the_gateway_has_released() -> None:
+    world = approved()
+    world.send(m.EndPayment())
+    unanswered_for_a_day(world, Operation.VOID)
+
+    world.answer(world.call(Operation.FIND), CallOutcome.VOIDED)
+
+    assert [it.state for it in world.attempt().steps] == [StepState.DONE]
+    assert not world.payment.due_ms
+
+
+def test_a_void_without_an_answer_ends_although_the_authorisation_ended_meanwhile() -> None:
+    world = approved()
+    world.send(m.EndPayment())
+    world.report(ReportKind.ENDED)
+    unanswered_for_a_day(world, Operation.VOID)
+
+    world.answer(world.call(Operation.FIND), CallOutcome.GONE)
+
+    assert [it.state for it in world.attempt().steps] == [StepState.DONE]
+    assert not world.payment.due_ms
+
+
+@pytest.mark.parametrize("kind", [ReportKind.ENDED, ReportKind.VOIDED])
+def test_an_answer_that_is_older_than_the_end_revives_nothing(kind: ReportKind) -> None:
+    world = PaymentWorld()
+    world.open(500, card(1), card(2))
+    first = world.call(Operation.AUTHORISE)
+
+    world.report(kind)
+    world.answer(first, CallOutcome.APPROVED, amount=500)
+
+    assert world.attempt().state is not AttemptState.APPROVED
+    assert world.attempt(2).state is AttemptState.REQUESTED
+    assert not world.payment.live
+
+
+def test_a_challenge_that_cannot_be_closed_is_asked_for_until_it_has_ended() -> None:
+    world = PaymentWorld()
+    world.open(500, card(1))
+    world.answer(world.call(Operation.AUTHORISE), CallOutcome.ACTION_REQUIRED, link="https://bank.example/1")
+    world.send(m.EndPayment())
+    world.answer(world.call(Operation.CLOSE), CallOutcome.UNSUPPORTED)
+
+    outcomes = (CallOutcome.ACTION_REQUIRED, CallOutcome.ACTION_REQUIRED, CallOutcome.GONE)
+    for outcome in outcomes:
+        world.wait(2 * MINUTE_MS)
+        world.answer(world.call(Operation.FIND), outcome)
+
+    assert world.attempt().state is AttemptState.CLOSED
+    assert not world.payment.due_ms
+
+
+def staged(world: StoppedPayments) -> None:
+    store = world.order().lines[0].store
+    world.tell(om.AcceptPick(store=store))
+    world.tell(om.RecordPick(store=store, lines=(PickedLine(line=1, picked=3),)))
+    world.tell(om.StageOrder(store=store, location="R1"))
+
+
+def test_a_review_rejected_after_the_promise_ends_the_order() -> None:
+    """Its authorisation is released, so nothing may be handed over any more."""
+    world = StoppedPayments(Bank())
+    world.buy(["ok"], lines=(("A", 3),))
+    world.settle(MINUTE_MS)
+    staged(world)
+
+    report = GatewayReport(order=world.payment.order, attempt=1, kind=ReportKind.REVIEW_REJECTED)
+    world.tell_payment(m.ProviderReported(gateway="", report=report))
+    hand_over(world)
+    world.settle(MINUTE_MS)
+
+    assert not world.of(OrderHandedOver)
+    assert not world.order().live
+    assert (world.bank.open, world.bank.captured) == (0, 0)
+
+
+def test_goods_that_left_before_the_end_of_their_payment_was_heard_of_are_owed() -> None:
+    world = approved()
+    world.report(ReportKind.REVIEW_REJECTED)
+    world.answer(world.call(Operation.VOID), CallOutcome.VOIDED)
+
+    world.send(m.CaptureGoods(amount=500, open=0))
+
+    assert (world.payment.owed, world.payment.captured, world.refusals) == (500, 0, [])
