@@ -22,7 +22,7 @@ pytestmark = pytest.mark.kafka
 WORKERS = ("inventory", "projection")
 # The first timer of an order or a notice is due after minutes: that its tick needs the right is checked with the
 # table.
-NOT_YET_NEEDED = {("orders", "orders", Operation.WRITE), ("notices", "notices", Operation.WRITE)}
+NOT_YET_NEEDED = {(it, it, Operation.WRITE) for it in ("orders", "notices", "payments")}
 TRIED = [it for it in CASES if it.part in PROCESSORS and (it.part, it.right.name, it.operation) not in NOT_YET_NEEDED]
 AT_ONCE = 4
 CONFIGURATION = 78
