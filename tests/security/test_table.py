@@ -14,6 +14,7 @@ from streams.process import compose
 from streams.processors.inventory import InventoryProcessor
 from streams.processors.notices import NoticesProcessor
 from streams.processors.orders import OrdersProcessor
+from streams.processors.payments import PaymentsProcessor
 from tests.cli.program import run
 
 PAGE = (Path(__file__).parents[2] / "docs" / "security.md").read_text(encoding="utf-8")
@@ -25,7 +26,9 @@ def test_every_processor_that_can_be_started_has_its_rights_in_the_table() -> No
 
 
 @pytest.mark.parametrize(
-    "processor", [InventoryProcessor(), OrdersProcessor(), NoticesProcessor()], ids=lambda it: it.name
+    "processor",
+    [InventoryProcessor(), OrdersProcessor(), PaymentsProcessor(), NoticesProcessor()],
+    ids=lambda it: it.name,
 )
 def test_a_processor_has_rights_on_its_topics_and_no_others(processor: Processor) -> None:
     mine = next(it.rights for it in PARTS if it.name == processor.name)
@@ -72,7 +75,7 @@ def test_without_a_prefix_everything_is_named_as_the_tool_wants_it() -> None:
 
 
 def test_the_page_has_the_table() -> None:
-    rows = re.findall(r"^\| ([a-z]+) \| ([a-z-]+) \| `([^`]+)`( and what begins so)? \| ([A-Za-z, ]+) \|", PAGE, re.M)
+    rows = re.findall(r"^\| ([a-z-]+) \| ([a-z-]+) \| `([^`]+)`( and what begins so)? \| ([A-Za-z, ]+) \|", PAGE, re.M)
 
     written = {(part, kind, name, bool(begins), operations) for part, kind, name, begins, operations in rows}
 
