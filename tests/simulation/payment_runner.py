@@ -120,8 +120,8 @@ class SimulatedRunner:
         if dice is not None and late:
             self._gateways.delay(waiting.gateway, call, waiting.sent_ms)
         answer = NO_ANSWER if late else self._gateways.call(waiting.gateway, call, dice)
-        self._lanes.end(waiting, answer, self._log.now_ms)
-        self._answered.append(Verdict(waiting, truthful(waiting, answer)))
+        if self._lanes.end(waiting, answer, self._log.now_ms):
+            self._answered.append(Verdict(waiting, truthful(waiting, answer)))
 
     def _finish(self, index: int) -> None:
         verdict = self._answered.pop(index)

@@ -45,7 +45,7 @@ def test_a_failure_names_its_seed_and_the_steps_that_are_enough(monkeypatch: Any
 
     said = report(seed)
 
-    assert "nothing hangs" in said or "has ended" in said
+    assert any(words in said for words in ("nothing hangs", "has ended", "is left"))
     numbers = [int(it) for it in said.rpartition(" ")[2].split(",")]
     assert len(numbers) < len(plan(seed))
     assert one(seed, numbers) in said
