@@ -87,7 +87,7 @@ def test_seeds_reach_what_can_become_of_a_payment(worlds: list[World]) -> None:
     events = b"".join(
         record.value or b"" for it in worlds for part in it.log.topics["payment-events"] for record in part
     )
-    states = ("approved", "declined", "action_required", "unknown", "waiting", "closed", "voided", "ended")
+    states = ("approved", "declined", "action_required", "unknown", "waiting", "closed", "ended")
     steps = ("done", "failed", "accepted")
     endings = ("order_ended", "exhausted", "late", "fraud")
     classes = [it.value for it in DeclineClass]

@@ -245,12 +245,14 @@ async def test_a_void_after_a_partial_capture_releases_the_rest() -> None:
 
 
 async def test_a_close_overtakes_a_call_that_is_still_on_its_way() -> None:
-    async with fake_pair(FakeOptions(latency_ms=600, latency_sigma=0.0)) as pair:
-        authorising = asyncio.create_task(pair.gateway.call(call()))
-        await asyncio.sleep(0.05)
+    async with fake_pair(FakeOptions(latency_ms=4_000, latency_sigma=0.0)) as pair:
+        patient = FakeGateway(GatewayConfig(name="fake", url=pair.server.url, timeout_s=60.0))
+        authorising = asyncio.create_task(patient.call(call()))
+        await asyncio.sleep(1.5)  # it has arrived by then
         await control(pair, latency_ms=0.0)
-        closed = await pair.gateway.call(call(Operation.CLOSE))
+        closed = await patient.call(call(Operation.CLOSE))
         authorised = await authorising
+        await patient.close()
 
     assert (closed.outcome, authorised.outcome) == (CallOutcome.VOIDED, CallOutcome.VOIDED)
 
