@@ -38,7 +38,7 @@ def document(*changed: dict[str, Any], **more: Any) -> dict[str, Any]:
 
 
 def test_all_is_well_in_one_line() -> None:
-    assert judgement(document()) == "All well: 6 processors, lag 0, 0 dead letters"
+    assert judgement(document()) == f"All well: {len(PROCESSORS)} processors, lag 0, 0 dead letters"
 
 
 @pytest.mark.parametrize(
@@ -97,6 +97,6 @@ def test_it_fits_eighty_columns(workers: int) -> None:
     console.print(_view(document(workers=rows)))
 
     lines = console.export_text().splitlines()
-    assert lines[0] == "All well: 6 processors, lag 0, 0 dead letters"
+    assert lines[0] == f"All well: {len(PROCESSORS)} processors, lag 0, 0 dead letters"
     assert len(lines) < 16 + workers
     assert max(map(len, lines)) <= 80
