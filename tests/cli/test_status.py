@@ -98,5 +98,5 @@ def test_it_fits_eighty_columns(workers: int) -> None:
 
     lines = console.export_text().splitlines()
     assert lines[0] == f"All well: {len(PROCESSORS)} processors, lag 0, 0 dead letters"
-    assert len(lines) < 16 + workers
+    assert len(lines) < 10 + len(PROCESSORS) + workers
     assert max(map(len, lines)) <= 80
