@@ -69,7 +69,6 @@ LIBRARIES = {
         "segno",
         "starlette",
         "uvicorn",
-        "aiolimiter",
         "stripe",
     },
     "bopis.readside": {"sqlalchemy", "alembic", "msgspec", "psycopg"},

@@ -19,9 +19,9 @@ class GatewayConfig(Struct, frozen=True, kw_only=True):
     """One gateway of an installation.
 
     ``api_key`` is the provider's secret key. ``callback_secrets`` are the secrets that sign callbacks: the new one and,
-    while they change, the old one. ``rate`` is how many calls per second one endpoint takes (0: any number).
-    ``return_url`` is where a customer comes back to after a challenge. ``capabilities`` replace the adapter's own, for
-    accounts that may do more, or less.
+    while they change, the old one. ``return_url`` is where a customer comes back to after a challenge.
+    ``capabilities`` replace the adapter's own, for accounts that may do more, or less. How often a gateway is called
+    is the runner's to keep (`bopis.services.payments.lanes`).
     """
 
     name: str
@@ -29,7 +29,6 @@ class GatewayConfig(Struct, frozen=True, kw_only=True):
     url: str = ""
     api_key: str = ""
     callback_secrets: tuple[str, ...] = ()
-    rate: float = 0.0
     timeout_s: float = 15.0
     connect_timeout_s: float = 3.0
     # 200 checkouts a second at 1.6 s each are 320 calls in flight; the library's own limit is 100.

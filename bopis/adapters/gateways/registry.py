@@ -1,8 +1,6 @@
-"""The gateways of an installation by name, each within its rate."""
+"""The gateways of an installation by name."""
 
 from collections.abc import Callable, Mapping, Sequence
-
-from aiolimiter import AsyncLimiter
 
 from bopis.adapters.gateways.config import GatewayConfig, GatewayKind
 from bopis.adapters.gateways.errors import GatewayMisconfigured, GatewayUnknown
@@ -22,8 +20,6 @@ from bopis.ports import CallbackAnswer, Gateway, GatewayPage
 IN_STORE = "in_store"
 IN_STORE_OFFERED = Capabilities(multicapture=True, adjust=True, close=True, find_by_key=True)
 NOT_FOUND = 404
-# Calls are let through in parts of a second, so that none of them come in bursts.
-PERIOD_S = 0.1
 
 
 class InStoreGateway:
@@ -83,7 +79,7 @@ class Gateways:
         for config in configs:
             if not config.name or config.name in self._by_name:
                 raise GatewayMisconfigured(name=config.name, cause="its name is empty or there twice")
-            self._by_name[config.name] = _built(config)
+            self._by_name[config.name] = ADAPTERS[config.kind](config)
         self._first = next(iter(self._by_name), IN_STORE)
         self._by_name.setdefault(IN_STORE, InStoreGateway(GatewayConfig(name=IN_STORE, kind=GatewayKind.IN_STORE)))
 
@@ -110,39 +106,3 @@ class Gateways:
         """Close all of them."""
         for gateway in self._by_name.values():
             await gateway.close()
-
-
-class PacedGateway:
-    """A gateway whose endpoints are each called at most so often: a call waits for its turn."""
-
-    def __init__(self, gateway: Gateway, rate: float) -> None:
-        self._gateway = gateway
-        period_s = max(PERIOD_S, 1 / rate)
-        self._limiters = {operation: AsyncLimiter(rate * period_s, period_s) for operation in Operation}
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """What it offers."""
-        return self._gateway.capabilities
-
-    async def call(self, call: GatewayCall) -> GatewayAnswer:
-        """Do one call, once, when its endpoint may be called."""
-        await self._limiters[call.operation].acquire()
-        return await self._gateway.call(call)
-
-    async def entries(self, since_ms: int, cursor: str | None = None) -> GatewayPage:
-        """Its list of authorisations. Raises `GatewayUnavailable`."""
-        return await self._gateway.entries(since_ms, cursor)
-
-    def callback(self, headers: Mapping[str, str], body: bytes, now_ms: int) -> CallbackAnswer:
-        """Check a callback's signature, then read it. Never raises."""
-        return self._gateway.callback(headers, body, now_ms)
-
-    async def close(self) -> None:
-        """Close its connections."""
-        await self._gateway.close()
-
-
-def _built(config: GatewayConfig) -> Gateway:
-    gateway = ADAPTERS[config.kind](config)
-    return PacedGateway(gateway, config.rate) if config.rate > 0 else gateway

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
-
 import pytest
 
 from bopis.adapters.gateways.config import GatewayConfig, GatewayKind
 from bopis.adapters.gateways.errors import GatewayMisconfigured, GatewayUnknown
 from bopis.adapters.gateways.fake import FakeGateway
-from bopis.adapters.gateways.registry import Gateways, InStoreGateway, PacedGateway
+from bopis.adapters.gateways.registry import Gateways, InStoreGateway
 from bopis.adapters.gateways.stripe_gateway import StripeGateway
-from bopis.domain.payments.gateway import Capabilities, MethodKind, Operation, PaymentMethod
-from tests.adapters.gateways.calls import call
+from bopis.domain.payments.gateway import Capabilities, MethodKind, PaymentMethod
 
 FAKE = GatewayConfig(name="main", url="http://127.0.0.1:1")
-STRIPE = GatewayConfig(name="stripe", kind=GatewayKind.STRIPE, api_key="sk", rate=25)
+STRIPE = GatewayConfig(name="stripe", kind=GatewayKind.STRIPE, api_key="sk")
 
 
 async def test_gateways_are_found_by_name_and_the_first_one_is_asked_by_default() -> None:
@@ -24,7 +20,7 @@ async def test_gateways_are_found_by_name_and_the_first_one_is_asked_by_default(
 
     assert gateways.names == ("main", "stripe", "in_store")
     assert isinstance(gateways.named(""), FakeGateway)
-    assert isinstance(gateways.named("stripe"), PacedGateway)
+    assert isinstance(gateways.named("stripe"), StripeGateway)
     assert isinstance(gateways.named("in_store"), InStoreGateway)
     await gateways.close()
 
@@ -62,16 +58,6 @@ def test_capabilities_of_an_account_replace_those_of_its_adapter() -> None:
     own = Capabilities(adjust=True)
 
     assert StripeGateway(GatewayConfig(name="s", api_key="sk", capabilities=own)).capabilities == own
-
-
-async def test_each_endpoint_is_called_at_most_so_often() -> None:
-    paced = PacedGateway(InStoreGateway(GatewayConfig(name="in_store")), rate=50)
-    began = time.monotonic()
-
-    await asyncio.gather(*(paced.call(call(Operation.VOID)) for _ in range(15)), paced.call(call()))
-
-    # Five at once, then one each 20 ms; the authorisation has a rate of its own.
-    assert time.monotonic() - began >= 0.18
 
 
 def test_secrets_are_not_shown() -> None:
