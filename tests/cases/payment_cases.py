@@ -23,7 +23,7 @@ from bopis.domain.payments.gateway import (
 )
 from bopis.domain.payments.policy import ChallengePolicy, PartialPolicy, PaymentPolicy, RefundShare
 from bopis.domain.payments.state import Attempt, AttemptState, Cover, CoverState, Step, StepState
-from bopis.domain.payments.status import attempt_status, payment_status
+from tests.cases.payment_status import attempt_status, payment_status
 from tests.cases.payment_steps import ANSWERS, STEPS
 from tests.domain.payments.world import ORDER, PaymentWorld
 

@@ -1,4 +1,4 @@
-"""The state of a payment and of an attempt in one word, derived from sums and steps."""
+"""The state of a payment and of an attempt in the words of the worked cases, derived from sums and steps."""
 
 from enum import StrEnum
 
