@@ -74,16 +74,17 @@ class Traffic:
         }
 
     def full_house(self, seconds: float) -> dict[str, Any]:
-        """Keep IN_FLIGHT orders in progress: each promise is followed by a new order. The rate counts after warm-up."""
+        """Keep IN_FLIGHT orders in progress for so long, and until some are promised: each promise is followed by a new
+        order. The rate counts after warm-up."""
         baskets = self._world.baskets(int(self._baskets_per_s * seconds))
         waiting = iter(self._world.orders(int(ORDERS_PER_S_MAX * seconds)))
         began, sold, done = self._begin(), 0, self._reader.promised
-        from_s, from_done = began, 0
-        while (now := time.perf_counter()) < began + seconds:
+        from_s, from_done, end = began, 0, began + PATIENCE_SECONDS
+        while (now := time.perf_counter()) < began + seconds or (len(done) <= from_done and now < end):
             due = int((now - began) * self._baskets_per_s)
             for basket in baskets[sold:due]:
                 self._send(basket)
-            sold = due
+            sold = min(due, len(baskets))
             for _, order in zip(range(IN_FLIGHT - self._open(done)), waiting, strict=False):
                 self._send(*_keyed(order))
             if from_s == began and now >= began + seconds * WARM_UP_SHARE:

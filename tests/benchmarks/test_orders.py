@@ -9,7 +9,7 @@ from typing import Any
 from benchmarks.orders_reading import promises_among
 
 ROOT = Path(__file__).parents[2]
-PATIENCE_S = 300
+PATIENCE_S = 900
 
 
 def event(kind: str, number: int, order: str, units: int = 0) -> dict[str, Any]:
