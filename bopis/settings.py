@@ -21,6 +21,7 @@ from pydantic_settings import (
 )
 
 from bopis.errors import SettingsFileInvalid, SettingUnknown
+from bopis.settings_security import security_problem
 
 EMBEDDED = "embedded"
 FILE_NAME = "bopis.toml"
@@ -30,8 +31,6 @@ PREFIX = "BOPIS_"
 OTHER_VARIABLES = re.compile(
     r"ACTOR|STORE|TRACEBACK|COMPLETE|(TEST|BENCH|FAULTS|SIMULATION|DEMO|SERVICE|PORT)(_|$)|LOG$"
 )
-SASL_SETTINGS = ("broker_username", "broker_password", "broker_password_file")
-TLS_SETTINGS = ("broker_ca_file", "broker_cert_file", "broker_key_file")
 
 # Values that break the type or the limits of a setting, as pydantic lists them.
 SettingsError = ValidationError
@@ -222,24 +221,43 @@ class Settings(BaseSettings):
     payment_rate: int = Field(0, ge=0, description="Calls per second to one gateway; 0: any number.")
     payment_endpoint_rate: int = Field(0, ge=0, description="Calls per second of each operation; 0: any number.")
     payment_timeout_seconds: float = Field(15.0, gt=0, le=100, description="Seconds that a gateway may take to answer.")
+    payment_unknown_seconds: int = Field(
+        30, ge=1, le=86_400, description="Seconds that an answer may stay unknown before the attempt is closed."
+    )
     payment_hold_cap_minutes: int = Field(60, ge=1, le=10_080, description="Minutes goods wait for an answer, at most.")
+    payment_review_hours: int = Field(24, ge=1, le=720, description="Hours that goods wait for a review, at most.")
     payment_challenge: str = Field(
         "next_first", pattern="^(next_first|ask)$", description="Bank wants the customer: next_first or ask at once."
     )
     payment_challenge_minutes: int = Field(15, ge=1, le=1_440, description="Minutes that a challenge stays open.")
     payment_exhausted_minutes: int = Field(30, ge=0, le=10_080, description="Minutes to name another method.")
+    payment_technical_seconds: int = Field(
+        20, ge=0, le=3_600, description="Seconds until a method whose issuer failed is asked once more."
+    )
+    payment_outage_seconds: int = Field(
+        60, ge=0, le=86_400, description="Seconds without a gateway before a method behind another one is tried."
+    )
+    payment_renew_hours: int = Field(
+        12, ge=0, le=720, description="Hours before its end that an authorisation is renewed, if goods are ready soon."
+    )
+    payment_ready_within_hours: int = Field(24, ge=0, le=720, description="Hours to ready that count as soon for that.")
     payment_partial: str = Field("use", pattern="^(use|give_back)$", description="Approved in part: use or give_back.")
+    payment_refund_share: str = Field(
+        "proportion",
+        pattern="^(proportion|last_first)$",
+        description="Refund of several captures: in proportion or last_first.",
+    )
 
     log_level: str = Field(
         "",
         pattern="^(|debug|info|warning|error)$",
-        description="Lowest level of log lines, debug to critical; empty: warning on a terminal, info elsewhere.",
+        description="Lowest level of log lines, debug to error; empty: warning on a terminal, info elsewhere.",
     )
 
     @model_validator(mode="after")
     def _security_fits(self) -> Self:
         """Security settings must be complete: a partial set would be ignored silently, or fail later."""
-        if problem := _security_problem(self):
+        if problem := security_problem(self):
             raise ValueError(problem)
         return self
 
@@ -365,29 +383,3 @@ def source_of(flags: Mapping[str, Any], name: str) -> str:
     if file.is_file() and name in tomllib.loads(file.read_text(encoding="utf-8")):
         return f"file {file.resolve()}"
     return "default"
-
-
-def _security_problem(settings: Settings) -> str:
-    """The first error in the security settings, with the setting to change; empty if there is none."""
-    sasl, tls = settings.broker_security.startswith("sasl"), settings.broker_security.endswith("ssl")
-    named = {name: bool(getattr(settings, name)) for name in (*SASL_SETTINGS, *TLS_SETTINGS)}
-    login = [name for name in SASL_SETTINGS if named[name]]
-    files = [name for name in TLS_SETTINGS if named[name]]
-    problems = {
-        "broker_security: the embedded log is for this machine only and speaks plain text; remove broker_security, or "
-        "set broker to an Apache Kafka": settings.embedded and settings.broker_security != "plaintext",
-        f"{', '.join(login)}: not used with broker_security {settings.broker_security}; set it to sasl_ssl "
-        "(or sasl_plaintext), or remove the login": bool(login) and not sasl,
-        f"{', '.join(files)}: not used with broker_security {settings.broker_security}; set it to sasl_ssl or ssl, or "
-        "remove the files": bool(files) and not tls,
-        f"broker_username: broker_security {settings.broker_security} needs a name to log in with": sasl
-        and not settings.broker_username,
-        f"broker_password: broker_security {settings.broker_security} needs a password: set broker_password, or "
-        "broker_password_file to a file that contains it": sasl
-        and not (named["broker_password"] or named["broker_password_file"]),
-        "broker_password: set either it or broker_password_file, not both": named["broker_password"]
-        and named["broker_password_file"],
-        "broker_key_file: a key goes with its certificate; set broker_cert_file, too": named["broker_key_file"]
-        and not named["broker_cert_file"],
-    }
-    return next((problem for problem, holds in problems.items() if holds), "")

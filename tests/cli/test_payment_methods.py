@@ -5,8 +5,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from bopis.adapters.gateways.policy import policy_of
 from bopis.cli.app.errors import Usage
-from bopis.cli.order.methods import policy_of, read_method, read_methods
+from bopis.cli.order.methods import read_method, read_methods
 from bopis.domain.orders.messages import PaymentPlan
 from bopis.domain.orders.state import Line, LineState, Order
 from bopis.domain.orders.vocabulary import Allows, CustomerRef, PaymentState
@@ -82,6 +83,29 @@ def test_the_policy_is_that_of_the_settings() -> None:
 
     assert (policy.hold_cap_s, policy.challenge) == (5_400, ChallengePolicy.ASK)
     assert policy_of(load()) == POLICY
+
+
+def test_every_part_of_the_policy_has_a_setting_of_its_own() -> None:
+    changed = {
+        "payment_unknown_seconds": 31,
+        "payment_hold_cap_minutes": 61,
+        "payment_review_hours": 25,
+        "payment_challenge": "ask",
+        "payment_challenge_minutes": 16,
+        "payment_exhausted_minutes": 31,
+        "payment_technical_seconds": 21,
+        "payment_outage_seconds": 61,
+        "payment_renew_hours": 13,
+        "payment_ready_within_hours": 25,
+        "payment_partial": "give_back",
+        "payment_refund_share": "last_first",
+    }
+    touched = []
+    for name, value in changed.items():
+        policy = policy_of(load(**{name: value}))
+        touched += [it for it in policy.__struct_fields__ if getattr(policy, it) != getattr(POLICY, it)]
+
+    assert sorted(touched) == sorted(POLICY.__struct_fields__)
 
 
 # The hash of a request

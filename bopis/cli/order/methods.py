@@ -1,4 +1,4 @@
-"""Payment methods as they are typed with an order, and the shop's policy for them."""
+"""Payment methods as they are typed with an order."""
 
 from collections.abc import Sequence
 
@@ -6,11 +6,8 @@ from bopis.cli.app.errors import Usage
 from bopis.domain.orders.messages import PaymentPlan
 from bopis.domain.payments.card_numbers import has_card_number
 from bopis.domain.payments.gateway import METHODS_MAX, MethodKind, PaymentMethod
-from bopis.domain.payments.policy import ChallengePolicy, PartialPolicy, PaymentPolicy
+from bopis.domain.payments.policy import PaymentPolicy
 from bopis.services.errors import CardNumberInText
-from bopis.settings import Settings
-
-MINUTE_S = 60
 
 
 def read_methods(words: Sequence[str], consent: bool, currency: str, policy: PaymentPolicy) -> PaymentPlan | None:
@@ -47,14 +44,3 @@ def read_method(word: str) -> PaymentMethod:
             problem=f"{word!r} is no payment method. Write KIND:TOKEN, for example card:tok_ok, or pay_in_store."
         )
     return PaymentMethod(kind=kinds[name], token=token)
-
-
-def policy_of(settings: Settings) -> PaymentPolicy:
-    """The shop's policy for new orders, from its settings; it travels with each order."""
-    return PaymentPolicy(
-        hold_cap_s=settings.payment_hold_cap_minutes * MINUTE_S,
-        challenge_s=settings.payment_challenge_minutes * MINUTE_S,
-        exhausted_hold_s=settings.payment_exhausted_minutes * MINUTE_S,
-        challenge=ChallengePolicy(settings.payment_challenge),
-        partial=PartialPolicy(settings.payment_partial),
-    )

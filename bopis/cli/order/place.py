@@ -9,13 +9,14 @@ import typer
 from rich.console import Console
 
 from bopis.adapters.barcodes import gtin14
+from bopis.adapters.gateways.policy import policy_of
 from bopis.cli.app.completion import StoreId
 from bopis.cli.app.context import AsJson, open_context
 from bopis.cli.app.errors import Conflict, StoreUnknown
 from bopis.cli.app.readside import SIMILARITY_LEAST, SUGGESTIONS_MAX
 from bopis.cli.app.render import print_line
 from bopis.cli.app.typed_articles import unit_in
-from bopis.cli.order.methods import policy_of, read_methods
+from bopis.cli.order.methods import read_methods
 from bopis.cli.order.prices import read_currency, read_slot, read_wanted
 from bopis.cli.order.session import (
     OrderSession,

@@ -24,6 +24,8 @@ ACCEPTED_MS_MAX = HOUR_MS
 # Tries of one method when its challenge or its issuer fails.
 CHALLENGES_MAX = 3
 TECHNICAL_TRIES_MAX = 2
+# Authorisations of one method whose capture may be refused before it is not asked again: people decide then.
+CAPTURES_LOST_MAX = 3
 ATTEMPTS_MAX = 60
 METHODS_IN_ALL_MAX = 24
 MESSAGES_REMEMBERED = 64

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from bopis.domain.payments.gateway import AttemptReason, DeclineClass, MethodKind, PaymentMethod
-from bopis.domain.payments.limits import CHALLENGES_MAX, TECHNICAL_TRIES_MAX
+from bopis.domain.payments.limits import CAPTURES_LOST_MAX, CHALLENGES_MAX, TECHNICAL_TRIES_MAX
 from bopis.domain.payments.state import Attempt, AttemptState, Payment
 
 # Code of an attempt that was not sent because its gateway was away.
@@ -48,15 +48,16 @@ def has_other(payment: Payment, attempt: Attempt, amount: int, *, elsewhere: boo
 
 
 def is_usable(payment: Payment, number: int, amount: int) -> bool:
-    """Whether a method may be asked at all: its card was not refused for ever, and a promise to pay in the store is
-    possible for the whole amount."""
+    """Whether a method may be asked at all: its card was not refused for ever, its captures were not refused again and
+    again, and a promise to pay in the store is possible for the whole amount."""
     method = payment.methods[number - 1]
     if method.kind is MethodKind.PAY_IN_STORE:
         return not payment.uncaptured and (method.limit_cents is None or amount <= method.limit_cents)
     if method.limit_cents == 0 or not method.token:
         return False
-    refused = [it for it in payment.attempts if it.decline is DeclineClass.NEVER]
-    return not any(it.method == number or (method.card and payment.method(it).card == method.card) for it in refused)
+    own = [it for it in payment.own if it.method == number or (method.card and payment.method(it).card == method.card)]
+    is_refused = any(it.decline is DeclineClass.NEVER for it in own)
+    return not is_refused and sum(it.state is AttemptState.LOST for it in own) < CAPTURES_LOST_MAX
 
 
 def _in_order(payment: Payment) -> list[int]:

@@ -7,6 +7,7 @@ from bopis.domain.orders.events import OrderHandedOver
 from bopis.domain.orders.lines import PickedLine
 from bopis.domain.payments import messages as m
 from bopis.domain.payments.gateway import CallOutcome, GatewayReport, Operation, ReportKind
+from bopis.domain.payments.limits import CAPTURES_LOST_MAX
 from bopis.domain.payments.state import AttemptState, StepState
 from bopis.domain.values import DAY_MS, HOUR_MS, MINUTE_MS
 from tests.domain.payments.bank import Bank
@@ -134,3 +135,21 @@ def test_goods_that_left_before_the_end_of_their_payment_was_heard_of_are_owed()
     world.send(m.CaptureGoods(amount=500, open=0))
 
     assert (world.payment.owed, world.payment.captured, world.refusals) == (500, 0, [])
+
+
+def test_a_method_whose_captures_are_refused_again_and_again_is_left_to_people() -> None:
+    """Each new authorisation blocks the customer's limit once more."""
+    world = PaymentWorld()
+    world.open(500, card(1), card(2))
+    world.answer(world.call(Operation.AUTHORISE), CallOutcome.APPROVED, amount=500)
+    world.send(m.CaptureGoods(amount=500, open=0))
+
+    while world.calls:
+        requested = world.calls[0]
+        is_capture = requested.call.operation is Operation.CAPTURE
+        world.answer(requested, CallOutcome.FAILED if is_capture else CallOutcome.APPROVED)
+
+    asked = [it.method for it in world.payment.attempts]
+    assert sorted(asked) == [1] * CAPTURES_LOST_MAX + [2] * CAPTURES_LOST_MAX
+    assert world.payment.uncaptured == 500
+    assert len(world.asked) == 1

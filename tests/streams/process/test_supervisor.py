@@ -15,7 +15,9 @@ from bopis.adapters.supervision import SupervisorStatus, read_status
 from streams.limits import SupervisorLimits
 from streams.process.supervisor import Child, ChildState, Supervisor, meaning
 
-QUICK = SupervisorLimits(ready_s_max=60, stop_s_max=30, restart_backoff_s=0.05, restart_backoff_s_max=0.2, restarts_max=3)
+QUICK = SupervisorLimits(
+    ready_s_max=60, stop_s_max=30, restart_backoff_s=0.05, restart_backoff_s_max=0.2, restarts_max=3
+)
 # Ready is printed last: a signal may come at once.
 STEADY = "import signal, time, sys\n{more}\nprint('ready', flush=True)\ntime.sleep(60)"
 NOTES_ITS_END = (
