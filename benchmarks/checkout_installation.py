@@ -15,6 +15,7 @@ import psutil
 
 from benchmarks.embedded import Log
 from benchmarks.latency import PATIENCE_SECONDS
+from benchmarks.orders_cpu import processor_of
 
 PROCESSORS = ("inventory", "orders", "routing", "payments", "payment-runner")
 GATEWAY, LOG, LOAD = "gateway", "log", "benchmark_itself"
@@ -96,12 +97,7 @@ def installation(
 
 def _processes(supervisor: int, gateway: int) -> dict[str, psutil.Process]:
     own = psutil.Process(os.getpid())
-    found = {_processor(it): it for it in psutil.Process(supervisor).children()}
+    found = {name: it for it in psutil.Process(supervisor).children(recursive=True) if (name := processor_of(it))}
     others = [it for it in own.children() if it.pid not in (supervisor, gateway)]
     found[LOG] = next(it for it in others if "bopis.broker" in it.cmdline())
     return {**found, GATEWAY: psutil.Process(gateway), LOAD: own}
-
-
-def _processor(child: psutil.Process) -> str:
-    command = child.cmdline()
-    return str(command[command.index("worker") + 1])

@@ -26,6 +26,7 @@ from kafka import KafkaProducer
 from benchmarks.engines import add_engine_option, running_log
 from benchmarks.measure import machine_line, median, report, versions
 from benchmarks.messages import sales
+from benchmarks.orders_cpu import processor_of
 from bopis.quantiles import quantile
 
 RATES = (200, 2_000, 5_000)
@@ -125,7 +126,7 @@ class Processors:
     """Processor time of a supervisor's children since the end of the warm-up."""
 
     def __init__(self, supervisor: int) -> None:
-        self._children = {_name(child): child for child in psutil.Process(supervisor).children()}
+        self._children = {_name(it): it for it in psutil.Process(supervisor).children(recursive=True) if _name(it)}
         self._before: dict[str, float] = {}
         self._baskets = 0
 
@@ -150,8 +151,8 @@ class Processors:
 
 
 def _name(child: psutil.Process) -> str:
-    command = child.cmdline()
-    return command[command.index("worker") + 1] if "worker" in command else "log"
+    """The processor that a process runs, or ``log``; empty for any other one."""
+    return processor_of(child) or ("log" if "bopis.broker" in child.cmdline() else "")
 
 
 def _seconds(child: psutil.Process) -> float:

@@ -32,7 +32,9 @@ class ProcessTimes:
 
     def __init__(self, supervisor: int) -> None:
         own = psutil.Process(os.getpid())
-        self._processes = {_name(it): it for it in psutil.Process(supervisor).children()}
+        self._processes = {
+            name: it for it in psutil.Process(supervisor).children(recursive=True) if (name := processor_of(it))
+        }
         self._processes[LOG] = next(it for it in own.children() if it.pid != supervisor)
         self._processes[LOAD] = own
 
@@ -47,6 +49,7 @@ class ProcessTimes:
         return {name: it.user + it.system for name, it in times.items()}
 
 
-def _name(child: psutil.Process) -> str:
-    command = child.cmdline()
-    return str(command[command.index("worker") + 1])
+def processor_of(process: psutil.Process) -> str:
+    """The processor that a worker runs; empty for a process that is none."""
+    command = process.cmdline()
+    return command[command.index("worker") + 1] if "worker" in command else ""

@@ -86,6 +86,7 @@ def _supervise(settings: Settings, children: Sequence[Child], *, as_json: bool) 
         settings.data_dir / STATE_FILE,
         all_ready=lambda statuses: _print_all_ready(settings, statuses, as_json),
         changed=None if report is None else report.changed,
+        forks=True,
     )
     # Children read the same settings: the flags of `bopis up` are in the environment already.
     if report is None:

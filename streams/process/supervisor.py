@@ -17,6 +17,7 @@ import structlog
 from bopis.adapters.supervision import ChildStatus, end_with_parent, write_status
 from bopis.errors import CONFIGURATION, EXIT_CODES, INTERNAL_FAULT, OK
 from streams.limits import SupervisorLimits
+from streams.process.forked import ForkClient, ForkedProcess
 
 log = structlog.get_logger("streams.process.supervisor")
 
@@ -24,6 +25,7 @@ LINE_BYTES_MAX = 1 << 20
 # A child repeats its errors on its standard output in this form, so that the last one explains its end.
 ERROR_MARK = b'"event":"error"'
 CAUSE_CHARACTERS_MAX = 600
+Process = asyncio.subprocess.Process | ForkedProcess
 
 
 class Child(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,14 +58,18 @@ class Supervisor:
         limits: SupervisorLimits = SupervisorLimits(),
         all_ready: Callable[[Sequence[ChildStatus]], None] | None = None,
         changed: Callable[[ChildStatus], None] | None = None,
+        *,
+        forks: bool = False,
     ) -> None:
+        """`forks`: children that are modules of ours are forked, with their libraries imported already."""
         self._all_ready = all_ready
         self._changed = changed
         self._children = tuple(children)
         self._state_file = state_file
         self._limits = limits
         self._statuses = {child.name: ChildStatus(name=child.name) for child in children}
-        self._processes: dict[str, asyncio.subprocess.Process] = {}
+        self._processes: dict[str, Process] = {}
+        self._forks = ForkClient() if forks else None
         self._stopping = asyncio.Event()
         self._code = OK
 
@@ -99,6 +105,8 @@ class Supervisor:
             for child, keeper in reversed(keepers):
                 await self._end(child)
                 await keeper
+            if self._forks is not None:
+                await self._forks.close()
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.remove_signal_handler(number)
         return self._code
@@ -156,14 +164,7 @@ class Supervisor:
 
     async def _live(self, child: Child, ready: asyncio.Event) -> int:
         """Run one process of a child; its exit code."""
-        process = await asyncio.create_subprocess_exec(
-            *child.command,
-            stdout=asyncio.subprocess.PIPE,
-            stdin=asyncio.subprocess.DEVNULL,
-            limit=LINE_BYTES_MAX,
-            start_new_session=True,  # Ctrl-C reaches the supervisor alone, which then stops in order.
-            preexec_fn=end_with_parent(),  # A supervisor that is killed leaves no child running.
-        )
+        process = await self._start(child)
         self._processes[child.name] = process
         self._set(child, state=ChildState.STARTING, pid=process.pid)
         if self._stopping.is_set():
@@ -177,7 +178,20 @@ class Supervisor:
             await reading
             self._processes.pop(child.name, None)
 
-    async def _read(self, child: Child, process: asyncio.subprocess.Process, ready: asyncio.Event) -> None:
+    async def _start(self, child: Child) -> Process:
+        """Start a child: by a fork, where it is a module of ours, else as a program of its own."""
+        if self._forks is not None and child.command[:2] == (sys.executable, "-m"):
+            return await self._forks.spawn(child.command[2:], LINE_BYTES_MAX)
+        return await asyncio.create_subprocess_exec(
+            *child.command,
+            stdout=asyncio.subprocess.PIPE,
+            stdin=asyncio.subprocess.DEVNULL,
+            limit=LINE_BYTES_MAX,
+            start_new_session=True,  # Ctrl-C reaches the supervisor alone, which then stops in order.
+            preexec_fn=end_with_parent(),  # A supervisor that is killed leaves no child running.
+        )
+
+    async def _read(self, child: Child, process: Process, ready: asyncio.Event) -> None:
         """Pass the child's lines on to standard error, and find the one that says that it is ready."""
         assert process.stdout is not None
         while line := await process.stdout.readline():
@@ -199,7 +213,7 @@ class Supervisor:
         except (ValueError, KeyError, TypeError):
             log.warning("child.unreadable", child=child.name, line=line[:CAUSE_CHARACTERS_MAX])
 
-    async def _expect_ready(self, child: Child, process: asyncio.subprocess.Process) -> None:
+    async def _expect_ready(self, child: Child, process: Process) -> None:
         """Kill a child that hangs before it is ready."""
         await asyncio.sleep(self._limits.ready_s_max)
         if self._statuses[child.name].state == ChildState.STARTING:

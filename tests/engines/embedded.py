@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tests.engines.forks import PIPE, Process, fork
+
 STOP_SECONDS = 10.0
 # Background work comes often, so that a test sees it within a second.
 QUICK = ("retention_interval_seconds=0.2", "compaction_interval_seconds=0.2")
@@ -36,7 +38,7 @@ class EmbeddedEngine:
         self.listens_at = listen
         # Put into the process's environment at its next start.
         self.environment: dict[str, str] = {}
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: subprocess.Popen[bytes] | Process | None = None
 
     @property
     def bootstrap(self) -> str:
@@ -69,7 +71,10 @@ class EmbeddedEngine:
         if self._process is not None and self._process.poll() is None:
             return {}
         environment = {**os.environ, **self.environment, "PYTHONPATH": str(self.root), "PYTHONUNBUFFERED": "1"}
-        self._process = subprocess.Popen(self.command(), stdout=subprocess.PIPE, env=environment, cwd=self.root)
+        if self.root == ROOT:
+            self._process = fork(self.command()[2:], stdout=PIPE, env=environment, cwd=self.root, text=False)
+        else:
+            self._process = subprocess.Popen(self.command(), stdout=subprocess.PIPE, env=environment, cwd=self.root)
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         assert line, f"the log did not start (exit code {self._process.wait()})"

@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 import uuid
@@ -14,6 +13,7 @@ from typing import Self
 from kafka import KafkaConsumer, TopicPartition
 
 from tests.engines import Engine
+from tests.engines.forks import fork
 from tests.faults.judge import Judge
 
 PARTITIONS = 4
@@ -33,9 +33,9 @@ class Hand:
         self.processor = processor
         self.log = home / f"{name}-{uuid.uuid4().hex[:6]}.log"
         environment = {**os.environ, **settings, "BOPIS_INSTANCE": name, "BOPIS_LOG_LEVEL": "info"}
-        command = [sys.executable, "-m", *program, "worker", processor, "--json"]
         with self.log.open("wb") as sink:
-            self.process = subprocess.Popen(command, env=environment, stdout=sink, stderr=sink)
+            words = [*program, "worker", processor, "--json"]
+            self.process = fork(words, env=environment, stdout=sink, stderr=sink)
 
     @property
     def text(self) -> str:

@@ -78,7 +78,7 @@ LIBRARIES = {
     "bopis.demo": {"typer", "rich", "msgspec", "psutil", "sqlalchemy"},
     "bopis.reference": {"typer", "msgspec"},
     "cli": {"typer"},
-    "streams": {"faust", "aiokafka", "mode", "msgspec", "structlog", "uvloop", "psutil", "sqlalchemy"},
+    "streams": {"faust", "aiokafka", "mode", "msgspec", "setproctitle", "structlog", "uvloop", "psutil", "sqlalchemy"},
     "store_agent": {"kafka", "msgspec", "watchfiles"},
     "migrations": {"alembic", "sqlalchemy"},
     "deploy": {"kafka"},

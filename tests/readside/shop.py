@@ -18,6 +18,7 @@ from bopis.domain.message import Message
 from bopis.readside import queries
 from bopis.readside.schema import levels
 from bopis.wire.stock import STOCK
+from tests.engines.forks import fork
 from tests.readside.world import at
 
 PATIENCE_S = 240.0
@@ -72,7 +73,9 @@ class Shop:
 
     def kill_projection(self) -> None:
         """End the worker without warning; the supervisor starts it again."""
-        found = [child for child in psutil.Process(self.up.pid).children() if "projection" in child.cmdline()]
+        found = [
+            child for child in psutil.Process(self.up.pid).children(recursive=True) if "projection" in child.cmdline()
+        ]
         for child in found:
             child.send_signal(signal.SIGKILL)
             child.wait()
@@ -99,9 +102,9 @@ class Worker:
 
     def __init__(self, home: Path, environment: dict[str, str]) -> None:
         self._log = home / f"projection-{time.monotonic_ns()}.txt"
-        command = [sys.executable, "-m", "streams", "worker", "projection", "--json"]
+        words = ["streams", "worker", "projection", "--json"]
         with self._log.open("ab") as sink:
-            self.process = subprocess.Popen(command, env=environment, stdout=sink, stderr=sink, cwd=home)
+            self.process = fork(words, env=environment, stdout=sink, stderr=sink, cwd=home)
 
     def partitions(self) -> set[str]:
         """What it was given at the newest rebalance."""

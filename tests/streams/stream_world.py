@@ -4,8 +4,6 @@ import asyncio
 import os
 import re
 import signal
-import subprocess
-import sys
 import time
 import uuid
 from collections import defaultdict
@@ -17,11 +15,12 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaConnectionError
 
 from tests.engines import Engine
+from tests.engines.forks import fork
 
 PARTITIONS = 2
 WAIT_S_MAX = 240.0
 ROOT = Path(__file__).parents[2]
-TOY = Path(__file__).parent / "toy_totals.py"
+TOY = "tests.streams.toy_totals"
 
 
 class WorkerProcess:
@@ -32,7 +31,7 @@ class WorkerProcess:
         encoded = msgspec.json.encode(options).decode()
         place = [world.engine.bootstrap, world.prefix, str(PARTITIONS), str(world.home / name), encoded]
         with self.log.open("wb") as sink:
-            self.process = subprocess.Popen([sys.executable, str(TOY), *place], stdout=sink, stderr=sink, cwd=ROOT)
+            self.process = fork([TOY, *place], stdout=sink, stderr=sink, cwd=ROOT)
         self.began = time.monotonic()
 
     @property

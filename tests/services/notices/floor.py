@@ -2,8 +2,6 @@
 
 import json
 import os
-import subprocess
-import sys
 import time
 import uuid
 from base64 import b64encode
@@ -26,6 +24,7 @@ from bopis.domain.orders.vocabulary import LineSum
 from bopis.services.store_directory import StoreRecord
 from bopis.settings import Settings
 from bopis.wire.notices import NOTICES
+from tests.engines.forks import PIPE, Process, fork
 from tests.services.notices.post import Mailbox
 
 PATIENCE_S = 300.0
@@ -57,19 +56,17 @@ class Floor:
             "BOPIS_NOTICE_QUIET_HOURS": "",
             **{f"BOPIS_{name.upper()}": value for name, value in settings.items()},
         }
-        self.processes: dict[str, subprocess.Popen[str]] = {}
+        self.processes: dict[str, Process] = {}
         self.producer = KafkaProducer(bootstrap_servers=bootstrap)
         self._bootstrap = bootstrap
 
     def start(self, *names: str) -> None:
         """Start workers and wait until they are ready."""
         for name in names:
-            command = [sys.executable, "-m", "streams", "worker", name, "--json"]
+            words = ["streams", "worker", name, "--json"]
             environment = self._environment | {"BOPIS_INSTANCE": f"{name}-1"}
             with (self.home / f"{name}.txt").open("ab") as sink:
-                self.processes[name] = subprocess.Popen(
-                    command, env=environment, stdout=subprocess.PIPE, stderr=sink, text=True
-                )
+                self.processes[name] = fork(words, env=environment, stdout=PIPE, stderr=sink)
         for name in names:
             said = self.processes[name].stdout
             assert said is not None

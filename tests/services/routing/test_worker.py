@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 import uuid
 from collections.abc import Iterator
@@ -28,6 +27,7 @@ from bopis.services.store_directory import StoreRecord
 from bopis.wire.orders import ORDER_EVENTS, ORDERS
 from bopis.wire.placement import partition_of
 from tests.engines import Engine
+from tests.engines.forks import PIPE, Process, fork
 
 PATIENCE_S = 240.0
 PARTITIONS = 2
@@ -64,12 +64,11 @@ class Worker:
         """A second worker of the group."""
         self._others.append(self._started("routing-2"))
 
-    def _started(self, name: str) -> "subprocess.Popen[str]":
-        command = [sys.executable, "-m", "streams", "worker", "routing", "--json"]
+    def _started(self, name: str) -> Process:
         # Under a name that lasts, a killed worker's partitions need not wait for its session to end.
         environment = self._environment | {"BOPIS_INSTANCE": name}
         with (self._home / "worker.txt").open("ab") as sink:
-            process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=sink, text=True)
+            process = fork(["streams", "worker", "routing", "--json"], env=environment, stdout=PIPE, stderr=sink)
         assert process.stdout is not None
         told = json.loads(process.stdout.readline() or "{}")
         assert told.get("event") == "ready", (self._home / "worker.txt").read_text()[-3000:]

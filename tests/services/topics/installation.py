@@ -22,6 +22,7 @@ from bopis.services.progress import decided_positions
 from bopis.verification.verify import Rows, Verdict, judge, read_rows, spans_of
 from bopis.wire.stock import STOCK
 from tests.engines import Engine
+from tests.engines.forks import PIPE, Process, fork
 
 ROOT = Path(__file__).parents[3]
 DYING = Path(__file__).parent / "dying.py"
@@ -84,13 +85,11 @@ class Installation:
         return json.loads(done.stdout)
 
     @contextmanager
-    def worker(self) -> Iterator["subprocess.Popen[str]"]:
+    def worker(self) -> Iterator[Process]:
         """The inventory worker, ready, and stopped as an operator stops it."""
-        words = [sys.executable, "-m", "streams", "worker", "inventory", "--json"]
+        words = ["streams", "worker", "inventory", "--json"]
         with (self.home / "worker.log").open("a") as talk:
-            process = subprocess.Popen(
-                words, cwd=ROOT, env=self.environment, stdout=subprocess.PIPE, stderr=talk, text=True
-            )
+            process = fork(words, cwd=ROOT, env=self.environment, stdout=PIPE, stderr=talk)
         try:
             assert process.stdout is not None
             line = process.stdout.readline()

@@ -1,14 +1,10 @@
 """Orders and the inventory as real processes over a real log, killed in the middle: every order ends right."""
 
 import asyncio
-import os
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -28,6 +24,7 @@ from bopis.domain.sourcing.rules import RuleSet
 from bopis.wire.orders import ORDER_EVENTS, ORDERS
 from bopis.wire.stock import STOCK
 from tests.domain.orders.world import S1, assignment, number, placement
+from tests.engines.forks import Process, fork
 from tests.streams.stream_world import PARTITIONS, ROOT, World
 
 ORDERS_PLACED = 50
@@ -41,7 +38,7 @@ class Shop:
 
     def __init__(self, world: World) -> None:
         self.world = world
-        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.processes: dict[str, Process] = {}
         self.producer: AIOKafkaProducer | None = None
         self.done: set[str] = set()
         self.ended: set[str] = set()
@@ -50,15 +47,8 @@ class Shop:
     def start(self, name: str) -> None:
         talk = self.world.home / f"{name}-{time.monotonic_ns()}.log"
         place = [name, self.world.engine.bootstrap, self.world.prefix, str(PARTITIONS), str(self.world.home / name)]
-        script = Path(__file__).parents[1] / "order_worker.py"
         with talk.open("wb") as sink:
-            self.processes[name] = subprocess.Popen(
-                [sys.executable, str(script), *place],
-                stdout=sink,
-                stderr=sink,
-                cwd=ROOT,
-                env={**os.environ, "PYTHONPATH": str(ROOT)},
-            )
+            self.processes[name] = fork(["tests.streams.order_worker", *place], stdout=sink, stderr=sink, cwd=ROOT)
 
     def kill(self) -> None:
         for process in self.processes.values():
