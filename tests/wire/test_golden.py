@@ -104,6 +104,20 @@ def test_a_notice_that_was_written_before_notices_had_amounts_is_read() -> None:
     assert (due.currency, due.lines[0].unit_cents, due.pay_in_store, due.is_last) == ("", 0, False, False)
 
 
+def test_orders_that_were_written_before_assignments_had_a_schedule_are_read() -> None:
+    requested = json.loads((GOLDEN / "bopis.orders.hold_requested.v1.json").read_bytes())
+    del requested["data"]["assignment"]["schedule"]
+    promised = json.loads((GOLDEN / "bopis.orders.order_promised.v1.json").read_bytes())
+    for name in ("accept_by_ms", "reroute_by_ms"):
+        del promised["data"][name]
+
+    read = [ORDER_EVENTS.decode(json.dumps(it).encode()) for it in (requested, promised)]
+
+    assert read[0].data.assignment.schedule is None
+    assert (read[1].data.accept_by_ms, read[1].data.reroute_by_ms) == (None, None)
+    assert [json.loads(ORDER_EVENTS.encode(it)) for it in read] == [requested, promised]
+
+
 def test_the_published_schemas_are_those_of_the_code() -> None:
     made = schemas()
 

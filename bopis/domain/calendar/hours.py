@@ -150,6 +150,17 @@ def closings_after(calendar: Calendar, at_ms: int, count: int) -> tuple[int, ...
     return every[first : first + count]
 
 
+def days_between(calendar: Calendar, from_ms: int, to_ms: int) -> Calendar:
+    """Calendar of the store days from the day of ``from_ms`` to the end of the day of ``to_ms``, as far as they go."""
+    first = max(bisect_right(calendar.days, from_ms) - 1, 0)
+    last = min(max(bisect_left(calendar.days, to_ms), first + 1), len(calendar.days) - 1)
+    begins, ends = calendar.days[first], calendar.days[last]
+    opens = tuple(
+        (max(opens, begins), min(closes, ends)) for opens, closes in calendar.opens if opens < ends and closes > begins
+    )
+    return Calendar(opens=opens, days=calendar.days[first : last + 1], cutoffs=calendar.cutoffs[first:last])
+
+
 def _interval_at_or_before(calendar: Calendar, at_ms: int) -> int:
     """The index of the last interval that begins at or before an instant; -1 when none does."""
     return bisect_right(calendar.opens, at_ms, key=_begin) - 1

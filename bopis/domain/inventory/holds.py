@@ -127,6 +127,8 @@ def extend(rows: StockRows, store: str, command: ExtendHold) -> tuple[Event, ...
     if until_ms <= hold.until_ms:
         return ()
     hold.until_ms = until_ms
+    if command.promised_for is not None:
+        hold.promised_ms = max(hold.promised_ms, epoch_ms(command.promised_for))
     put_timed(rows, key, hold, until_ms)
     return (HoldExtended(hold=command.hold, order=hold.order, hold_until_ms=until_ms),)
 

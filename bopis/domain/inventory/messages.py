@@ -288,11 +288,12 @@ class CollectStock(Struct, frozen=True, kw_only=True):
     lines: LineNumbers = ()
 
 
-class ExtendHold(Struct, frozen=True, kw_only=True):
-    """Extend a hold to a later deadline."""
+class ExtendHold(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Extend a hold to a later deadline. ``promised_for`` is set when its goods are promised for a later time, too."""
 
     hold: Id
     hold_until: Instant
+    promised_for: Instant | None = None
 
 
 class SplitHold(Struct, frozen=True, kw_only=True):

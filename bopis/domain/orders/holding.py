@@ -25,6 +25,7 @@ from bopis.domain.orders.events import (
 from bopis.domain.orders.hold_coverage import covered_numbers
 from bopis.domain.orders.limits import HOLD_BEYOND_WINDOW_MS, PICKUP_WINDOW_HOURS
 from bopis.domain.orders.lines import PickedUnits
+from bopis.domain.orders.promise_times import promise_times
 from bopis.domain.orders.routing import ask_route, unfillable
 from bopis.domain.orders.short_picks import apply_short_policy, lose_units, substitute_unheld
 from bopis.domain.orders.state import SET_ASIDE, Line, LineState, OrderHold, StoreWork
@@ -205,20 +206,21 @@ def _promise_at(decision: OrderDecision, store: str, lines: list[Line]) -> None:
     work = order.at(store) or StoreWork(store=store)
     is_confirmed = Milestone.PLACED.value in order.notice_versions
     before_ms = work.ready_by_ms if work.promised else None
-    hold = order.hold(lines[0].hold)
-    # The later promise of the store and the hold counts: one pickup serves both.
-    ready_by_ms = max(work.ready_by_ms, hold.promised_for_ms if hold is not None else 0)
+    holds = [hold for hold in order.holds if any(line.hold == hold.hold for line in lines)]
+    times = promise_times(work, holds, order.slot_from_ms, decision.now_ms)
     promised = OrderPromised(
         stamp=decision.stamp,
         store=store,
         lines=numbers,
-        ready_by_ms=ready_by_ms,
+        ready_by_ms=times.ready_by_ms,
         promised_before_ms=before_ms,
-        hold_until_ms=pickup_window_end(work, max(ready_by_ms, decision.now_ms)) + HOLD_BEYOND_WINDOW_MS,
+        hold_until_ms=pickup_window_end(work, max(times.ready_by_ms, decision.now_ms)) + HOLD_BEYOND_WINDOW_MS,
+        accept_by_ms=times.accept_by_ms,
+        reroute_by_ms=times.reroute_by_ms,
     )
     decision.emit(promised)
     # The order confirmation names the first promise; only a later one, or a new store, is a change to the customer.
-    if is_confirmed and (before_ms is None or ready_by_ms > before_ms):
+    if is_confirmed and (before_ms is None or times.ready_by_ms > before_ms):
         changed = [line for line in decision.order.lines if line.line in numbers]
         decision.notify(Milestone.PROMISE_CHANGED, changed, store)
 

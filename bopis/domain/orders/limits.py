@@ -3,6 +3,7 @@
 from bopis.domain.values import DAY_MS, HOUR_MS, MINUTE_MS
 
 CHECKOUT_HOLD_MS = 10 * MINUTE_MS
+LATE_PROMISE_MS = MINUTE_MS  # holding and paying take seconds, and times are told to the minute
 PICKUP_WINDOW_HOURS = 72
 FIRST_REMINDER_MS = 24 * HOUR_MS
 LAST_REMINDER_MS = 2 * HOUR_MS

@@ -70,8 +70,12 @@ def _reserve(order: Order, event: e.HoldRequested) -> StockRequests:
     return (StockRequest(store=event.store, data=reserve),)
 
 
-def _extend_held(order: Order, event: e.OrderPromised | e.HoldsProlonged) -> StockRequests:
+def _extend_held(order: Order, event: e.HoldsProlonged) -> StockRequests:
     return _extend(order, event.lines, event.hold_until_ms)
+
+
+def _extend_promised(order: Order, event: e.OrderPromised) -> StockRequests:
+    return _extend(order, event.lines, event.hold_until_ms, event.ready_by_ms)
 
 
 def _extend_to_window(order: Order, event: e.OrderReady | e.ArrivalRecorded) -> StockRequests:
@@ -173,12 +177,20 @@ def _return(order: Order, event: e.OrderReturned) -> StockRequests:
     return (StockRequest(store=event.store, data=stock.PosReturn(basket=order.order, lines=tuple(lines))),)
 
 
-def _extend(order: Order, lines: Iterable[int], until_ms: int) -> StockRequests:
+def _extend(order: Order, lines: Iterable[int], until_ms: int, promised_ms: int = 0) -> StockRequests:
+    """Extend the holds of lines; ``promised_ms`` is told where it is later than the promise the hold was asked for."""
     wanted = set(lines)
     # Lines of one event may be covered by several holds of the store.
     names = {line.hold for line in order.lines if line.line in wanted and line.hold}
     return tuple(
-        StockRequest(store=hold.store, data=stock.ExtendHold(hold=hold.hold, hold_until=instant(until_ms)))
+        StockRequest(
+            store=hold.store,
+            data=stock.ExtendHold(
+                hold=hold.hold,
+                hold_until=instant(until_ms),
+                promised_for=instant(promised_ms) if promised_ms > hold.promised_for_ms else None,
+            ),
+        )
         for hold in order.holds
         if hold.hold in names
     )
@@ -263,7 +275,7 @@ WITHOUT_REQUEST: tuple[type[e.Event], ...] = (
 REACTIONS: dict[type[e.Event], Reaction] = {
     e.LineSplit: _split_hold,
     e.HoldRequested: _reserve,
-    e.OrderPromised: _extend_held,
+    e.OrderPromised: _extend_promised,
     e.HoldsProlonged: _extend_held,
     e.OrderReady: _extend_to_window,
     e.ArrivalRecorded: _extend_to_window,

@@ -15,7 +15,7 @@ from bopis.domain.orders.vocabulary import (
     ShortCause,
     TaskKind,
 )
-from bopis.domain.sourcing.decision import Assignment
+from bopis.domain.sourcing.decision import Assignment, Schedule
 from bopis.domain.sourcing.request import Component
 from bopis.domain.sourcing.unserved import Unserved
 
@@ -129,7 +129,10 @@ class OrderHold(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class StoreWork(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Work of one store for the order: promise, picker, staging location, pickup window, arrival of the customer."""
+    """Work of one store for the order: promise, picker, staging location, pickup window, arrival of the customer.
+
+    ``schedule`` is that of the newest assignment; None once the work is promised, and in rows of earlier versions.
+    """
 
     store: str
     ready_by_ms: int = 0
@@ -137,6 +140,7 @@ class StoreWork(Struct, frozen=True, kw_only=True, omit_defaults=True):
     accept_by_ms: int = 0
     reroute_by_ms: int = 0
     escalations: int = 0
+    schedule: Schedule | None = None
     closings: tuple[int, ...] = ()
     accepted_ms: int = 0
     picker: str = ""

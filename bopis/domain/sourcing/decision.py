@@ -4,6 +4,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+from bopis.domain.calendar.hours import Calendar
 from bopis.domain.sourcing.facts import StoreFacts
 from bopis.domain.sourcing.request import Request
 from bopis.domain.sourcing.rules import Ranker, RuleSet
@@ -83,11 +84,24 @@ class PlannedTransfer(Struct, frozen=True, kw_only=True):
     quantity: int
 
 
+class Schedule(Struct, frozen=True, kw_only=True):
+    """Begin of a store's work, the open minutes that it takes alone, and the store's calendar from that day on.
+
+    The calendar reaches as far as the closings of the assignment. With it the times of the assignment can be moved in
+    open time when the store is given the work later.
+    """
+
+    begins_ms: int
+    own_minutes: int
+    calendar: Calendar
+
+
 class Assignment(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Work assigned to one store: units, and when they are ready, accepted, or else routed again (``reroute_by_ms``).
 
     ``closings`` are the store's closings from the start of the work, one per store day; the pickup window is counted
     in them. ``stock_from_ms`` is set when incoming units are counted: they are expected in the store from then on.
+    ``schedule`` is None in assignments of versions that did not tell it.
     """
 
     store: str
@@ -99,6 +113,7 @@ class Assignment(Struct, frozen=True, kw_only=True, omit_defaults=True):
     stock_from_ms: int | None = None
     transfers: tuple[PlannedTransfer, ...] = ()
     reroute_by_ms: int = 0
+    schedule: Schedule | None = None
 
 
 class StockNeed(Struct, frozen=True, kw_only=True):

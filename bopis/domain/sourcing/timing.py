@@ -2,9 +2,15 @@
 
 from msgspec import Struct
 
-from bopis.domain.calendar.hours import add_open_minutes, closings_after, is_open, open_minutes_between
+from bopis.domain.calendar.hours import (
+    add_open_minutes,
+    closings_after,
+    days_between,
+    is_open,
+    open_minutes_between,
+)
 from bopis.domain.calendar.pickup_window import work_begins
-from bopis.domain.sourcing.decision import AssignedLine, Assignment
+from bopis.domain.sourcing.decision import AssignedLine, Assignment, Schedule
 from bopis.domain.sourcing.facts import StoreFacts
 from bopis.domain.sourcing.request import Slot
 from bopis.domain.sourcing.rules import RuleSet
@@ -21,11 +27,15 @@ class DecisionContext(Struct, frozen=True):
 
 
 class Timing(Struct, frozen=True, kw_only=True):
-    """When a store would begin and be ready, and the picking minutes left before the promise."""
+    """When a store would begin and be ready, and the picking minutes left before the promise.
+
+    ``work_minutes`` are minutes of picking; ``own_minutes`` the open minutes in which the store does them.
+    """
 
     begins_ms: int
     ready_by_ms: int
     work_minutes: int
+    own_minutes: int
     spare_minutes: int
 
 
@@ -46,8 +56,9 @@ def timing(
     there.
     """
     work = work_minutes(lines, store, context.rules)
+    own = open_time(store, work)
     begins = work_begins(store.calendar, max(context.now_ms, from_ms or 0))
-    if begins is None:
+    if begins is None or own is None:
         return None
     if slot is None:
         queued = open_time(store, store.queue_minutes + work)
@@ -57,16 +68,15 @@ def timing(
         if ready is None or promised is None:
             return None
         spare = promised * store.capacity_minutes // MINUTES_PER_HOUR - store.queue_minutes - work
-        return Timing(begins_ms=begins, ready_by_ms=ready, work_minutes=work, spare_minutes=spare)
+        return Timing(begins_ms=begins, ready_by_ms=ready, work_minutes=work, own_minutes=own, spare_minutes=spare)
     if not _open_within(store, slot):
         return None
     before = open_minutes_between(store.calendar, begins, slot.from_ms)
     spare = before * store.capacity_minutes // MINUTES_PER_HOUR - due_minutes(store, slot.from_ms) - work
     # The work of this order alone must fit between its begin and the slot, however short the queue is.
-    own = open_time(store, work)
-    if own is None or own > before:
+    if own > before:
         return None
-    return Timing(begins_ms=begins, ready_by_ms=slot.from_ms, work_minutes=work, spare_minutes=spare)
+    return Timing(begins_ms=begins, ready_by_ms=slot.from_ms, work_minutes=work, own_minutes=own, spare_minutes=spare)
 
 
 def open_time(store: StoreFacts, minutes: int) -> int | None:
@@ -84,7 +94,8 @@ def due_minutes(store: StoreFacts, at_ms: int) -> int:
 def assignment(
     store: StoreFacts, lines: tuple[AssignedLine, ...], when: Timing, context: DecisionContext
 ) -> Assignment:
-    """Assignment of lines to a store, with its promise and the closings that count its pickup window."""
+    """Assignment of lines to a store: its promise, the closings that count its pickup window, and its schedule."""
+    closings = closings_after(store.calendar, when.begins_ms, context.rules.closings_told)
     accept = _within(store, when, context.rules.accept_minutes)
     return Assignment(
         store=store.store,
@@ -94,7 +105,12 @@ def assignment(
         # The order is not routed elsewhere before the store's time to accept has passed.
         reroute_by_ms=max(accept, _within(store, when, context.rules.reroute_minutes)),
         work_minutes=when.work_minutes,
-        closings=closings_after(store.calendar, when.begins_ms, context.rules.closings_told),
+        closings=closings,
+        schedule=Schedule(
+            begins_ms=when.begins_ms,
+            own_minutes=when.own_minutes,
+            calendar=days_between(store.calendar, when.begins_ms, max(closings, default=when.ready_by_ms)),
+        ),
     )
 
 

@@ -9,6 +9,7 @@ from bopis.domain.calendar.hours import (
     add_open_minutes,
     closings_after,
     day_minutes,
+    days_between,
     is_open,
     next_opening,
     open_minutes_between,
@@ -107,6 +108,33 @@ def test_a_night_belongs_to_the_day_it_began_on() -> None:
     closings = closings_after(shop, ms("2026-06-19T21:00"), 2)
 
     assert closings == (ms("2026-06-20T02:00"), ms("2026-06-21T02:00"))
+
+
+LUNCH = (("08", "12"), ("13", "18"))
+
+
+@pytest.mark.parametrize(
+    ("hours", "opens"),
+    [
+        ("Mo-Su 08:00-12:00,13:00-18:00", [(f"{day}T{a}", f"{day}T{b}") for day in (16, 17) for a, b in LUNCH]),
+        ("Mo-Su 20:00-02:00", [("16T00", "16T02"), ("16T20", "17T02"), ("17T20", "18T00")]),
+        ("24/7", [("16T00", "18T00")]),
+    ],
+)
+def test_days_between_have_their_own_opening_hours_and_cut_offs(hours: str, opens: list[tuple[str, str]]) -> None:
+    shop = calendar(hours, "2026-06-15T09:00", cutoff="16:00")
+
+    part = days_between(shop, ms("2026-06-16T10:00"), ms("2026-06-17T18:00"))
+
+    assert part.days == tuple(ms(f"2026-06-{day}T00:00") for day in (16, 17, 18))
+    assert part.cutoffs == tuple(ms(f"2026-06-{day}T16:00") for day in (16, 17))
+    assert part.opens == tuple((ms(f"2026-06-{begin}:00"), ms(f"2026-06-{end}:00")) for begin, end in opens)
+
+
+def test_days_between_end_with_the_calendar() -> None:
+    shop = calendar(WEEKDAYS, "2026-06-15T09:00", days=3)
+
+    assert days_between(shop, 0, ms("2027-01-01T00:00")) == shop
 
 
 def test_a_store_that_never_closes_ends_its_days_at_midnight() -> None:

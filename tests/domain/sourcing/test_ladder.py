@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from bopis.domain.calendar.hours import Calendar
 from bopis.domain.sourcing.decision import EliminationReason, RoutingOutcome, Rung, StockNeed
 from bopis.domain.sourcing.facts import Incoming, QueuedWork, SkuFacts
 from bopis.domain.sourcing.request import Component, Exclusion, GeoPoint, Request, RequestLine, Slot
@@ -177,6 +178,20 @@ def test_as_soon_as_possible_is_promised_in_open_minutes() -> None:
     assert assigned.ready_by_ms == TODAY_MS + DAY_MS + 9 * HOUR_MS  # an hour today, an hour tomorrow
     assert assigned.accept_by_ms == NOW_MS + 15 * MINUTE_MS
     assert assigned.closings[:2] == (TODAY_MS + 11 * HOUR_MS, TODAY_MS + DAY_MS + 11 * HOUR_MS)
+
+
+def test_an_assignment_tells_when_its_work_begins_how_long_it_takes_and_when_the_store_is_open() -> None:
+    shop = store("A", {"X": 1}, calendar=open_daily(12, 18), capacity_minutes=30)
+
+    [assigned] = route(request({"X": 1}), shop, rules=RuleSet(closings_told=2)).answer.assignments
+
+    assert assigned.schedule is not None
+    assert assigned.schedule.begins_ms == TODAY_MS + 12 * HOUR_MS
+    assert (assigned.work_minutes, assigned.schedule.own_minutes) == (3, 6)
+    assert assigned.schedule.calendar == Calendar(
+        opens=tuple((TODAY_MS + 12 * HOUR_MS + day, TODAY_MS + 18 * HOUR_MS + day) for day in (0, DAY_MS)),
+        days=(TODAY_MS, TODAY_MS + DAY_MS, TODAY_MS + 2 * DAY_MS),
+    )
 
 
 def test_a_store_is_asked_twice_in_its_own_open_minutes_before_another_one_is() -> None:

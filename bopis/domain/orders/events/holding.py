@@ -40,8 +40,11 @@ class HoldRefused(Struct, frozen=True, kw_only=True):
     excluded: bool
 
 
-class OrderPromised(Struct, frozen=True, kw_only=True):
-    """Lines that are held and paid for, or will be paid in the store, were promised to the customer."""
+class OrderPromised(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Lines that are held and paid for, or will be paid in the store, were promised to the customer.
+
+    ``accept_by_ms`` and ``reroute_by_ms`` are the store's deadlines where a late promise moved them; None: as routed.
+    """
 
     stamp: Stamp
     store: str
@@ -49,6 +52,8 @@ class OrderPromised(Struct, frozen=True, kw_only=True):
     ready_by_ms: int
     promised_before_ms: int | None
     hold_until_ms: int
+    accept_by_ms: int | None = None
+    reroute_by_ms: int | None = None
 
 
 class LinesFreed(Struct, frozen=True, kw_only=True):

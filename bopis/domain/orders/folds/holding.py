@@ -48,7 +48,8 @@ def hold_requested(order: Order, event: e.HoldRequested) -> Order:
     ready_by_ms = max(assigned.ready_by_ms, known.ready_by_ms) if known and known.promised else assigned.ready_by_ms
     limits = {"accept_by_ms": assigned.accept_by_ms, "reroute_by_ms": assigned.reroute_by_ms, "escalations": 0}
     accept = {} if known and known.accepted_ms else limits
-    return with_work(order, event.store, ready_by_ms=ready_by_ms, closings=assigned.closings, **accept)
+    told = {"closings": assigned.closings, "schedule": assigned.schedule}
+    return with_work(order, event.store, ready_by_ms=ready_by_ms, **told, **accept)
 
 
 def lines_held(order: Order, event: e.LinesHeld) -> Order:
@@ -69,7 +70,10 @@ def order_promised(order: Order, event: e.OrderPromised) -> Order:
     state = LineState.PROMISED
     if known is not None and known.accepted_ms:  # the lines join work that the store has already accepted
         state = LineState.PICKING if known.picking_ms else LineState.ACCEPTED
-    order = with_work(order, event.store, promised=True, ready_by_ms=event.ready_by_ms)
+    limits = {"accept_by_ms": event.accept_by_ms, "reroute_by_ms": event.reroute_by_ms}
+    moved = {name: at_ms for name, at_ms in limits.items() if at_ms is not None}
+    # Without a schedule a promise once given is not moved again.
+    order = with_work(order, event.store, promised=True, ready_by_ms=event.ready_by_ms, schedule=None, **moved)
     return with_lines(order, event.lines, state=state)
 
 
