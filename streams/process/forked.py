@@ -7,7 +7,15 @@ import socket
 from collections.abc import Sequence
 
 from bopis.adapters.supervision import end_with_parent
-from streams.process.fork_server import MESSAGE_BYTES_MAX, Started, decode_reply, pair, send_request, server_command
+from streams.process.fork_server import (
+    MESSAGE_BYTES_MAX,
+    WORKER_MODULES,
+    Started,
+    decode_reply,
+    pair,
+    send_request,
+    server_command,
+)
 
 
 class ForkedProcess:
@@ -49,7 +57,9 @@ class ForkedProcess:
 class ForkClient:
     """Starts processes through a server of its own, which is started again when it has ended."""
 
-    def __init__(self) -> None:
+    def __init__(self, modules: Sequence[str] = WORKER_MODULES) -> None:
+        """The server imports `modules` before it starts a process."""
+        self._modules = modules
         self._connection: socket.socket | None = None
         self._server: asyncio.subprocess.Process | None = None
         self._number = 0
@@ -97,7 +107,7 @@ class ForkClient:
         ours, theirs = pair()
         with theirs:
             self._server = await asyncio.create_subprocess_exec(
-                *server_command(theirs.fileno()),
+                *server_command(theirs.fileno(), self._modules),
                 stdin=asyncio.subprocess.DEVNULL,
                 pass_fds=(theirs.fileno(),),
                 start_new_session=True,

@@ -54,7 +54,7 @@ def fill(place: Path) -> Path:
     return ballast
 
 
-@times(small=2, large=20)
+@times(small=1, large=20)
 @pytest.mark.parametrize("name", chosen())
 def test_a_disk_that_fills_under_the_log_is_refused_clearly_and_costs_nothing_acknowledged(
     small_disk: Path, tmp_path: Path, name: str, count: int
@@ -93,7 +93,7 @@ def node_runs(engine: KafkaEngine) -> bool:
     return engine.cluster.nodes[1].running
 
 
-@times(small=2, large=20)
+@times(small=1, large=20)
 def test_a_disk_that_fills_under_the_read_side_stops_reading_and_costs_nothing(
     small_disk: Path, crew: Crew, count: int
 ) -> None:
