@@ -30,12 +30,10 @@ class WebSettings(BaseModel):
     )
     web_oidc_issuer: str = Field(
         "",
-        pattern="^(|https://.+|http://(127\\.0\\.0\\.1|localhost)[:/].*)$",
-        description="URL of the identity provider.",
+        pattern=r"^(|https://.+|http://(127\.0\.0\.1|localhost)[:/].*)$",
+        description="URL of the identity provider, with https.",
     )
     web_oidc_audience: str = Field("bopis", description="Audience of the identity provider's tokens.")
     web_oidc_client: str = Field("", description="Client id at the identity provider, for sign-in in a browser.")
-    web_oidc_secret: SecretStr = Field(
-        SecretStr(""), description="Client secret at the identity provider; never shown."
-    )
+    web_oidc_secret: SecretStr = Field(SecretStr(""), description="Client secret there; never shown.")
     web_oidc_secret_file: Path | None = Field(None, description="A file that contains only that secret.")

@@ -13,7 +13,6 @@ import uvloop
 from bopis.errors import CONFIGURATION, BopisError
 from bopis.settings import Settings, SettingsError, explain, load
 from bopis.web.serve import serve
-from bopis.web.site import Site
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -32,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _log_to_stderr(settings)
     uvloop.install()
     try:
-        serve(settings, lambda url, site: _print_ready(url, site, as_json=given.json))
+        serve(settings, lambda url, _: _print_ready(url, as_json=given.json))
     except OSError as error:
         cause = error.strerror or error
         print(f"Error: {settings.web_host}:{settings.web_port} cannot be used ({cause}). Give another "
@@ -44,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _print_ready(url: str, site: Site, *, as_json: bool) -> None:
+def _print_ready(url: str, *, as_json: bool) -> None:
     if as_json:
         print(json.dumps({"event": "ready", "name": "web", "url": url, "pid": os.getpid()}), flush=True)
         return

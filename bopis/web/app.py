@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from bopis.errors import BopisError
 from bopis.web.endpoint import Call, Endpoint, decode_body, decode_params, encoded, read_body
 from bopis.web.metrics import Metrics
-from bopis.web.problems import Problem, problem_of, problem_response
+from bopis.web.problems import FAULT_TEXT, Problem, problem_of, problem_response
 from bopis.web.site import Site
 
 log = structlog.get_logger("bopis.web")
@@ -114,9 +114,7 @@ async def _http_error(request: Request, error: Exception) -> Response:
 async def _fault(request: Request, error: Exception) -> Response:
     if not isinstance(error, ClientDisconnect):
         log.error("request_fault", path=request.url.path, error=type(error).__name__, cause=str(error), exc_info=error)
-    return problem_response(
-        Problem(500, "internal-fault", "The server failed; the operator finds the cause in its log.")
-    )
+    return problem_response(Problem(500, "internal-fault", FAULT_TEXT))
 
 
 class SecurityHeaders:

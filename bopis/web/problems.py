@@ -21,6 +21,7 @@ from bopis.errors import (
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 2
+FAULT_TEXT = "The server failed; the operator finds the cause in its log."
 STATUSES: Mapping[int, int] = MappingProxyType(
     {
         USAGE: 400,
@@ -101,7 +102,7 @@ def problem_of(error: BopisError) -> Problem:
     """The problem that one of our errors is. Its code is the error's name: ``OrderUnknown`` is ``order-unknown``."""
     status = STATUSES.get(error.exit_code, 500)
     is_passing = error.exit_code in (TRY_AGAIN, UNAVAILABLE)
-    detail = str(error) if status != 500 else "The server failed; the operator finds the cause in its log."
+    detail = str(error) if status != 500 else FAULT_TEXT
     return Problem(status, code_of(type(error)), detail, retry_after_s=RETRY_AFTER_S if is_passing else 0)
 
 

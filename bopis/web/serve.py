@@ -30,9 +30,9 @@ def serve(settings: Settings, ready: OnReady) -> None:
     """
     check_exposure(settings)
     family = socket.AF_INET6 if ":" in settings.web_host else socket.AF_INET
-    with socket.create_server((settings.web_host, settings.web_port), family=family, backlog=BACKLOG) as listener:
-        with opened_site(settings) as site:
-            asyncio.run(_serve(settings, site, listener, ready))
+    place = (settings.web_host, settings.web_port)
+    with socket.create_server(place, family=family, backlog=BACKLOG) as listener, opened_site(settings) as site:
+        asyncio.run(_serve(settings, site, listener, ready))
 
 
 def check_exposure(settings: Settings) -> None:

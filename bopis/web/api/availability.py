@@ -73,7 +73,7 @@ class SkuAvailability(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class StoreAvailability(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One store. `reported` is when one of its devices reported last; `metres` the distance to the point asked about."""
+    """One store. `reported` is when one of its devices reported last; `metres` the distance to the point."""
 
     store: str
     name: str
