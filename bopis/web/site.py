@@ -35,6 +35,7 @@ from bopis.web.live.stock import LiveStock
 from bopis.web.problems import Problem
 from bopis.web.rate_limits import RateLimits
 
+CHANNELS = (STOCK_REQUESTS, ORDER_REQUESTS, PAYMENT_REQUESTS, NOTICE_REQUESTS)
 THREADS_MAX = 48
 Result = TypeVar("Result")
 
@@ -122,9 +123,9 @@ class Site:
             raise Problem(503, "read-side-missing", "The read side is not there; start the projection.")
         return self._engine
 
-    def order_desk(self, principal: Principal) -> OrderDesk:
-        """The order desk for a caller's commands."""
-        return OrderDesk(self._exchange(ORDER_REQUESTS), author(principal), self.settings.read_wait_seconds)
+    def order_desk(self, principal: Principal, ended: Callable[[str], str] | None = None) -> OrderDesk:
+        """The order desk for a caller's commands; ``ended`` is that of `OrderDesk`."""
+        return OrderDesk(self._exchange(ORDER_REQUESTS), author(principal), self.settings.read_wait_seconds, ended)
 
     def payment_desk(self, principal: Principal) -> PaymentDesk:
         """The payment desk for a caller's commands."""
@@ -141,6 +142,11 @@ class Site:
     def notice_exchange(self) -> Exchange:
         """Requests to the notices."""
         return self._exchange(NOTICE_REQUESTS)
+
+    def wait_decided(self, topic: str, partition: int, offset: int) -> bool:
+        """Wait until the message at a place of a topic of requests is decided. Returns whether it is in time."""
+        channel = next(it for it in CHANNELS if it.topic == topic)
+        return self._exchange(channel).wait_decided(partition, offset, self.settings.read_wait_seconds)
 
     def _exchange(self, channel: RequestChannel) -> Exchange:
         with self._opening:

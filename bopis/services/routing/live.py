@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from bopis.domain.inventory.rows import ARTICLE_PREFIX
 from bopis.domain.orders.events import RoutingRequested
 from bopis.domain.sourcing.decision import Decision
 from bopis.domain.sourcing.request import Request
@@ -19,6 +20,7 @@ from bopis.wire.placement import Placement
 
 TABLE_TOPICS = (STORES_TOPIC, LEVELS_TOPIC, ORDER_STATE_TOPIC)
 OUTPUT_TOPICS = (ORDERS_TOPIC, ROUTING_SHADOW_TOPIC)
+ARTICLES = ARTICLE_PREFIX.encode()
 _REQUESTED = ORDER_EVENTS.type_name(RoutingRequested).encode()
 
 
@@ -57,7 +59,9 @@ class LiveRouting:
         elif not self._is_row(topic, row, partition):
             return
         elif topic == LEVELS_TOPIC:
-            self._take_level(row.key, row.value)
+            # The inventory's memory of articles is in every partition, and routing has no use for it.
+            if not row.key.startswith(ARTICLES):
+                self._take_level(row.key, row.value)
         else:
             order = self.orders.get(self.orders.take(row.key, row.value, partition))
             if order is not None:
