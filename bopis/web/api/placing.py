@@ -187,8 +187,6 @@ def _request(site: Site, wanted: NewOrder) -> OrderRequest:
     customer = wanted.customer
     lines = tuple(RequestedLine(code=it.sku, quantity=it.quantity, unit_cents=it.unit_price) for it in wanted.lines)
     slot = wanted.slot
-    if slot is not None and slot.ends <= slot.begins:
-        raise Problem(422, "slot-invalid", "A slot ends after it begins.")
     near = wanted.near
     return OrderRequest(
         store=wanted.store,
@@ -201,8 +199,8 @@ def _request(site: Site, wanted: NewOrder) -> OrderRequest:
             channels=customer.channels,
             id=customer.id,
         ),
-        slot=None if slot is None else Slot(from_ms=_ms(slot.begins), to_ms=_ms(slot.ends)),
-        place=None if near is None else _point(near),
+        slot=None if slot is None else slot_of(slot),
+        place=None if near is None else geo_point(near),
         allows=_allows(wanted.allows),
         currency=wanted.currency,
         note=wanted.note,
@@ -240,7 +238,15 @@ def _allows(it: Allowed) -> Allows:
     )
 
 
-def _point(near: Point) -> GeoPoint:
+def slot_of(slot: SlotDetails) -> Slot:
+    """A slot for the core. Raises `Problem` for one that ends before it begins."""
+    if slot.ends <= slot.begins:
+        raise Problem(422, "slot-invalid", "A slot ends after it begins.")
+    return Slot(from_ms=_ms(slot.begins), to_ms=_ms(slot.ends))
+
+
+def geo_point(near: Point) -> GeoPoint:
+    """A point for the core, in whole microdegrees."""
     return GeoPoint(latitude_e6=round(near.latitude * MICRODEGREES), longitude_e6=round(near.longitude * MICRODEGREES))
 
 
