@@ -14,6 +14,7 @@ from bopis.web.api import ENDPOINTS
 from bopis.web.app import create_app
 from bopis.web.compose import opened_site, running
 from bopis.web.errors import NotOnLoopback
+from bopis.web.pages.table import page_routes
 from bopis.web.site import Site
 
 SHUTDOWN_S = 5
@@ -43,7 +44,7 @@ def check_exposure(settings: Settings) -> None:
 
 async def _serve(settings: Settings, site: Site, listener: socket.socket, ready: OnReady) -> None:
     async with running(site):
-        app = create_app(site, ENDPOINTS)
+        app = create_app(site, ENDPOINTS, page_routes(site))
         server = _server(settings, app)
         loop = asyncio.get_running_loop()
 
