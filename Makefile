@@ -34,6 +34,7 @@ run: setup       ## Run the demo: a trading day with faults, and a report (ARGS=
 	@$(BIN)/bopis demo $(ARGS)
 
 test: setup      ## Run the tests (ARGS are given to pytest)
+	@$(BIN)/python -m deploy.kafka.archive
 	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder --durations 15 $(ARGS)
 
 check: lint types ## Check style, types, rules of the house and the pure parts, in about a minute

@@ -44,13 +44,14 @@ class Cluster:
     Raises ClusterError, with what to install or change, from the constructor and from `start`.
     """
 
-    def __init__(self, home: Path, layout: Layout | None = None) -> None:
+    def __init__(self, home: Path, layout: Layout | None = None, archive: Path | None = None) -> None:
+        """With `archive` a node writes its classes there when it stops (`deploy.kafka.archive`)."""
         self.home = home.resolve()
         self.layout = layout or Layout()
         self.home.mkdir(parents=True, exist_ok=True)
         self.ports = choose_ports(self.layout)
         heap = HEAP_MIB[self.layout.nodes]
-        self.nodes = {number: Node(number, self.home, heap) for number in self.ports}
+        self.nodes = {number: Node(number, self.home, heap, archive) for number in self.ports}
 
     @property
     def bootstrap(self) -> str:

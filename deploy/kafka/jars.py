@@ -11,6 +11,8 @@ HERE = Path(__file__).parent
 LIBS = HERE / "libs"
 # Written last, so that an interrupted fetch is repeated.
 COMPLETE = LIBS / ".complete"
+# See `deploy.kafka.archive`.
+ARCHIVE = LIBS / "classes.jsa"
 FETCH_SECONDS_MAX = 600
 PACKAGES = {"java": "default-jdk-headless", "mvn": "maven", "openssl": "openssl"}
 

@@ -19,10 +19,12 @@ STARTER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="kafka-starter")
 class Node:
     """A node that is started, stopped, killed and paused as one process. `number` counts from 1."""
 
-    def __init__(self, number: int, home: Path, heap_mib: int) -> None:
+    def __init__(self, number: int, home: Path, heap_mib: int, archive: Path | None = None) -> None:
+        """With `archive` the node writes its classes there when it stops."""
         self.number = number
         self.home = home
         self.heap_mib = heap_mib
+        self._archive = archive
         self.properties = home / f"node-{number}.properties"
         self.log = home / f"node-{number}.log"
         self._process: subprocess.Popen[bytes] | None = None
@@ -54,7 +56,7 @@ class Node:
     def _spawn(self) -> "subprocess.Popen[bytes]":
         with self.log.open("ab") as sink:
             return subprocess.Popen(
-                [*self._java(), "kafka.Kafka", str(self.properties)],
+                [*self._java(self._archive), "kafka.Kafka", str(self.properties)],
                 stdin=subprocess.DEVNULL,
                 stdout=sink,
                 stderr=sink,
@@ -93,8 +95,15 @@ class Node:
         if self._process is not None and self.running:
             os.kill(self._process.pid, number)
 
-    def _java(self) -> list[str]:
+    def _java(self, archive: Path | None = None) -> list[str]:
         # The first compiler alone and one collector thread: a small server starts in a second and stays small.
         memory = [f"-Xms{min(self.heap_mib, 128)}m", f"-Xmx{self.heap_mib}m"]
         frugal = ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
-        return [jars.program("java"), *memory, *frugal, "-cp", f"{jars.LIBS}/*"]
+        return [jars.program("java"), *memory, *frugal, *_sharing(archive), "-cp", f"{jars.LIBS}/*"]
+
+
+def _sharing(archive: Path | None) -> list[str]:
+    """Options to write the archive of classes, or to use the one that is there."""
+    if archive is not None:
+        return [f"-XX:ArchiveClassesAtExit={archive}"]
+    return [f"-XX:SharedArchiveFile={jars.ARCHIVE}", "-Xshare:auto"] if jars.ARCHIVE.exists() else []

@@ -17,11 +17,13 @@ from tests.engines.embedded import QUICK
 from tests.faults.crew import Crew, Watch
 from tests.faults.load import Load
 from tests.faults.proxy import Proxy, Weather
-from tests.faults.verdict import Result, times
+from tests.faults.verdict import Result, on_engine, times
 
 PAUSE_S = 0.004
 UNREACHABLE_SECONDS = 15
 ROUGH_SECONDS = 6
+# Outside of a soak.
+SOON_SECONDS = 6
 
 
 def free_port() -> int:
@@ -37,7 +39,7 @@ def missing(crew: Crew, load: Load) -> set[str]:
     return acknowledged - {STOCK.decode(record.value).id for record in crew.read("stock")}
 
 
-@times(small=4, large=50)
+@times(small=3, large=50)
 @pytest.mark.parametrize("name", chosen(("embedded", "kafka", "kafka-3")))
 def test_every_acknowledged_record_outlives_a_killed_node_of_the_log(
     engines: Engines, tmp_path: Path, name: str, count: int
@@ -45,7 +47,7 @@ def test_every_acknowledged_record_outlives_a_killed_node_of_the_log(
     seed = random.randrange(2**32)
     print("seed", seed)
     chance = random.Random(seed)
-    engine = engines.shared(name)
+    engine, count = engines.shared(name), on_engine(count, name)
     result = Result("kill -9 node of the log", name)
     away_s: list[float] = []
     with Crew(engine, tmp_path) as crew:
@@ -105,6 +107,7 @@ def test_a_log_that_cannot_be_reached_or_understood_costs_time_and_nothing_else(
     print("seed", seed)
     result = Result("log unreachable 15 s, half-open, slow, corrupting", engine.name)
     weathers = [Weather.CUT, Weather.HALF_OPEN, Weather.SLOW, Weather.CORRUPT]
+    unreachable_s, rough_s = (UNREACHABLE_SECONDS, ROUGH_SECONDS) if count > 2 else (SOON_SECONDS, SOON_SECONDS / 2)
     (tmp_path / "crew").mkdir()
     with Crew(engine, tmp_path / "crew", session_timeout_seconds=10) as crew:
         worker = crew.start("one")
@@ -115,7 +118,7 @@ def test_a_log_that_cannot_be_reached_or_understood_costs_time_and_nothing_else(
             for number in range(count):
                 for weather in [*weathers, Weather.SILENT] if count > 2 else weathers[number::2]:
                     proxy.change(weather)
-                    time.sleep(UNREACHABLE_SECONDS if weather in (Weather.CUT, Weather.SILENT) else ROUGH_SECONDS)
+                    time.sleep(unreachable_s if weather in (Weather.CUT, Weather.SILENT) else rough_s)
                     proxy.change(Weather.FINE)
                     result.resumed_s.append(watch.seconds_until_all_go_on())
                     assert worker.lives, f"{weather} ended the worker with {worker.process.returncode}"

@@ -6,7 +6,7 @@ import time
 
 from tests.faults.crew import Crew, Watch
 from tests.faults.load import Load
-from tests.faults.verdict import Result, times
+from tests.faults.verdict import Result, on_engine, times
 
 PAUSE_S = 0.004
 STAY_SECONDS = 3
@@ -20,6 +20,7 @@ def test_workers_killed_at_random_under_load_lose_and_double_nothing(crew: Crew,
     chance = random.Random(seed)
     result = Result("kill -9 worker", crew.engine.name)
     takeovers: list[float] = []
+    count = on_engine(count, crew.engine.name)
     crew.start("one")
     crew.start("two")
     load = Load(crew, seed, PAUSE_S)
@@ -43,7 +44,7 @@ def test_workers_killed_at_random_under_load_lose_and_double_nothing(crew: Crew,
     result.judge(crew, load)
 
 
-@times(small=2, large=50)
+@times(small=1, large=50)
 def test_a_worker_that_sleeps_through_its_takeover_writes_nothing_stale_and_leaves(crew: Crew, count: int) -> None:
     seed = random.randrange(2**32)
     print("seed", seed)
@@ -72,12 +73,13 @@ def test_a_worker_that_sleeps_through_its_takeover_writes_nothing_stale_and_leav
     result.judge(crew, load)
 
 
-@times(small=5, large=100)
+@times(small=4, large=100)
 def test_workers_that_join_and_leave_all_the_time_lose_and_double_nothing(crew: Crew, count: int) -> None:
     seed = random.randrange(2**32)
     print("seed", seed)
     result = Result(f"join and leave every {STAY_SECONDS} s", crew.engine.name)
     codes: list[int] = []
+    count = on_engine(count, crew.engine.name)
     crew.start("one")
     load = Load(crew, seed, PAUSE_S)
     with Watch(crew) as watch, load.running():

@@ -13,7 +13,7 @@ from tests.simulation.run import run
 from tests.simulation.search import failing, first_failure, one, report
 from tests.simulation.world import World
 
-SEEDS = 1_000
+SEEDS = 400
 SOAK_SEEDS = int(os.environ.get("BOPIS_SIMULATION_SEEDS", "1000000"))
 SOAK_FIRST = int(os.environ.get("BOPIS_SIMULATION_FIRST", "10000"))
 

@@ -16,8 +16,8 @@ from tests.engines.wire import Wire
 from tests.services.notices.floor import Floor
 from tests.services.notices.post import Mailbox, mail_server
 
-ORDERS = 120
-KILLS = 6
+ORDERS = 60
+KILLS = 3
 CONCURRENCY = 4
 LOST_PER_KILL = 2 * CONCURRENCY  # a second hand may be full while the first is still sent
 S = DeliveryState
