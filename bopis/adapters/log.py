@@ -93,9 +93,10 @@ class LogReader:
                     seconds=int(STALL_SECONDS_MAX), topic=partition.topic, partition=partition.partition, end=until
                 )
 
-    def tail(self, topics: Iterable[str]) -> "ConsumerTail":
-        """Follow topics from their current ends. The reader may be used for other reads between two polls."""
-        return ConsumerTail(self, tuple(topics))
+    def tail(self, topics: Iterable[str], first: Offsets | None = None) -> "ConsumerTail":
+        """Follow topics from their current ends, or from the offsets in `first`. The reader may be used for other reads
+        between two polls."""
+        return ConsumerTail(self, tuple(topics), first or {})
 
     def follow(self, first: Offsets) -> Iterator[Record]:
         """Every record from `first` on, without end."""
@@ -183,9 +184,9 @@ class LogReader:
 class ConsumerTail:
     """Implements `bopis.ports.LogTail` over the consumer of a reader."""
 
-    def __init__(self, reader: LogReader, topics: tuple[str, ...]) -> None:
+    def __init__(self, reader: LogReader, topics: tuple[str, ...], first: Offsets) -> None:
         self._reader = reader
-        self._next = reader.end_offsets(topics)
+        self._next = reader.end_offsets(topics) | dict(first)
         self._absent = set(topics) - {topic for topic, _ in self._next}
         self._checked_at = time.monotonic()
 
@@ -203,6 +204,11 @@ class ConsumerTail:
         found = [reader._record(it) for records in reader._poll(seconds).values() for it in records]
         self._next = {where: reader._consumer.position(reader._partition(*where)) for where in self._next}
         return found
+
+    @property
+    def next(self) -> Offsets:
+        """The offsets behind what `poll` has returned."""
+        return self._next
 
     def has_reached(self, ends: Offsets) -> bool:
         """Whether `poll` has returned every record before these offsets."""

@@ -5,7 +5,7 @@
 
 import hmac
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from hashlib import sha256
 from typing import Any
@@ -18,6 +18,7 @@ from bopis.domain.orders.events import AlternativeOffered, CommandRefused, Lines
 from bopis.domain.orders.lines import WantedLine
 from bopis.domain.orders.messages import PaymentPlan, PlaceOrder
 from bopis.domain.orders.numbers import number_from
+from bopis.domain.orders.state import Order
 from bopis.domain.orders.vocabulary import ORDER_LINES_MAX, Allows, Channel, CustomerRef, Refusal
 from bopis.domain.payments.card_numbers import has_card_number
 from bopis.domain.sourcing.request import GeoPoint, Slot
@@ -33,7 +34,7 @@ from bopis.services.errors import (
     TextUnclean,
     TooManyLines,
 )
-from bopis.services.exchange import Reply, Subscription
+from bopis.services.exchange import Reply, Sent, Subscription
 from bopis.wire.characters import text_problems
 
 NUMBER_TRIES = 8
@@ -120,6 +121,18 @@ class PlacedOrder(Struct, frozen=True):
         self.subscription.close()
 
 
+class AcceptedOrder(Struct, frozen=True):
+    """An order that the log has; `repeated` if it was placed before, under the same key: then nothing was `sent`."""
+
+    order: str
+    customer: str
+    repeated: bool
+    sent: Sent | None = None
+
+
+KnownOrder = Callable[[str], Order | None]
+
+
 class Checkout:
     """Places orders. Requests with equal key and content place one order."""
 
@@ -137,18 +150,7 @@ class Checkout:
         `MessageInvalid`, `KeyReused` if the key was used for another request, `NotDone` if the order is refused,
         `MessageParked` or `NotDecidedInTime`.
         """
-        _check_text(request, key)
-        lines = self._lines(request.lines)
-        check_customer(request.customer, request.note, country)
-        hashed = self._keyed("key", key)
-        customer = self._customer(request.customer, key, country)
-        for salt in range(NUMBER_TRIES):
-            # Derived from the key, so that a repeat finds its order; keyed, so that a number cannot be guessed from
-            # another one. A number of another order is refused, and the next salt gives another number.
-            order = number_from(hmac.digest(self._secrets.number_key, f"number/{salt}/{key}".encode(), sha256))
-            body = self._command(request, lines, order, customer)
-            canonical = _canonical(request, lines)
-            body = msgspec.structs.replace(body, key=hashed, request=self._keyed("request", canonical))
+        for order, body in self._numbered(request, key, country):
             with ExitStack() as stack:
                 # Opened before the command is sent: a fast promise would be missed otherwise.
                 subscription = stack.enter_context(self._desk.follow(order))
@@ -157,12 +159,52 @@ class Checkout:
                 if refused is None:
                     stack.pop_all()  # the caller closes the subscription
                     # An order answers the repeat of its own command without an event.
-                    numbers = frozenset(line.line for line in lines)
+                    numbers = frozenset(line.line for line in body.lines)
                     is_repeat = not reply.events
-                    return PlacedOrder(order, customer.id, is_repeat, reply, subscription, request.store, numbers)
+                    return PlacedOrder(order, body.customer.id, is_repeat, reply, subscription, request.store, numbers)
                 if refused.reason is not Refusal.NUMBER_TAKEN:
                     raise_refusal(order, reply)
         raise NoNumberFree(tries=NUMBER_TRIES)
+
+    def accept(self, request: OrderRequest, key: str, known: KnownOrder, country: str = "") -> AcceptedOrder:
+        """As `place`, without a wait for the decision: the order is accepted once the log has it. `known` finds an
+        order by its number, so that a repeat and a number of another order are recognised.
+
+        Raises as `place`, without the errors of a decision.
+        """
+        for order, body in self._numbered(request, key, country):
+            there = known(order)
+            if there is None:
+                sent = self._desk.send(order, body)
+                return AcceptedOrder(order, body.customer.id, repeated=False, sent=sent)
+            if there.key == body.key:
+                if there.request != body.request:
+                    raise KeyReused(key=key, order=order)
+                return AcceptedOrder(order, body.customer.id, repeated=True)
+        raise NoNumberFree(tries=NUMBER_TRIES)
+
+    def first_number(self, key: str) -> str:
+        """The number that an order under this key has, unless another order has it."""
+        return self._number(key, 0)
+
+    def _number(self, key: str, salt: int) -> str:
+        return number_from(hmac.digest(self._secrets.number_key, f"number/{salt}/{key}".encode(), sha256))
+
+    def _numbered(self, request: OrderRequest, key: str, country: str) -> Iterator[tuple[str, PlaceOrder]]:
+        """The command under one number after the other, until one is not taken.
+
+        A number is derived from the key, so that a repeat finds its order; keyed, so that a number cannot be guessed
+        from another one. A number of another order is refused, and the next salt gives another number.
+        """
+        _check_text(request, key)
+        lines = self._lines(request.lines)
+        check_customer(request.customer, request.note, country)
+        customer = self._customer(request.customer, key, country)
+        hashed, content = self._keyed("key", key), self._keyed("request", _canonical(request, lines))
+        for salt in range(NUMBER_TRIES):
+            order = self._number(key, salt)
+            body = self._command(request, lines, order, customer)
+            yield order, msgspec.structs.replace(body, key=hashed, request=content)
 
     def _request(self, order: str, body: PlaceOrder, subscription: Subscription, key: str) -> Reply:
         try:

@@ -172,9 +172,7 @@ class Exchange:
     def reply(self, sent: Sent, subscription: Subscription, patience_seconds: float) -> Reply:
         """The reply to a message that was sent after a subscription to its subject was opened; raises as `request`."""
         placed = sent.placed
-        if not self.wait(
-            lambda: self._decided.get(placed.partition, -1) >= placed.offset, time.monotonic() + patience_seconds
-        ):
+        if not self.wait_decided(placed.partition, placed.offset, patience_seconds):
             raise NotDecidedInTime(
                 where=f"{placed.topic}/{placed.partition}/{placed.offset}",
                 seconds=patience_seconds,
@@ -186,6 +184,11 @@ class Exchange:
         # After a crash of the processor an event may be in the log twice, under the same id.
         events = {event.id: event for event in subscription.events if event.causation == sent.message.cause}
         return Reply(sent, tuple(events.values()))
+
+    def wait_decided(self, partition: int, offset: int, patience_seconds: float) -> bool:
+        """Wait until the message at a place of the channel's topic is decided; returns whether it is in time."""
+        deadline = time.monotonic() + patience_seconds
+        return self.wait(lambda: self._decided.get(partition, -1) >= offset, deadline)
 
     def subscribe(self, subject: str) -> Subscription:
         """Collect the events of a subject from now on."""

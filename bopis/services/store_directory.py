@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Mapping
+from datetime import UTC, tzinfo
 from difflib import get_close_matches
 from functools import cache
 from typing import Any
-from zoneinfo import available_timezones
+from zoneinfo import ZoneInfo, available_timezones
 
 import msgspec
 
@@ -74,6 +75,11 @@ class StoreRecord(msgspec.Struct, frozen=True, kw_only=True):
             closures=self.closures,
             openings=self.openings,
         )
+
+    @property
+    def zone(self) -> tzinfo:
+        """The zone of the store's clock."""
+        return ZoneInfo(self.time_zone) if self.time_zone != "UTC" else UTC
 
     @property
     def country(self) -> str:

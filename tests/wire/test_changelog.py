@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import pytest
 
+from bopis.domain.inventory.rows import ARTICLE_PREFIX
 from bopis.names import LEVELS_TOPIC, NOTICE_STATE_TOPIC, ORDER_STATE_TOPIC
 from bopis.wire.changelog import CLAIM_KEY, POSITION_KEY, ROW_DECODERS, ChangelogReader, Position, encode_note
 from bopis.wire.changelog import placed_decoder as placed
@@ -63,3 +64,11 @@ def test_o2_01_a_row_of_a_store_in_a_wrong_partition_is_no_row(value: bytes | No
     ]
 
     assert read == [number == home for number in range(4)]
+
+
+def test_rows_about_no_store_are_at_home_in_every_partition() -> None:
+    article = ARTICLE_PREFIX.encode() + b"TOY"
+    readers = [ChangelogReader(decode=placed(LEVELS_TOPIC, Placement(number, 4))) for number in range(4)]
+
+    assert all(it.is_row(Written(0, article, b'{"sku":"TOY"}')) for it in readers)
+    assert [it.skipped_records for it in readers] == [0] * 4

@@ -63,7 +63,7 @@ class KeyTable:
     """Keys by customer, and customers by the keyed hash of an address or phone number."""
 
     def __init__(self, url: str, master: MasterKey) -> None:
-        self._engine = _connect(url)
+        self._engine = connect(url)
         self._master = master
         self._wrapping_key = master.derive(Purpose.WRAP)
         with self._using() as connection:
@@ -200,7 +200,7 @@ def has_keys(url: str) -> bool:
         raise KeyTableUnavailable(cause=error) from error
     if parsed.get_backend_name() == "sqlite" and not (parsed.database and Path(parsed.database).exists()):
         return False
-    engine = _connect(url)
+    engine = connect(url)
     try:
         with engine.connect() as connection:
             if not engine.dialect.has_table(connection, keys.name):
@@ -212,7 +212,8 @@ def has_keys(url: str) -> bool:
         engine.dispose()
 
 
-def _connect(url: str) -> Engine:
+def connect(url: str) -> Engine:
+    """Connections to the database of keys."""
     parsed = make_url(url)
     # SQLAlchemy's default driver is psycopg2, which is not among the dependencies.
     if parsed.drivername == "postgresql":

@@ -27,6 +27,7 @@ class Purpose(StrEnum):
     LOOKUP = "bopis/customer-lookup/1"
     PICKUP_CODE = "bopis/pickup-code/1"
     ORDER_NUMBER = "bopis/order-number/1"
+    WEB_SESSION = "bopis/web-session/1"
 
 
 class MasterKey(Struct, frozen=True):

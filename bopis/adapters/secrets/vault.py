@@ -25,6 +25,7 @@ class Vault:
         self.codes = PickupCodes(master.derive(Purpose.PICKUP_CODE))
         self.lookups = Lookups(master.derive(Purpose.LOOKUP))
         self.number_key = master.derive(Purpose.ORDER_NUMBER)
+        self.session_key = master.derive(Purpose.WEB_SESSION)
 
     def seal(self, customer: str, fields: Mapping[str, str]) -> str:
         """Named texts as one sealed value. The first call creates the customer's key."""
@@ -68,10 +69,10 @@ def open_vault(settings: Settings) -> Vault:
     except MasterKeyMissing:
         if not settings.embedded or settings.master_key_file is not None:
             raise
-        if has_keys(_keys_url(settings)):
-            raise MasterKeyLost(path=data_dir / MASTER_FILE_NAME, table=_keys_url(settings)) from None
+        if has_keys(keys_url(settings)):
+            raise MasterKeyLost(path=data_dir / MASTER_FILE_NAME, table=keys_url(settings)) from None
         master = make_master_key(data_dir)
-    keys = KeyTable(_keys_url(settings), master)
+    keys = KeyTable(keys_url(settings), master)
     try:
         keys.check()
     except SecretError:
@@ -83,7 +84,7 @@ def open_vault(settings: Settings) -> Vault:
 def check_master_key(settings: Settings) -> None:
     """Raise an error of the master key when customers' keys could not be opened, or made: it is lost, missing, another
     one, or none. Nothing is created."""
-    table = _keys_url(settings)
+    table = keys_url(settings)
     try:
         master = master_key(settings.master_key.get_secret_value(), settings.master_key_file, settings.data_dir)
     except MasterKeyMissing as error:
@@ -101,5 +102,6 @@ def check_master_key(settings: Settings) -> None:
         keys.close()
 
 
-def _keys_url(settings: Settings) -> str:
+def keys_url(settings: Settings) -> str:
+    """The database of the customers' keys and of the access over HTTP."""
     return settings.keys_database or f"sqlite:///{settings.data_dir / FILE_NAME}"

@@ -3,10 +3,9 @@
 import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, tzinfo
+from datetime import tzinfo
 from difflib import get_close_matches
 from typing import Annotated, Any, NamedTuple
-from zoneinfo import ZoneInfo
 
 import msgspec
 import typer
@@ -222,7 +221,7 @@ def presentation_of(reader: Log, store: str) -> Presentation:
 
 def store_times(reader: Log, store: str) -> StoreTimes:
     """The clocks of all stores; times that name no store are on the clock of this one."""
-    zones = {name: _zone(record.time_zone) for name, record in read_directory(reader).items()}
+    zones = {name: record.zone for name, record in read_directory(reader).items()}
     return StoreTimes(zones, store, (store,))
 
 
@@ -242,10 +241,6 @@ def require_store(ctx: CommandContext, reader: Log, store: str) -> None:
 def zone_of_store(reader: Log, store: str) -> tzinfo:
     """The zone that a store was imported with; UTC for one that was not."""
     return store_times(reader, store).zone()
-
-
-def _zone(name: str) -> tzinfo:
-    return ZoneInfo(name) if name != "UTC" else UTC
 
 
 def event_rows(reply: Reply, words: EventText) -> list[dict[str, Any]]:

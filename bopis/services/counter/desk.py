@@ -7,7 +7,7 @@ from bopis.domain.orders.messages import Command, CustomerArrived
 from bopis.domain.orders.vocabulary import Refusal
 from bopis.services.counter.errors import NotDone, OrderUnknown
 from bopis.services.counter.refusal_text import why
-from bopis.services.exchange import Author, Exchange, Reply, Subscription
+from bopis.services.exchange import Author, Exchange, Reply, Sent, Subscription
 
 
 class OrderDesk:
@@ -43,6 +43,10 @@ class OrderDesk:
         """As `command`, with a refusal as one of the reply's events. The caller closes the subscription."""
         message = self._exchange.compose(self._author, order, body, message_id=message_id)
         return self._exchange.reply(self._exchange.send(message), subscription, self._patience_seconds)
+
+    def send(self, order: str, body: Command, message_id: str | None = None) -> Sent:
+        """Send a command to an order and wait only until the log has it."""
+        return self._exchange.send(self._exchange.compose(self._author, order, body, message_id=message_id))
 
     def follow(self, order: str) -> Subscription:
         """Collect the events of an order from now on."""

@@ -2,7 +2,10 @@
 
 from collections.abc import Iterable
 
+from bopis.domain.inventory.rows import ARTICLE_PREFIX
 from bopis.domain.orders.events import RoutingRequested
+from bopis.domain.sourcing.decision import Decision
+from bopis.domain.sourcing.request import Request
 from bopis.domain.sourcing.rules import RuleSet
 from bopis.names import LEVELS_TOPIC, ORDER_STATE_TOPIC, ORDERS_TOPIC, ROUTING_SHADOW_TOPIC, STORES_TOPIC
 from bopis.ports import OpeningHours, TopicPartition
@@ -17,6 +20,7 @@ from bopis.wire.placement import Placement
 
 TABLE_TOPICS = (STORES_TOPIC, LEVELS_TOPIC, ORDER_STATE_TOPIC)
 OUTPUT_TOPICS = (ORDERS_TOPIC, ROUTING_SHADOW_TOPIC)
+ARTICLES = ARTICLE_PREFIX.encode()
 _REQUESTED = ORDER_EVENTS.type_name(RoutingRequested).encode()
 
 
@@ -32,9 +36,9 @@ class LiveRouting:
     ) -> None:
         self._hours = hours
         self._partitions = partitions
-        self._tables = RoutingTables()
-        self._orders = OpenOrders(rules)
-        self._router = Router(FactGatherer(self._tables, self._orders, hours, rules), rules, candidate)
+        self.tables = RoutingTables()
+        self.orders = OpenOrders(rules)
+        self._router = Router(FactGatherer(self.tables, self.orders, hours, rules), rules, candidate)
         self._assigned = AssignedPartitions()
         self._changelogs: dict[TopicPartition, ChangelogReader] = {}
         self._orders_to_check: set[str] = set()
@@ -43,8 +47,8 @@ class LiveRouting:
     def assign(self, partitions: Iterable[int]) -> None:
         """Serve the orders of these partitions from now on, and check all waiting orders and stores."""
         self._assigned = AssignedPartitions(partitions)
-        self._orders_to_check.update(order.order for order in self._orders.waiting())
-        self._stores_to_check.update(record.store_id for record in self._tables.stores())
+        self._orders_to_check.update(order.order for order in self.orders.waiting())
+        self._stores_to_check.update(record.store_id for record in self.tables.stores())
 
     def take(self, topic: str, row: ChangelogRecord, partition: int) -> None:
         """Apply one record to its table. Raises `ValueError` for an invalid record."""
@@ -55,9 +59,11 @@ class LiveRouting:
         elif not self._is_row(topic, row, partition):
             return
         elif topic == LEVELS_TOPIC:
-            self._take_level(row.key, row.value)
+            # The inventory's memory of articles is in every partition, and routing has no use for it.
+            if not row.key.startswith(ARTICLES):
+                self._take_level(row.key, row.value)
         else:
-            order = self._orders.get(self._orders.take(row.key, row.value, partition))
+            order = self.orders.get(self.orders.take(row.key, row.value, partition))
             if order is not None:
                 self._orders_to_check.add(order.order)
                 self._stores_to_check.update(line.store for line in order.live if line.store)
@@ -79,21 +85,21 @@ class LiveRouting:
         # The import checks hours, but other programs can write to the topic, and invalid hours would stop all routing.
         if record is not None and (problems := self._hours.faults(record.hours)):
             raise ValueError(f"store {name}: {'; '.join(problems)}")
-        self._tables.take_store(name, record)
+        self.tables.take_store(name, record)
         self._check_store(name)
 
     def _take_level(self, key: bytes, value: bytes | None) -> None:
-        kind, store, sku = self._tables.take_level(key, value)
+        kind, store, sku = self.tables.take_level(key, value)
         if kind == "level":
             # Nearly every record is a changed level, and for nearly none of them an order waits.
-            if waiting := self._orders.waiting_for(sku):
+            if waiting := self.orders.waiting_for(sku):
                 self._orders_to_check |= waiting
         elif kind == "store":
             self._check_store(store)
 
     def _check_store(self, store: str) -> None:
         self._stores_to_check.add(store)
-        self._orders_to_check.update(order.order for order in self._orders.waiting())
+        self._orders_to_check.update(order.order for order in self.orders.waiting())
 
     def follow_up(self, now_ms: int) -> list[RoutingMessage]:
         """The messages that follow from the records since the last call, for orders of this worker."""
@@ -101,6 +107,10 @@ class LiveRouting:
         stores, self._stores_to_check = self._stores_to_check, set()
         withdrawals = self._router.withdrawals(sorted(stores), self._assigned, now_ms) if stores else []
         return withdrawals + (self._router.wakes(orders, self._assigned, now_ms) if orders else [])
+
+    def decide(self, request: Request, now_ms: int) -> Decision:
+        """How a request would be routed now; nothing is reserved."""
+        return self._router.decide(request, now_ms)
 
     def answer(self, value: bytes, now_ms: int) -> list[RoutingMessage]:
         """The reply to one event of an order, if it requests routing. Raises `WireError` for an invalid event."""

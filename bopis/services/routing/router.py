@@ -59,9 +59,9 @@ class Router:
         if key in self._answered or (row is not None and is_answered(row, request.attempt)):
             return []
         self._answered[key] = True
-        return self._replies(self._decide(request, now_ms), cause, now_ms)
+        return self._replies(self.decide(request, now_ms), cause, now_ms)
 
-    def _decide(self, request: Request, now_ms: int) -> Decision:
+    def decide(self, request: Request, now_ms: int) -> Decision:
         """Decide with the chosen store alone, and with the others only if it cannot serve the request."""
         decision = decide(request, self._gatherer.chosen(request, now_ms), self._rules, now_ms)
         if decision.answer.outcome is RoutingOutcome.ROUTED:

@@ -1,0 +1,1 @@
+"""Settings by the part of the product that they are about."""

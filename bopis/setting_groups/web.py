@@ -1,0 +1,39 @@
+"""Settings of HTTP: where it listens, who may call, and how much."""
+
+from pathlib import Path
+
+from pydantic import BaseModel, Field, SecretStr
+
+
+class WebSettings(BaseModel):
+    """The API and the pages."""
+
+    web_host: str = Field("127.0.0.1", description="Address that `bopis web` listens on.")
+    web_port: int = Field(8080, ge=0, le=65535, description="Port of `bopis web`; 0 takes a free one.")
+    web_url: str = Field(
+        "",
+        pattern=r"^(|https?://[^\s\"<>?#]+[^\s\"<>?#/])$",
+        description="URL under which browsers reach it, for links in mails; empty: its own address.",
+    )
+    web_cert_file: Path | None = Field(None, description="PEM file of the certificate; with it HTTP uses TLS.")
+    web_key_file: Path | None = Field(None, description="PEM file of that certificate's key.")
+    web_proxy: str = Field(
+        "", description="Addresses of the proxy that ends TLS, separated by commas; allows other addresses without TLS."
+    )
+    web_origins: str = Field(
+        "", description="Origins of shop fronts whose browsers may call the API, separated by commas."
+    )
+    web_rate: int = Field(1_000, ge=0, description="Requests per second of one caller; 0: any number.")
+    web_streams_max: int = Field(5_000, ge=1, le=100_000, description="Streams of events that may be open at a time.")
+    web_age_seconds_max: float = Field(
+        60.0, gt=0, description="Memory that is older than this makes the process not ready."
+    )
+    web_oidc_issuer: str = Field(
+        "",
+        pattern=r"^(|https://.+|http://(127\.0\.0\.1|localhost)[:/].*)$",
+        description="URL of the identity provider, with https.",
+    )
+    web_oidc_audience: str = Field("bopis", description="Audience of the identity provider's tokens.")
+    web_oidc_client: str = Field("", description="Client id at the identity provider, for sign-in in a browser.")
+    web_oidc_secret: SecretStr = Field(SecretStr(""), description="Client secret there; never shown.")
+    web_oidc_secret_file: Path | None = Field(None, description="A file that contains only that secret.")

@@ -1,0 +1,79 @@
+"""The gate: which caller a request's credential names. A credential that is not valid is refused, never ignored."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from cachetools import TTLCache
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+
+from bopis.services.access.keys import KeyRecord, is_secret_of, parts_of
+from bopis.services.access.roles import Principal
+from bopis.web.access.sessions import CSRF_HEADER, Sessions
+from bopis.web.access.tokens import TokenVerifier
+from bopis.web.problems import Problem
+
+# A key that is revoked is refused after this at the latest.
+KEY_MEMORY_S = 5.0
+KEYS_REMEMBERED_MAX = 10_000
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+class KeyRecords(Protocol):
+    """The stored API keys."""
+
+    def key(self, identity: str) -> KeyRecord | None: ...
+
+
+class Gate:
+    """Finds the caller of a request."""
+
+    def __init__(
+        self, keys: KeyRecords, sessions: Sessions, tokens: TokenVerifier | None, now_ms: Callable[[], int]
+    ) -> None:
+        self.sessions = sessions
+        self._keys = keys
+        self._tokens = tokens
+        self._now_ms = now_ms
+        self._known: TTLCache[str, KeyRecord] = TTLCache(KEYS_REMEMBERED_MAX, KEY_MEMORY_S)
+
+    async def caller(self, request: Request) -> Principal | None:
+        """The caller; None for a request without a credential. Raises `Problem` for one that is not valid."""
+        scheme, _, credential = request.headers.get("authorization", "").partition(" ")
+        if scheme:
+            if scheme.lower() != "bearer":
+                raise _refused("Send Authorization: Bearer KEY.")
+            return await self._bearer(credential.strip())
+        session = self.sessions.of(request)
+        return session.principal() if session is not None else None
+
+    def check_forgery(self, request: Request, principal: Principal | None, token: str = "") -> None:
+        """Raise `Problem` for a change that another site may have made a browser send."""
+        if principal is None or not principal.by_cookie or request.method in SAFE_METHODS:
+            return
+        session = self.sessions.of(request)
+        sent = token or request.headers.get(CSRF_HEADER, "")
+        if session is None or not self.sessions.is_csrf_token(session, sent):
+            raise Problem(403, "csrf", f"A change from a browser needs the header {CSRF_HEADER} of its page.")
+
+    async def _bearer(self, credential: str) -> Principal:
+        parts = parts_of(credential)
+        if parts is not None:
+            return await self._by_key(*parts)
+        if self._tokens is not None:
+            return await self._tokens.principal(credential)
+        raise _refused("This key is not valid. `bopis keys create` makes one.")
+
+    async def _by_key(self, identity: str, secret: str) -> Principal:
+        record = self._known.get(identity)
+        if record is None:
+            record = await run_in_threadpool(self._keys.key, identity)
+            if record is not None:
+                self._known[identity] = record
+        if record is None or not is_secret_of(record, secret) or not record.is_valid(self._now_ms()):
+            raise _refused("This key is not valid: it is unknown, revoked or expired.")
+        return record.principal()
+
+
+def _refused(detail: str) -> Problem:
+    return Problem(401, "credential-invalid", detail)

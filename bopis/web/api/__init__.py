@@ -1,0 +1,34 @@
+"""The headless API `/v1`: one module per resource, each with its types and its endpoints."""
+
+from bopis.web.api import (
+    availability,
+    catalogue,
+    documents,
+    events,
+    health,
+    order_commands,
+    orders,
+    payments,
+    placing,
+    pos,
+    quotes,
+    stock,
+    stores,
+)
+from bopis.web.endpoint import Endpoint
+
+ENDPOINTS: tuple[Endpoint, ...] = (
+    *health.ENDPOINTS,
+    *documents.ENDPOINTS,
+    *availability.ENDPOINTS,
+    *quotes.ENDPOINTS,
+    *placing.ENDPOINTS,
+    *orders.ENDPOINTS,
+    *order_commands.ENDPOINTS,
+    *payments.ENDPOINTS,
+    *stock.ENDPOINTS,
+    *stores.ENDPOINTS,
+    *catalogue.ENDPOINTS,
+    *pos.ENDPOINTS,
+    *events.ENDPOINTS,
+)

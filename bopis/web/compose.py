@@ -1,0 +1,98 @@
+"""Settings to a site: the one place where HTTP meets logs, databases and secrets."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager, closing, contextmanager
+from pathlib import Path
+
+from sqlalchemy import Engine
+
+from bopis.adapters.address import bootstrap_address
+from bopis.adapters.log import LogReader
+from bopis.adapters.opening_hours import OsmHours
+from bopis.adapters.publisher import LogPublisher
+from bopis.adapters.secrets.access_table import AccessTable
+from bopis.adapters.secrets.vault import keys_url, open_vault
+from bopis.adapters.security import security_of
+from bopis.readside.engine import connect
+from bopis.services.routing.live import LiveRouting
+from bopis.services.routing.rules_file import read_rules
+from bopis.settings import Settings
+from bopis.web.access.gate import Gate
+from bopis.web.access.provider import token_verifier
+from bopis.web.access.sessions import Sessions
+from bopis.web.live.follower import Follower
+from bopis.web.live.hub import Hub
+from bopis.web.live.stock import TOPICS, LiveStock
+from bopis.web.site import Site
+
+# Tables and streams want changes soon; the readers of commands want few requests.
+FETCH_WAIT_MS = 50
+
+
+@contextmanager
+def opened_site(settings: Settings) -> Iterator[Site]:
+    """A site on the log, database and secrets that the settings name. Its followers are not started yet.
+
+    Raises `LogUnavailable`, the errors of the master key, and those of routing rules.
+    """
+    with ExitStack() as stack:
+        address = bootstrap_address(settings)
+        options = security_of(settings).client_options()
+        timeout_s = settings.publish_timeout_seconds
+
+        def open_reader() -> LogReader:
+            return LogReader(
+                bootstrap_address(settings), settings.topic_prefix, timeout_seconds=timeout_s,
+                fetch_max_wait_ms=FETCH_WAIT_MS, **options,
+            )  # fmt: skip
+
+        vault = stack.enter_context(closing(open_vault(settings)))
+        access = stack.enter_context(closing(AccessTable(keys_url(settings))))
+        publisher = stack.enter_context(
+            LogPublisher(address, settings.topic_prefix, linger_ms=0, timeout_seconds=timeout_s, **options)
+        )
+        engine = _read_side(settings)
+        if engine is not None:
+            stack.callback(engine.dispose)
+        hub = Hub()
+        hours = OsmHours()
+        rules = read_rules(settings.routing_rules)
+        stock = LiveStock(LiveRouting(hours, rules, None, settings.partitions), hub)
+        sessions = Sessions(vault.session_key, is_secure=is_over_tls(settings))
+        site = Site(
+            settings,
+            gate=Gate(access, sessions, token_verifier(settings), Site.now_ms),
+            access=access,
+            secrets=vault,
+            publisher=publisher,
+            open_reader=open_reader,
+            engine=engine,
+            stock=stock,
+            hub=hub,
+            hours=hours,
+        )
+        site.followers.append(Follower("tables", open_reader, TOPICS, stock.take))
+        yield site
+
+
+@asynccontextmanager
+async def running(site: Site) -> AsyncIterator[Site]:
+    """The site with its followers, on the current loop."""
+    for follower in site.followers:
+        follower.start()
+    try:
+        yield site
+    finally:
+        await site.close()
+
+
+def is_over_tls(settings: Settings) -> bool:
+    """Whether browsers reach it over TLS only."""
+    return settings.web_cert_file is not None or settings.web_url.startswith("https://")
+
+
+def _read_side(settings: Settings) -> Engine | None:
+    url = settings.database_reader_url
+    if url.startswith("sqlite:///") and not Path(url.removeprefix("sqlite:///")).exists():
+        return None
+    return connect(url)

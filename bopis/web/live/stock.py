@@ -1,0 +1,79 @@
+"""Availability from memory: the tables of routing, followed from the log."""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import structlog
+
+from bopis.domain.inventory.rows import Terms, split_key
+from bopis.domain.sourcing.decision import Decision
+from bopis.domain.sourcing.request import Request
+from bopis.names import CATALOGUE_TOPIC, LEVELS_TOPIC, ORDER_STATE_TOPIC, STORES_TOPIC
+from bopis.ports import Record
+from bopis.services.catalogue import Catalogue
+from bopis.services.routing.live import LiveRouting
+from bopis.web.live.hub import Hub
+from bopis.wire.catalogue import decode as decode_article
+
+TOPICS = (STORES_TOPIC, CATALOGUE_TOPIC, LEVELS_TOPIC, ORDER_STATE_TOPIC)
+log = structlog.get_logger("bopis.web.stock")
+
+
+class Available(NamedTuple):
+    """What a store can promise of a SKU: the terms, and when a device of the store reported last (None: never)."""
+
+    terms: Terms
+    heard_ms: int | None
+    is_pickup: bool
+
+
+class LiveStock:
+    """Levels, policies, stores, open orders and articles as the log has them. Use it on the event loop only."""
+
+    def __init__(self, routing: LiveRouting, hub: Hub) -> None:
+        self.routing = routing
+        self.catalogue = Catalogue()
+        self.unreadable = 0
+        self._hub = hub
+
+    def take(self, records: Sequence[Record]) -> None:
+        """Apply records of the followed topics. One that cannot be read is skipped, counted and logged."""
+        for record in records:
+            try:
+                self._take(record)
+            except ValueError as error:
+                self.unreadable += 1
+                log.warning("record_unreadable", topic=record.topic, offset=record.offset, cause=str(error))
+
+    def _take(self, record: Record) -> None:
+        key = record.key or b""
+        if record.topic == CATALOGUE_TOPIC:
+            sku = key.decode()
+            self.catalogue.apply(sku, None if record.value is None else decode_article(record.value))
+            return
+        self.routing.take(record.topic, record, record.partition)
+        if key and key[0]:
+            self._announce(record.topic, key.decode())
+
+    def _announce(self, topic: str, key: str) -> None:
+        if topic == LEVELS_TOPIC:
+            kind, store, rest = split_key(key)
+            if kind == "level":
+                self._hub.level_changed(store, rest)
+        elif topic == ORDER_STATE_TOPIC:
+            self._hub.order_changed(key)
+
+    def available(self, store: str, sku: str, now_ms: int) -> Available:
+        """What a store can promise of a SKU now."""
+        tables = self.routing.tables
+        policy = tables.policy(store)
+        terms = tables.terms(store, sku, policy, now_ms)
+        return Available(terms, tables.heard(store, policy), policy.pickup)
+
+    def stores_with(self, skus: Iterable[str]) -> set[str]:
+        """Stores that ever had one of the SKUs in their books."""
+        return {store for sku in skus for store in self.routing.tables.carriers(sku)}
+
+    def decide(self, request: Request, now_ms: int) -> Decision:
+        """How a basket would be routed now; nothing is reserved."""
+        return self.routing.decide(request, now_ms)

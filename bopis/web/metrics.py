@@ -1,0 +1,49 @@
+"""Figures for Prometheus: requests, and what the process knows of log and memory."""
+
+import time
+from typing import TYPE_CHECKING
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+if TYPE_CHECKING:
+    from bopis.web.site import Site
+
+SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+
+
+class Metrics:
+    """The figures of one web process, in a registry of their own."""
+
+    def __init__(self, site: "Site") -> None:
+        self._site = site
+        self.registry = CollectorRegistry()
+        self._requests = Counter(
+            "bopis_http_requests", "Requests by endpoint and status.", ("endpoint", "status"), registry=self.registry
+        )
+        self._seconds = Histogram(
+            "bopis_http_seconds", "Seconds of a request.", ("endpoint",), buckets=SECONDS, registry=self.registry
+        )
+        self._age = Gauge(
+            "bopis_data_age_seconds", "Seconds since the memory had all that the log has.", registry=self.registry
+        )
+        self._streams = Gauge("bopis_http_streams", "Open streams of events.", registry=self.registry)
+        self._unreadable = Gauge(
+            "bopis_unreadable_records", "Records of the log that could not be read.", registry=self.registry
+        )
+
+    @staticmethod
+    def begin() -> float:
+        """The beginning of a request, for `end`."""
+        return time.perf_counter()
+
+    def end(self, endpoint: str, status: int, began: float) -> None:
+        """Count a request."""
+        self._requests.labels(endpoint, str(status)).inc()
+        self._seconds.labels(endpoint).observe(time.perf_counter() - began)
+
+    def text(self) -> bytes:
+        """All figures in the text format of Prometheus."""
+        self._age.set(self._site.age_ms / 1000)
+        self._streams.set(self._site.hub.count)
+        self._unreadable.set(self._site.stock.unreadable)
+        return generate_latest(self.registry)

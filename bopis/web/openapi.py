@@ -1,0 +1,144 @@
+"""The OpenAPI 3.1 document, generated from the table of endpoints and their types."""
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+
+from bopis.web.endpoint import Endpoint
+from bopis.web.problems import MEDIA_TYPE, TITLES, ProblemDocument
+
+VERSION = "1.0.0"
+DESCRIPTION = (
+    "Buy online, pick up in store. Amounts are minor units of an ISO 4217 currency, instants are RFC 3339 in UTC, "
+    "quantities are in a SKU's smallest unit."
+)
+REF = "#/components/schemas/{name}"
+TAGS = {
+    "operation": "Health and figures of the process",
+    "documents": "This document and its page",
+    "availability": "What stores can promise, and when",
+    "orders": "Pickup orders",
+    "order commands": "Commands of customers, shop fronts and store staff",
+    "payments": "How orders are paid",
+    "stock": "Levels, history and reasons",
+    "stores": "Stores and their work",
+    "policies": "Policies of stores",
+    "catalogue": "Articles",
+    "tills": "Messages of tills",
+    "events": "Changes as they happen",
+}
+HEADERS = {
+    "Idempotency-Key": "A new text per request; a repeat with the same text and content changes nothing.",
+    "Prefer": "`wait=SECONDS` waits so long for the outcome (RFC 7240).",
+    "If-None-Match": "The `ETag` of an earlier answer; 304 when nothing has changed.",
+}
+
+
+def document(endpoints: Sequence[Endpoint]) -> dict[str, Any]:
+    """The document of these endpoints."""
+    kinds = _kinds(endpoints)
+    schemas, components = msgspec.json.schema_components(kinds, ref_template=REF)
+    schema_of = dict(zip(kinds, schemas, strict=True))
+    paths: dict[str, dict[str, Any]] = {}
+    for endpoint in endpoints:
+        paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = _operation(endpoint, schema_of)
+    used = {it.tag for it in endpoints}
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "bopis",
+            "version": VERSION,
+            "description": DESCRIPTION,
+            "license": {"name": "MIT", "identifier": "MIT"},
+        },
+        "servers": [{"url": "/"}],
+        "tags": [{"name": name, "description": text} for name, text in TAGS.items() if name in used],
+        "security": [{"key": []}, {"session": []}],
+        "paths": paths,
+        "components": {
+            "schemas": components,
+            "securitySchemes": {
+                "key": {"type": "http", "scheme": "bearer", "description": "An API key, or a token of the provider."},
+                "session": {"type": "apiKey", "in": "cookie", "name": "bopis_session"},
+            },
+        },
+    }
+
+
+def _kinds(endpoints: Iterable[Endpoint]) -> list[Any]:
+    found: dict[Any, None] = {ProblemDocument: None}
+    for endpoint in endpoints:
+        for kind in (endpoint.body, endpoint.answer):
+            if kind is not None:
+                found[kind] = None
+        for field in msgspec.structs.fields(endpoint.params):
+            found[field.type] = None
+    return list(found)
+
+
+def _operation(endpoint: Endpoint, schema_of: dict[Any, Any]) -> dict[str, Any]:
+    docstring = " ".join((endpoint.handle.__doc__ or endpoint.summary).split())
+    operation: dict[str, Any] = {
+        "operationId": endpoint.name,
+        "summary": endpoint.summary,
+        "description": docstring,
+        "tags": [endpoint.tag],
+        "parameters": [*_parameters(endpoint, schema_of), *map(_header, endpoint.request_headers)],
+        "responses": _responses(endpoint, schema_of),
+    }
+    if endpoint.right is None:
+        operation["security"] = []
+    else:
+        operation["x-right"] = endpoint.right.value
+    if endpoint.body is not None:
+        content = {endpoint.media_type: {"schema": schema_of[endpoint.body]}}
+        operation["requestBody"] = {"required": True, "content": content}
+    elif endpoint.raw_body:
+        # Messages of many types, described by their own schemas.
+        any_object = {"schema": {"anyOf": [{"type": "object"}, {"type": "array", "items": {"type": "object"}}]}}
+        content = {"application/json": any_object, "application/x-ndjson": {"schema": {"type": "string"}}}
+        operation["requestBody"] = {"required": True, "content": content}
+    return operation
+
+
+def _parameters(endpoint: Endpoint, schema_of: dict[Any, Any]) -> list[dict[str, Any]]:
+    in_path = set(re.findall(r"{(\w+)}", endpoint.path))
+    found = []
+    for field in msgspec.structs.fields(endpoint.params):
+        schema = dict(schema_of[field.type])
+        if not field.required and isinstance(field.default, str | int | float | bool):
+            schema["default"] = field.default
+        place = "path" if field.encode_name in in_path else "query"
+        found.append({"name": field.encode_name, "in": place, "required": field.required, "schema": schema})
+    return found
+
+
+def _header(name: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "in": "header",
+        "required": False,
+        "description": HEADERS[name],
+        "schema": {"type": "string"},
+    }
+
+
+def _responses(endpoint: Endpoint, schema_of: dict[Any, Any]) -> dict[str, Any]:
+    content: dict[str, Any] = {}
+    if endpoint.answer is not None:
+        content = {"content": {"application/json": {"schema": schema_of[endpoint.answer]}}}
+    responses: dict[str, Any] = {str(endpoint.status): {"description": endpoint.summary, **content}}
+    statuses = set(endpoint.statuses) | {400, 429, 500}
+    if endpoint.right is not None:
+        statuses |= {401, 403}
+    if endpoint.body is not None or endpoint.raw_body:
+        statuses |= {413, 415, 422}
+    problem = {"content": {MEDIA_TYPE: {"schema": schema_of[ProblemDocument]}}}
+    for status in sorted(statuses):
+        if status == 304:
+            responses["304"] = {"description": "Not changed since the answer of that ETag"}
+        else:
+            responses[str(status)] = {"description": TITLES[status], **problem}
+    return responses

@@ -1,0 +1,1 @@
+"""Pages for headquarters, counters and customers: rendered here, kept alive by htmx and server-sent events."""

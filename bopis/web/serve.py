@@ -1,0 +1,92 @@
+"""Serves the app until SIGTERM or SIGINT."""
+
+import asyncio
+import contextlib
+import signal
+import socket
+from collections.abc import Callable, Iterator
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from bopis.settings import Settings
+from bopis.web.api import ENDPOINTS
+from bopis.web.app import create_app
+from bopis.web.compose import opened_site, running
+from bopis.web.errors import NotOnLoopback
+from bopis.web.pages.table import page_routes
+from bopis.web.site import Site
+
+SHUTDOWN_S = 5
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+BACKLOG = 2_048
+READY_CHECK_S = 0.05
+OnReady = Callable[[str, Site], None]
+
+
+def serve(settings: Settings, ready: OnReady) -> None:
+    """Serve until SIGTERM or SIGINT; `ready` gets the address once the tables are loaded.
+
+    Raises `NotOnLoopback`, `OSError` when the port is taken, and the errors of `opened_site`.
+    """
+    check_exposure(settings)
+    family = socket.AF_INET6 if ":" in settings.web_host else socket.AF_INET
+    place = (settings.web_host, settings.web_port)
+    with socket.create_server(place, family=family, backlog=BACKLOG) as listener, opened_site(settings) as site:
+        asyncio.run(_serve(settings, site, listener, ready))
+
+
+def check_exposure(settings: Settings) -> None:
+    """Raise `NotOnLoopback` for an address that other machines reach, without TLS and without a proxy that ends it."""
+    if settings.web_host not in LOOPBACK and settings.web_cert_file is None and not settings.web_proxy:
+        raise NotOnLoopback(host=settings.web_host)
+
+
+async def _serve(settings: Settings, site: Site, listener: socket.socket, ready: OnReady) -> None:
+    async with running(site):
+        app = create_app(site, ENDPOINTS, page_routes(site))
+        server = _server(settings, app)
+        loop = asyncio.get_running_loop()
+
+        def stop() -> None:
+            server.should_exit = True
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop)
+        announcing = asyncio.create_task(_announce(settings, site, listener, ready))
+        try:
+            await server.serve(sockets=[listener])
+        finally:
+            announcing.cancel()
+
+
+async def _announce(settings: Settings, site: Site, listener: socket.socket, ready: OnReady) -> None:
+    await asyncio.gather(*(it.wait_ready() for it in site.followers))
+    scheme = "http" if settings.web_cert_file is None else "https"
+    host = f"[{settings.web_host}]" if ":" in settings.web_host else settings.web_host
+    ready(settings.web_url or f"{scheme}://{host}:{listener.getsockname()[1]}", site)
+
+
+def _server(settings: Settings, app: ASGIApp) -> uvicorn.Server:
+    config = uvicorn.Config(
+        app,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=SHUTDOWN_S,
+        ssl_certfile=settings.web_cert_file,
+        ssl_keyfile=settings.web_key_file,
+        proxy_headers=bool(settings.web_proxy),
+        forwarded_allow_ips=settings.web_proxy or "127.0.0.1",
+    )
+    return _Server(config)
+
+
+class _Server(uvicorn.Server):
+    """The library's server, which leaves the signals to this module."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield

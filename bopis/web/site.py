@@ -1,0 +1,173 @@
+"""Everything that handlers need: memory that follows the log, desks, the read side, secrets, and who calls."""
+
+import asyncio
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+import anyio
+from anyio import CapacityLimiter
+from sqlalchemy import Engine
+
+from bopis.adapters.barcodes import gtin14
+from bopis.adapters.log import LogReader
+from bopis.adapters.secrets.access_table import AccessTable
+from bopis.ports import OpeningHours, Publisher, Secrets
+from bopis.readside.queries.orders import OrdersInSql
+from bopis.services.access.roles import Principal
+from bopis.services.channels import NOTICE_REQUESTS, ORDER_REQUESTS, PAYMENT_REQUESTS, STOCK_REQUESTS
+from bopis.services.checkout import Checkout
+from bopis.services.counter.desk import OrderDesk
+from bopis.services.counter.store_times import StoreTimes
+from bopis.services.exchange import Author, Exchange, RequestChannel
+from bopis.services.payments.callbacks import CallbackIntake
+from bopis.services.payments.desk import PaymentDesk
+from bopis.settings import Settings
+from bopis.web.access.gate import Gate
+from bopis.web.live.follower import Follower
+from bopis.web.live.hub import Hub
+from bopis.web.live.log_pool import LogDesk, LogPool
+from bopis.web.live.stock import LiveStock
+from bopis.web.problems import Problem
+from bopis.web.rate_limits import RateLimits
+
+CHANNELS = (STOCK_REQUESTS, ORDER_REQUESTS, PAYMENT_REQUESTS, NOTICE_REQUESTS)
+THREADS_MAX = 48
+Result = TypeVar("Result")
+
+
+class Site:
+    """The parts of one web process. Blocking work is given to `in_thread`."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        gate: Gate,
+        access: AccessTable,
+        secrets: Secrets,
+        publisher: Publisher,
+        open_reader: Callable[[], LogReader],
+        engine: Engine | None,
+        stock: LiveStock,
+        hub: Hub,
+        hours: OpeningHours,
+        callbacks: CallbackIntake | None = None,
+    ) -> None:
+        self.settings = settings
+        self.gate = gate
+        self.access = access
+        self.secrets = secrets
+        self.publisher = publisher
+        self.stock = stock
+        self.hub = hub
+        self.hours = hours
+        self.callbacks = callbacks
+        self.limits = RateLimits(settings.web_rate)
+        self.started_ms = self.now_ms()
+        self.followers: list[Follower] = []
+        self._engine = engine
+        self._open_reader = open_reader
+        self._pool = LogPool(open_reader, lambda: OrdersInSql(engine) if engine is not None else None)
+        self._exchanges: dict[str, Exchange] = {}
+        self._exchange_readers: list[LogReader] = []
+        self._opening = threading.Lock()
+        self._threads = CapacityLimiter(THREADS_MAX)
+
+    # Time and threads
+
+    @staticmethod
+    def now_ms() -> int:
+        """The clock of this process in epoch milliseconds."""
+        return int(time.time() * 1000)
+
+    async def in_thread(self, work: Callable[..., Result], *args: Any) -> Result:
+        """Run blocking work in a thread."""
+        return await anyio.to_thread.run_sync(lambda: work(*args), limiter=self._threads)
+
+    # What follows the log
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether everything that follows the log has read what it had at the start."""
+        return all(it.is_ready for it in self.followers)
+
+    @property
+    def age_ms(self) -> int:
+        """How long ago the memory last had everything that the log has, in milliseconds."""
+        return max((it.lag_ms() for it in self.followers), default=0)
+
+    def require_ready(self) -> None:
+        """Raise `Problem` while the memory is not loaded: an answer would be half of the truth."""
+        if not self.is_ready:
+            raise Problem(503, "not-ready", "The tables are being read; try again in some seconds.", retry_after_s=2)
+
+    def times(self, store: str = "") -> StoreTimes:
+        """The clocks of all stores; times that name no store are on the clock of this one."""
+        zones = {it.store_id: it.zone for it in self.stock.routing.tables.stores()}
+        return StoreTimes(zones, store, (store,) if store else ())
+
+    # Blocking work: call these in a thread
+
+    def desk(self) -> AbstractContextManager[LogDesk]:
+        """A reader of the log with current books of orders."""
+        return self._pool.desk()
+
+    def engine(self) -> Engine:
+        """The read side. Raises `Problem` where there is none."""
+        if self._engine is None:
+            raise Problem(503, "read-side-missing", "The read side is not there; start the projection.")
+        return self._engine
+
+    def order_desk(self, principal: Principal, ended: Callable[[str], str] | None = None) -> OrderDesk:
+        """The order desk for a caller's commands; ``ended`` is that of `OrderDesk`."""
+        return OrderDesk(self._exchange(ORDER_REQUESTS), author(principal), self.settings.read_wait_seconds, ended)
+
+    def payment_desk(self, principal: Principal) -> PaymentDesk:
+        """The payment desk for a caller's commands."""
+        return PaymentDesk(self._exchange(PAYMENT_REQUESTS), author(principal), self.settings.read_wait_seconds)
+
+    def checkout(self, principal: Principal) -> Checkout:
+        """The checkout for a caller."""
+        return Checkout(self.order_desk(principal), self.stock.catalogue, gtin14, self.secrets)
+
+    def stock_exchange(self) -> Exchange:
+        """Requests to the inventory."""
+        return self._exchange(STOCK_REQUESTS)
+
+    def notice_exchange(self) -> Exchange:
+        """Requests to the notices."""
+        return self._exchange(NOTICE_REQUESTS)
+
+    def wait_decided(self, topic: str, partition: int, offset: int) -> bool:
+        """Wait until the message at a place of a topic of requests is decided. Returns whether it is in time."""
+        channel = next(it for it in CHANNELS if it.topic == topic)
+        return self._exchange(channel).wait_decided(partition, offset, self.settings.read_wait_seconds)
+
+    def _exchange(self, channel: RequestChannel) -> Exchange:
+        with self._opening:
+            found = self._exchanges.get(channel.topic)
+            if found is None:
+                reader = self._open_reader()
+                self._exchange_readers.append(reader)
+                found = Exchange(channel, self.publisher, reader, self.settings.topic_prefix)
+                self._exchanges[channel.topic] = found
+            return found
+
+    # Life
+
+    async def close(self) -> None:
+        """Stop following, and close connections."""
+        await asyncio.gather(*(it.stop() for it in self.followers))
+        self._pool.close()
+        for reader in self._exchange_readers:
+            reader.close()
+
+
+def author(principal: Principal) -> Author:
+    """A caller as the author of messages."""
+    return Author(principal.source, principal.name, lambda: datetime.now(UTC), lambda: str(uuid.uuid4()))
