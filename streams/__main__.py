@@ -86,7 +86,6 @@ def _supervise(settings: Settings, children: Sequence[Child], *, as_json: bool) 
         settings.data_dir / STATE_FILE,
         all_ready=lambda statuses: _print_all_ready(settings, statuses, as_json),
         changed=None if report is None else report.changed,
-        forks=True,
     )
     # Children read the same settings: the flags of `bopis up` are in the environment already.
     if report is None:
@@ -98,14 +97,14 @@ def _supervise(settings: Settings, children: Sequence[Child], *, as_json: bool) 
 
 def _worker(name: str, programs: Programs) -> Child:
     command = (*programs.worker, name, "--json")
-    return Child(name=name, command=command, ready_mark=READY)
+    return Child(name=name, command=command, ready_mark=READY, is_forked=True)
 
 
 def _log(settings: Settings, programs: Programs) -> Child:
     # A log that is started again must come back under the same address, so a free port is chosen once.
     port = settings.broker_port or _free_port()
     command = (*programs.broker, str(settings.data_dir), "--port", str(port), "--json")
-    return Child(name="broker", command=command, ready_mark='"port"', essential=True)
+    return Child(name="broker", command=command, ready_mark='"port"', essential=True, is_forked=True)
 
 
 def _free_port() -> int:

@@ -1,17 +1,12 @@
 """Rules between the security settings of the log: a partial set would be ignored silently, or fail later."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from bopis.settings import Settings
+from bopis.setting_groups.log import EMBEDDED, LogSettings
 
 SASL_SETTINGS = ("broker_username", "broker_password", "broker_password_file")
 TLS_SETTINGS = ("broker_ca_file", "broker_cert_file", "broker_key_file")
 
 
-def security_problem(settings: Settings) -> str:
+def security_problem(settings: LogSettings) -> str:
     """The first error in the security settings, with the setting to change; empty if there is none."""
     sasl, tls = settings.broker_security.startswith("sasl"), settings.broker_security.endswith("ssl")
     named = {name: bool(getattr(settings, name)) for name in (*SASL_SETTINGS, *TLS_SETTINGS)}
@@ -19,7 +14,7 @@ def security_problem(settings: Settings) -> str:
     files = [name for name in TLS_SETTINGS if named[name]]
     problems = {
         "broker_security: the embedded log is for this machine only and speaks plain text; remove broker_security, or "
-        "set broker to an Apache Kafka": settings.embedded and settings.broker_security != "plaintext",
+        "set broker to an Apache Kafka": settings.broker == EMBEDDED and settings.broker_security != "plaintext",
         f"{', '.join(login)}: not used with broker_security {settings.broker_security}; set it to sasl_ssl "
         "(or sasl_plaintext), or remove the login": bool(login) and not sasl,
         f"{', '.join(files)}: not used with broker_security {settings.broker_security}; set it to sasl_ssl or ssl, or "

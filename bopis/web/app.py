@@ -38,6 +38,7 @@ def create_app(site: Site, endpoints: Sequence[Endpoint], pages: Iterable[BaseRo
     routes: list[BaseRoute] = [_route(site, endpoint, metrics) for endpoint in endpoints]
     app = Starlette(routes=[*routes, *pages], exception_handlers={HTTPException: _http_error, Exception: _fault})
     app.state.site = site
+    app.state.endpoints = tuple(endpoints)
     app.state.metrics = metrics
     app.add_middleware(SecurityHeaders, origins=site.settings.web_origins)
     return app

@@ -23,7 +23,7 @@ from bopis.web.access.sessions import Sessions
 from bopis.web.live.follower import Follower
 from bopis.web.live.hub import Hub
 from bopis.web.live.stock import TOPICS, LiveStock
-from bopis.web.site import Site
+from bopis.web.site import Site, SiteParts
 
 # Tables and streams want changes soon; the readers of commands want few requests.
 FETCH_WAIT_MS = 50
@@ -35,17 +35,15 @@ def opened_site(settings: Settings) -> Iterator[Site]:
 
     Raises `LogUnavailable`, the errors of the master key, and those of routing rules.
     """
+    options = security_of(settings).client_options()
+    timeout_s = settings.publish_timeout_seconds
+
+    def open_reader() -> LogReader:
+        more = {"fetch_max_wait_ms": FETCH_WAIT_MS, **options}
+        return LogReader(bootstrap_address(settings), settings.topic_prefix, timeout_seconds=timeout_s, **more)
+
     with ExitStack() as stack:
         address = bootstrap_address(settings)
-        options = security_of(settings).client_options()
-        timeout_s = settings.publish_timeout_seconds
-
-        def open_reader() -> LogReader:
-            return LogReader(
-                bootstrap_address(settings), settings.topic_prefix, timeout_seconds=timeout_s,
-                fetch_max_wait_ms=FETCH_WAIT_MS, **options,
-            )  # fmt: skip
-
         vault = stack.enter_context(closing(open_vault(settings)))
         access = stack.enter_context(closing(AccessTable(keys_url(settings))))
         publisher = stack.enter_context(
@@ -54,24 +52,12 @@ def opened_site(settings: Settings) -> Iterator[Site]:
         engine = _read_side(settings)
         if engine is not None:
             stack.callback(engine.dispose)
-        hub = Hub()
-        hours = OsmHours()
-        rules = read_rules(settings.routing_rules)
-        stock = LiveStock(LiveRouting(hours, rules, None, settings.partitions), hub)
+        hub, hours = Hub(), OsmHours()
+        stock = LiveStock(LiveRouting(hours, read_rules(settings.routing_rules), None, settings.partitions), hub)
         sessions = Sessions(vault.session_key, is_secure=is_over_tls(settings))
-        site = Site(
-            settings,
-            gate=Gate(access, sessions, token_verifier(settings), Site.now_ms),
-            access=access,
-            secrets=vault,
-            publisher=publisher,
-            open_reader=open_reader,
-            engine=engine,
-            stock=stock,
-            hub=hub,
-            hours=hours,
-        )
-        site.followers.append(Follower("tables", open_reader, TOPICS, stock.take))
+        gate = Gate(access, sessions, token_verifier(settings), Site.now_ms)
+        site = Site(settings, SiteParts(gate, access, vault, publisher, open_reader, engine, stock, hub, hours))
+        site.followers.append(Follower(TOPICS, open_reader, stock.take))
         yield site
 
 

@@ -12,7 +12,7 @@ from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import Response
 
-from bopis.services.access.roles import Principal, Right
+from bopis.access.roles import Principal, Right
 from bopis.web.problems import FieldProblem, Problem
 
 if TYPE_CHECKING:

@@ -7,18 +7,18 @@ import uuid
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import anyio
 from anyio import CapacityLimiter
 from sqlalchemy import Engine
 
+from bopis.access.roles import Principal
 from bopis.adapters.barcodes import gtin14
 from bopis.adapters.log import LogReader
 from bopis.adapters.secrets.access_table import AccessTable
 from bopis.ports import OpeningHours, Publisher, Secrets
 from bopis.readside.queries.orders import OrdersInSql
-from bopis.services.access.roles import Principal
 from bopis.services.channels import NOTICE_REQUESTS, ORDER_REQUESTS, PAYMENT_REQUESTS, STOCK_REQUESTS
 from bopis.services.checkout import Checkout
 from bopis.services.counter.desk import OrderDesk
@@ -40,39 +40,40 @@ THREADS_MAX = 48
 Result = TypeVar("Result")
 
 
+class SiteParts(NamedTuple):
+    """What a site is made of."""
+
+    gate: Gate
+    access: AccessTable
+    secrets: Secrets
+    publisher: Publisher
+    open_reader: Callable[[], LogReader]
+    engine: Engine | None
+    stock: LiveStock
+    hub: Hub
+    hours: OpeningHours
+    callbacks: CallbackIntake | None = None
+
+
 class Site:
     """The parts of one web process. Blocking work is given to `in_thread`."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        *,
-        gate: Gate,
-        access: AccessTable,
-        secrets: Secrets,
-        publisher: Publisher,
-        open_reader: Callable[[], LogReader],
-        engine: Engine | None,
-        stock: LiveStock,
-        hub: Hub,
-        hours: OpeningHours,
-        callbacks: CallbackIntake | None = None,
-    ) -> None:
+    def __init__(self, settings: Settings, parts: SiteParts) -> None:
         self.settings = settings
-        self.gate = gate
-        self.access = access
-        self.secrets = secrets
-        self.publisher = publisher
-        self.stock = stock
-        self.hub = hub
-        self.hours = hours
-        self.callbacks = callbacks
+        self.gate = parts.gate
+        self.access = parts.access
+        self.secrets = parts.secrets
+        self.publisher = parts.publisher
+        self.stock = parts.stock
+        self.hub = parts.hub
+        self.hours = parts.hours
+        self.callbacks = parts.callbacks
         self.limits = RateLimits(settings.web_rate)
         self.started_ms = self.now_ms()
         self.followers: list[Follower] = []
-        self._engine = engine
-        self._open_reader = open_reader
-        self._pool = LogPool(open_reader, lambda: OrdersInSql(engine) if engine is not None else None)
+        self._engine = engine = parts.engine
+        self._open_reader = parts.open_reader
+        self._pool = LogPool(parts.open_reader, lambda: OrdersInSql(engine) if engine is not None else None)
         self._exchanges: dict[str, Exchange] = {}
         self._exchange_readers: list[LogReader] = []
         self._opening = threading.Lock()

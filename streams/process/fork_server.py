@@ -84,19 +84,18 @@ def server_command(descriptor: int, modules: Sequence[str] = WORKER_MODULES) -> 
     return [sys.executable, "-m", "streams.process.fork_server", str(descriptor), *modules]
 
 
-def send_request(
-    connection: socket.socket,
-    number: int,
-    words: Sequence[str],
-    descriptors: tuple[int, int, int],
-    environment: Mapping[str, str] | None = None,
-    directory: object = None,
-) -> None:
-    """Ask for a process that runs ``python -m WORDS``, with standard input, output and error; by default in the
-    directory of this one, and with the server's environment."""
+def request_of(
+    number: int, words: Sequence[str], environment: Mapping[str, str] | None = None, directory: object = None
+) -> Request:
+    """The request for a process that runs ``python -m WORDS``, by default in the directory of this one, and with the
+    server's environment."""
     module, *arguments = words
     given = None if environment is None else dict(environment)
-    request = Request(number, module, tuple(arguments), str(directory or os.getcwd()), given)
+    return Request(number, module, tuple(arguments), str(directory or os.getcwd()), given)
+
+
+def send_request(connection: socket.socket, request: Request, descriptors: tuple[int, int, int]) -> None:
+    """Ask for a process with these descriptors as its standard input, output and error."""
     socket.send_fds(connection, [msgspec.json.encode(request)], list(descriptors))
 
 

@@ -13,6 +13,7 @@ from streams.process.fork_server import (
     Started,
     decode_reply,
     pair,
+    request_of,
     send_request,
     server_command,
 )
@@ -78,7 +79,7 @@ class ForkClient:
         started: asyncio.Future[Started] = loop.create_future()
         self._waiting[self._number] = started
         try:
-            send_request(connection, self._number, words, (nothing, writing, 2))
+            send_request(connection, request_of(self._number, words), (nothing, writing, 2))
         finally:
             os.close(writing)
             os.close(nothing)

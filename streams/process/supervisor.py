@@ -34,6 +34,8 @@ class Child(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     command: tuple[str, ...]
     ready_mark: str = "ready"
+    # A module of ours is forked, with the libraries imported already: its command is ``PYTHON -m MODULE …``.
+    is_forked: bool = False
     # Without an essential child, such as the log itself, the others have nothing to do.
     essential: bool = False
 
@@ -58,10 +60,7 @@ class Supervisor:
         limits: SupervisorLimits = SupervisorLimits(),
         all_ready: Callable[[Sequence[ChildStatus]], None] | None = None,
         changed: Callable[[ChildStatus], None] | None = None,
-        *,
-        forks: bool = False,
     ) -> None:
-        """`forks`: children that are modules of ours are forked, with their libraries imported already."""
         self._all_ready = all_ready
         self._changed = changed
         self._children = tuple(children)
@@ -69,7 +68,7 @@ class Supervisor:
         self._limits = limits
         self._statuses = {child.name: ChildStatus(name=child.name) for child in children}
         self._processes: dict[str, Process] = {}
-        self._forks = ForkClient() if forks else None
+        self._forks = ForkClient()
         self._stopping = asyncio.Event()
         self._code = OK
 
@@ -105,8 +104,7 @@ class Supervisor:
             for child, keeper in reversed(keepers):
                 await self._end(child)
                 await keeper
-            if self._forks is not None:
-                await self._forks.close()
+            await self._forks.close()
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.remove_signal_handler(number)
         return self._code
@@ -180,7 +178,7 @@ class Supervisor:
 
     async def _start(self, child: Child) -> Process:
         """Start a child: by a fork, where it is a module of ours, else as a program of its own."""
-        if self._forks is not None and child.command[:2] == (sys.executable, "-m"):
+        if child.is_forked:
             return await self._forks.spawn(child.command[2:], LINE_BYTES_MAX)
         return await asyncio.create_subprocess_exec(
             *child.command,

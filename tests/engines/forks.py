@@ -20,6 +20,7 @@ from streams.process.fork_server import (
     Started,
     decode_reply,
     pair,
+    request_of,
     send_request,
     server_command,
 )
@@ -118,7 +119,8 @@ class Forks:
             number = self._number
             self._waiting[number] = process
             target = 2 if stderr is None else stderr.fileno()
-            send_request(self._connection, number, words, (nothing, out, target), env or dict(os.environ), cwd)
+            request = request_of(number, words, env or dict(os.environ), cwd)
+            send_request(self._connection, request, (nothing, out, target))
         os.close(nothing)
         if stdout is PIPE or stdout == PIPE:
             os.close(out)

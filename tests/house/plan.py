@@ -13,7 +13,8 @@ FLOORS = {
     "bopis.wire": 1,
     "bopis.ports": 1,
     "bopis.settings": 1,
-    "bopis.setting_groups": 1,
+    "bopis.access": 1,
+    "bopis.setting_groups": 0,
     "bopis.topics": 1,
     "bopis.tables": 1,
     "bopis.services": 2,
@@ -47,6 +48,7 @@ LIBRARIES = {
     "bopis.wire": {"msgspec"},
     "bopis.ports": set(),
     "bopis.settings": {"pydantic", "pydantic_settings"},
+    "bopis.access": {"msgspec"},
     "bopis.setting_groups": {"pydantic"},
     "bopis.topics": {"msgspec"},
     "bopis.tables": {"msgspec", "openpyxl"},
@@ -131,6 +133,7 @@ SIGNALS = {
     "bopis.domain.inventory.admission:Rejected",
     "streams.engine.retry:Retry",
     "streams.engine.processor:Poison",
+    "bopis.web.problems:Problem",
 }
 
 # In the domain each part uses only what stands left of it.
@@ -185,6 +188,7 @@ SMALL_MODULES = {
     "bopis.adapters.public_holidays": "the library of holidays, apart from the syntax of hours",
     "bopis.adapters.notices.chat": "one channel a module",
     "bopis.adapters.notices.outbox": "one channel a module",
+    "bopis.cli.order.methods": "payment methods as they are typed, apart from the command that is long already",
     "bopis.demo.process": "a program of its own",
     "bopis.domain.notices.relevance": "the rule when a notice is too late",
     "bopis.domain.orders.folds.routing": "one part of the domain a module",
@@ -194,6 +198,14 @@ SMALL_MODULES = {
     "bopis.readside.queries.sources": "SQL stays in the read side",
     "bopis.services.notifier.resend": "the request belongs to the notifier, not to a command",
     "bopis.services.replay.fingerprint": "a file on disk with a format of its own",
+    "bopis.setting_groups.payments": "one part of the product a module",
+    "bopis.setting_groups.security": "rules between settings",
+    "bopis.setting_groups.web": "one part of the product a module",
+    "bopis.web.access.provider": "HTTP to the identity provider, apart from the check of tokens",
+    "bopis.web.api.documents": "one resource a module",
+    "bopis.web.api.health": "one resource a module",
+    "bopis.web.pages.table": "the table of all pages",
+    "bopis.web.rate_limits": "a rule of its own",
     "streams.process.instance_names": "leases on disk",
 }
 

@@ -9,11 +9,11 @@ from sqlalchemy import BigInteger, Column, MetaData, String, Table, Text, select
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
+from bopis.access.associates import AssociateRecord
+from bopis.access.keys import KeyRecord
 from bopis.adapters.secrets.errors import KeyTableUnavailable
 from bopis.adapters.secrets.key_table import connect
 from bopis.domain.values import ID_LENGTH_MAX, STORE_LENGTH_MAX
-from bopis.services.access.associates import AssociateRecord
-from bopis.services.access.keys import KeyRecord
 
 metadata = MetaData()
 access_keys = Table(

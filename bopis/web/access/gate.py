@@ -7,8 +7,8 @@ from cachetools import TTLCache
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
-from bopis.services.access.keys import KeyRecord, is_secret_of, parts_of
-from bopis.services.access.roles import Principal
+from bopis.access.keys import KeyRecord, is_secret_of, parts_of
+from bopis.access.roles import Principal
 from bopis.web.access.sessions import CSRF_HEADER, Sessions
 from bopis.web.access.tokens import TokenVerifier
 from bopis.web.problems import Problem

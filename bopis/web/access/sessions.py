@@ -17,7 +17,7 @@ from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import Response
 
-from bopis.services.access.roles import Principal, Role
+from bopis.access.roles import Principal, Role
 
 COOKIE = "bopis_session"
 HOUR_S = 3_600

@@ -8,7 +8,7 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
-from bopis.services.access.roles import Principal, Role
+from bopis.access.roles import Principal, Role
 from bopis.web.problems import Problem
 
 ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
@@ -75,7 +75,7 @@ class TokenVerifier:
     async def _current_keys(self, *, refetch: bool) -> KeySet:
         age = self._clock() - self._fetched
         if self._keys is None or age > KEYS_S_MAX or (refetch and age > REFETCH_S_MIN):
-            self._keys = KeySet.import_key_set(dict(await self._fetch_keys()))  # type: ignore[arg-type]
+            self._keys = KeySet.import_key_set(dict(await self._fetch_keys()))  # type: ignore[arg-type]  # a JSON document
             self._fetched = self._clock()
         return self._keys
 

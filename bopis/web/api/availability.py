@@ -1,16 +1,16 @@
 """Availability: what stores can promise of SKUs now, answered from memory."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 from msgspec import Meta, Struct
 from starlette.responses import Response
 
+from bopis.access.roles import Right
 from bopis.adapters.barcodes import gtin14
 from bopis.domain.inventory.rows import Terms
 from bopis.domain.values import SKU_LENGTH_MAX, STORE_LENGTH_MAX
 from bopis.geography import metres_between
-from bopis.services.access.roles import Right
 from bopis.services.catalogue import kits_available
 from bopis.services.errors import SkuNotInCatalogue
 from bopis.services.store_directory import StoreRecord
@@ -25,6 +25,14 @@ Sku = Annotated[str, Meta(min_length=1, max_length=SKU_LENGTH_MAX)]
 Store = Annotated[str, Meta(min_length=1, max_length=STORE_LENGTH_MAX)]
 Latitude = Annotated[float, Meta(ge=-90, le=90)]
 Longitude = Annotated[float, Meta(ge=-180, le=180)]
+
+
+class _Question(NamedTuple):
+    """SKUs to answer about, with or without their terms, at one instant."""
+
+    skus: list[str]
+    explain: bool
+    now_ms: int
 
 
 class AvailabilityQuery(Struct, frozen=True, kw_only=True):
@@ -117,8 +125,8 @@ def _availability(call: Call, wanted: AvailabilityRequest) -> Availability:
     if len(stores) * len(skus) > CELLS_MAX:
         raise Problem(422, "too-many-cells", f"At most {CELLS_MAX} pairs of SKU and store at once.")
     now_ms = call.site.now_ms()
-    found = tuple(_store(call, record, metres, skus, wanted.explain, now_ms) for record, metres in stores)
-    return Availability(stores=found)
+    question = _Question(skus, wanted.explain, now_ms)
+    return Availability(stores=tuple(_store(call, record, metres, question) for record, metres in stores))
 
 
 def _resolved(call: Call, code: str) -> str:
@@ -168,21 +176,20 @@ def _metres(near: tuple[float, float] | None, record: StoreRecord) -> int | None
     return round(metres_between(near, (record.latitude, record.longitude)))
 
 
-def _store(
-    call: Call, record: StoreRecord, metres: int | None, skus: list[str], explain: bool, now_ms: int
-) -> StoreAvailability:
+def _store(call: Call, record: StoreRecord, metres: int | None, question: _Question) -> StoreAvailability:
     stock, store = call.site.stock, record.store_id
     found = []
     heard_ms: int | None = None
     pickup = not record.closed
-    for sku in skus:
+    for sku in question.skus:
         parts = stock.catalogue.parts(sku)
         terms: dict[str, Terms] = {}
         for part in parts:
-            available = stock.available(store, part.sku, now_ms)
+            available = stock.available(store, part.sku, question.now_ms)
             terms[part.sku] = available.terms
             heard_ms, pickup = available.heard_ms, pickup and available.is_pickup
-        units = kits_available(parts, lambda part, terms=terms: terms[part].atp)  # type: ignore[misc]
+        atp = {part: it.atp for part, it in terms.items()}
+        units = kits_available(parts, atp.__getitem__)
         coming = stock.routing.tables.on_their_way(store, sku)
         found.append(
             SkuAvailability(
@@ -191,7 +198,7 @@ def _store(
                 unit=stock.catalogue.unit(sku),
                 incoming=sum(it.units for it in coming),
                 expected=instant(min((it.expected_ms for it in coming if it.expected_ms), default=0)),
-                terms=_explained(terms[sku]) if explain and sku in terms else None,
+                terms=_explained(terms[sku]) if question.explain and sku in terms else None,
             )
         )
     return StoreAvailability(

@@ -4,9 +4,9 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from bopis.access.roles import Right
 from bopis.adapters.barcodes import gtin14
 from bopis.domain.values import SKU_LENGTH_MAX
-from bopis.services.access.roles import Right
 from bopis.web.answers import PageSize, decode_cursor, encode_cursor, note_age
 from bopis.web.endpoint import Call, Endpoint
 from bopis.web.problems import Problem

@@ -1,7 +1,7 @@
 """The OpenAPI document and its page: ``/openapi.json``, ``/docs``."""
 
-from functools import cache
-from typing import Any
+from collections.abc import Sequence
+from functools import lru_cache
 
 import msgspec
 from starlette.responses import Response
@@ -12,17 +12,17 @@ from bopis.web.openapi import document
 TAG = "documents"
 
 
-async def read_document(_call: Call) -> Response:
+async def read_document(call: Call) -> Response:
     """The OpenAPI 3.1 document of this API."""
-    return Response(_document(), media_type="application/json", headers={"Cache-Control": "max-age=300"})
+    endpoints: Sequence[Endpoint] = call.request.app.state.endpoints
+    body = await call.site.in_thread(encoded_document, tuple(endpoints))
+    return Response(body, media_type="application/json", headers={"Cache-Control": "max-age=300"})
 
 
-@cache
-def _document() -> bytes:
-    from bopis.web.api import ENDPOINTS
-
-    found: dict[str, Any] = document(ENDPOINTS)
-    return msgspec.json.format(msgspec.json.encode(found), indent=1)
+@lru_cache(maxsize=1)
+def encoded_document(endpoints: tuple[Endpoint, ...]) -> bytes:
+    """The document of these endpoints as JSON for people and programs."""
+    return msgspec.json.format(msgspec.json.encode(document(endpoints)), indent=1)
 
 
 ENDPOINTS = (

@@ -12,9 +12,9 @@ from msgspec import Meta, Struct
 from sse_starlette.event import ServerSentEvent
 from sse_starlette.sse import EventSourceResponse
 
+from bopis.access.roles import OWN_STORES, Right, Role
 from bopis.domain.orders.numbers import parse
 from bopis.domain.values import SKU_LENGTH_MAX, STORE_LENGTH_MAX
-from bopis.services.access.roles import OWN_STORES, Right, Role
 from bopis.web.endpoint import Call, Endpoint
 from bopis.web.live.hub import Change, Listener
 from bopis.web.problems import Problem

@@ -3,7 +3,7 @@
 from msgspec import Struct
 from starlette.responses import PlainTextResponse, Response
 
-from bopis.services.access.roles import Right
+from bopis.access.roles import Right
 from bopis.web.endpoint import Call, Endpoint
 from bopis.web.metrics import Metrics
 from bopis.web.problems import Problem

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
+from bopis.access.roles import OWN_STORES, Principal, Right, Role
 from bopis.domain.inventory.messages import Condition
 from bopis.domain.orders import messages as m
 from bopis.domain.orders.lines import LinePart, PickedLine, ReturnedLine
@@ -23,7 +24,6 @@ from bopis.domain.orders.vocabulary import (
     StagingLocation,
 )
 from bopis.domain.values import Quantity, Units
-from bopis.services.access.roles import OWN_STORES, Principal, Right, Role
 from bopis.services.counter.code_check import LineChoice, Presented, hand_over
 from bopis.services.counter.event_text import EventText
 from bopis.services.counter.guidance import guidance

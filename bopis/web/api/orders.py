@@ -7,12 +7,12 @@ import msgspec
 from msgspec import Meta, Struct
 from starlette.responses import Response
 
+from bopis.access.roles import OWN_STORES, Principal, Right
 from bopis.domain.orders.numbers import parse
 from bopis.domain.orders.state import LineState, Order
 from bopis.domain.payments.state import Payment
 from bopis.domain.values import STORE_LENGTH_MAX, epoch_ms
 from bopis.ports import ListKey, OrderFilter, list_key
-from bopis.services.access.roles import OWN_STORES, Principal, Right
 from bopis.services.counter.errors import OrderUnknown
 from bopis.services.counter.event_text import EventText
 from bopis.services.counter.masking import masked

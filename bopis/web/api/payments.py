@@ -6,11 +6,11 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
+from bopis.access.roles import OWN_STORES, Right
 from bopis.domain.payments.gateway import MethodKind, PaymentMethod
 from bopis.domain.payments.messages import AddMethod, RecordPaidInStore, RefundPayment, RetryPayment, VoidPayment
 from bopis.domain.payments.state import Payment
 from bopis.domain.values import AMOUNT_CENTS_MAX
-from bopis.services.access.roles import OWN_STORES, Right
 from bopis.services.payments.book import Concern, status_of
 from bopis.services.payments.event_text import PaymentEventText
 from bopis.services.payments.explanation import Explanation, explain, read_payment_history

@@ -1,11 +1,12 @@
 """Placing orders: accepted as soon as the log has them, with an idempotency key."""
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 from msgspec import Meta, Struct
 from starlette.responses import Response
 
+from bopis.access.roles import Principal, Right
 from bopis.adapters.gateways.policy import policy_of
 from bopis.domain.orders.messages import PaymentPlan
 from bopis.domain.orders.numbers import shown
@@ -14,7 +15,6 @@ from bopis.domain.orders.vocabulary import ORDER_LINES_MAX, Allows, Channel, Con
 from bopis.domain.payments.gateway import METHODS_MAX, MethodKind, PaymentMethod
 from bopis.domain.sourcing.request import GeoPoint, Slot
 from bopis.domain.values import AmountCents, Quantity, epoch_ms
-from bopis.services.access.roles import Principal, Right
 from bopis.services.catalogue import RequestedLine
 from bopis.services.checkout import SETTLED, AcceptedOrder, Customer, OrderRequest
 from bopis.services.counter.event_text import EventText
@@ -117,6 +117,14 @@ class OrderAccepted(Struct, frozen=True, kw_only=True, omit_defaults=True):
     outcome_type: str = ""
 
 
+class _KeyedRequest(NamedTuple):
+    """A request with its idempotency key, and the country of its store."""
+
+    request: OrderRequest
+    key: str
+    country: str
+
+
 async def place(call: Call) -> Response:
     """Place an order. It is answered with 202 as soon as the log has it; the promise follows. Requests with the same
     `Idempotency-Key` and content place one order; with other content they are refused."""
@@ -133,9 +141,8 @@ async def place(call: Call) -> Response:
     # A key belongs to its caller: two shop fronts may use equal ones.
     own_key = f"{call.caller.source}/{key}"
     wait_s = prefer_wait(call)
-    accepted, outcome = await call.site.in_thread(
-        _place, call.site, call.caller, request, own_key, record.country, wait_s
-    )
+    keyed = _KeyedRequest(request, own_key, record.country)
+    accepted, outcome = await call.site.in_thread(_place, call.site, call.caller, keyed, wait_s)
     call.headers["Location"] = f"/v1/orders/{accepted.order}"
     if accepted.sent is not None:
         call.headers[POSITION_HEADER] = position_of(accepted.sent.placed)
@@ -152,18 +159,16 @@ async def place(call: Call) -> Response:
     return encoded(answer, 202, {})
 
 
-def _place(
-    site: Site, caller: Principal, request: OrderRequest, key: str, country: str, wait_s: float
-) -> tuple[AcceptedOrder, tuple[str, str]]:
+def _place(site: Site, caller: Principal, keyed: _KeyedRequest, wait_s: float) -> tuple[AcceptedOrder, tuple[str, str]]:
     checkout, followed = site.checkout(caller), None
     try:
         if wait_s:
             # Opened before the order is sent, for its number: a fast promise would be missed otherwise.
-            followed = site.order_desk(caller).follow(checkout.first_number(key))
-        accepted = checkout.accept(request, key, lambda number: _known(site, number), country)
+            followed = site.order_desk(caller).follow(checkout.first_number(keyed.key))
+        accepted = checkout.accept(keyed.request, keyed.key, lambda number: _known(site, number), keyed.country)
         outcome = ("", "")
         if followed is not None and not accepted.repeated:
-            outcome = _outcome(site, followed, request.store, wait_s)
+            outcome = _outcome(site, followed, keyed.request.store, wait_s)
         return accepted, outcome
     finally:
         if followed is not None:

@@ -9,11 +9,11 @@ import msgspec
 from msgspec import Meta, Struct
 from starlette.responses import Response
 
+from bopis.access.roles import Principal, Right
 from bopis.domain.inventory.admission import Rejected, check_plausible
 from bopis.domain.values import epoch_ms
 from bopis.names import STOCK_TOPIC
 from bopis.ports import PendingDelivery
-from bopis.services.access.roles import Principal, Right
 from bopis.web.endpoint import Call, Endpoint, encoded
 from bopis.web.problems import Problem
 from bopis.web.site import Site
@@ -113,8 +113,8 @@ def _checked(site: Site, caller: Principal, number: int, value: bytes, now_ms: i
         except Rejected as error:
             problem = str(error)
     if problem:
-        return ItemAnswer(status=REFUSED, problem=problem, **named), ""  # type: ignore[arg-type]
-    return ItemAnswer(status=ACCEPTED, **named), message.subject  # type: ignore[arg-type]
+        return ItemAnswer(status=REFUSED, problem=problem, **named), ""  # type: ignore[arg-type]  # fields of the answer
+    return ItemAnswer(status=ACCEPTED, **named), message.subject  # type: ignore[arg-type]  # fields of the answer
 
 
 ENDPOINTS = (

@@ -5,11 +5,11 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from bopis.access.roles import Right
 from bopis.adapters.barcodes import gtin14
 from bopis.domain.orders.vocabulary import ORDER_LINES_MAX
 from bopis.domain.sourcing.decision import Assignment
-from bopis.domain.sourcing.request import Allowances, GeoPoint, Request, RequestLine, Slot
-from bopis.services.access.roles import Right
+from bopis.domain.sourcing.request import Allowances, Request, RequestLine
 from bopis.web.answers import instant, note_age
 from bopis.web.api.availability import Store
 from bopis.web.api.placing import BasketLine, Point, SlotDetails, geo_point, slot_of
@@ -73,15 +73,13 @@ async def quote(call: Call) -> Quote:
     call.site.require_ready()
     note_age(call)
     lines = _lines(call, asked)
-    slot = None if asked.slot is None else slot_of(asked.slot)
-    near = None if asked.near is None else geo_point(asked.near)
     possible: list[StoreQuote] = []
     refused: list[MissingStock] = []
     now_ms = call.site.now_ms()
     for store in dict.fromkeys(asked.stores):
         if call.site.stock.routing.tables.record(store) is None:
             raise Problem(404, "store-unknown", f"There is no store {store}.")
-        answer = call.site.stock.decide(_request(lines, store, slot, near, asked, alone=True), now_ms).answer
+        answer = call.site.stock.decide(_request(asked, lines, store, alone=True), now_ms).answer
         own = next((it for it in answer.assignments if it.store == store), None)
         if own is not None and len(answer.assignments) == 1:
             possible.append(_quoted(call, own))
@@ -93,7 +91,7 @@ async def quote(call: Call) -> Quote:
     together: tuple[StoreQuote, ...] = ()
     if not asked.stores or (not possible and asked.split):
         first = asked.stores[0] if asked.stores else None
-        answer = call.site.stock.decide(_request(lines, first, slot, near, asked, alone=False), now_ms).answer
+        answer = call.site.stock.decide(_request(asked, lines, first, alone=False), now_ms).answer
         together = tuple(_quoted(call, it) for it in (answer.assignments or answer.offers))
     possible.sort(key=lambda it: (it.ready_by is None, it.ready_by, it.store))
     return Quote(possible=tuple(possible), together=together, refused=tuple(refused))
@@ -110,16 +108,10 @@ def _lines(call: Call, asked: QuoteRequest) -> tuple[RequestLine, ...]:
     return tuple(found)
 
 
-def _request(
-    lines: tuple[RequestLine, ...],
-    store: str | None,
-    slot: Slot | None,
-    near: GeoPoint | None,
-    asked: QuoteRequest,
-    *,
-    alone: bool,
-) -> Request:
+def _request(asked: QuoteRequest, lines: tuple[RequestLine, ...], store: str | None, *, alone: bool) -> Request:
     allows = Allowances(later=asked.later, alternatives=not alone, split=asked.split and not alone, offers=not alone)
+    slot = None if asked.slot is None else slot_of(asked.slot)
+    near = None if asked.near is None else geo_point(asked.near)
     return Request(order=QUOTE, attempt=1, lines=lines, store=store, slot=slot, place=near, allows=allows)
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, TypeVar
 from msgspec import Meta, Struct
 from sqlalchemy import Engine
 
+from bopis.access.roles import Right
 from bopis.domain.values import SKU_LENGTH_MAX, STORE_LENGTH_MAX
 from bopis.readside.errors import CellUnknown, CursorInvalid, StoreAbsent
 from bopis.readside.queries.answers import AtAnswer, HistoryClock, HistorySpan, LevelPage, MovementPage, Page
@@ -14,7 +15,6 @@ from bopis.readside.queries.at_instant import at
 from bopis.readside.queries.current import levels
 from bopis.readside.queries.history import history
 from bopis.readside.queries.reasons import WhyAnswer, why
-from bopis.services.access.roles import Right
 from bopis.web.answers import PageSize
 from bopis.web.endpoint import Call, Endpoint
 from bopis.web.problems import Problem

@@ -5,12 +5,12 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
+from bopis.access.roles import Principal, Right
 from bopis.domain.inventory.messages import SetStockRule, SetStorePolicy
 from bopis.domain.values import STORE_LENGTH_MAX, Sku, Units
 from bopis.geography import metres_between
 from bopis.readside.queries.order_answers import TaskAnswer, WorkAnswer
 from bopis.readside.queries.order_work import open_tasks, pickup_queue
-from bopis.services.access.roles import Principal, Right
 from bopis.services.opening_days import OpeningDay, opening_days
 from bopis.services.store_directory import StoreRecord
 from bopis.web.answers import POSITION_HEADER, note_age, position_of, with_etag

@@ -34,27 +34,18 @@ class Follower:
     """
 
     def __init__(
-        self,
-        name: str,
-        open_reader: OpenReader,
-        topics: Sequence[str],
-        take: TakeRecords,
-        *,
-        from_end: Sequence[str] = (),
-        now_ms: Callable[[], int] = lambda: int(time.time() * 1000),
+        self, topics: Sequence[str], open_reader: OpenReader, take: TakeRecords, from_end: Sequence[str] = ()
     ) -> None:
-        self.name = name
         self.caught_up_ms = 0
         self._positions: dict[tuple[str, int], int] = {}
         self._open_reader = open_reader
         self._topics = tuple(topics)
         self._take = take
         self._from_end = frozenset(from_end)
-        self._now_ms = now_ms
         self._loop: asyncio.AbstractEventLoop | None = None
         self._over = threading.Event()
         self._ready = asyncio.Event()
-        self._thread = threading.Thread(target=self._run, name=f"follow-{name}", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="follower", daemon=True)
 
     def start(self) -> None:
         """Begin to follow; call it on the loop that uses the tables."""
@@ -72,7 +63,7 @@ class Follower:
 
     def lag_ms(self) -> int:
         """How long ago the tables last had everything that the log has, in milliseconds."""
-        return max(0, self._now_ms() - self.caught_up_ms)
+        return max(0, _now_ms() - self.caught_up_ms)
 
     async def stop(self) -> None:
         """Stop following."""
@@ -86,7 +77,7 @@ class Follower:
                     self._follow(reader)
             except BopisError as error:
                 # The log is away: what was read stays, and its age says so.
-                log.warning("follower_waits", follower=self.name, cause=str(error))
+                log.warning("follower_waits", topics=self._topics, cause=str(error))
             except RuntimeError:
                 if self._over.is_set() or self._loop is None or self._loop.is_closed():
                     return
@@ -134,6 +125,10 @@ class Follower:
 
     def _note_end(self) -> None:
         """Note that nothing was left to read."""
-        self.caught_up_ms = self._now_ms()
+        self.caught_up_ms = _now_ms()
         if not self._ready.is_set() and self._loop is not None:
             self._loop.call_soon_threadsafe(self._ready.set)
+
+
+def _now_ms() -> int:
+    return int(time.time() * 1000)

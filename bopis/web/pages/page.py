@@ -14,9 +14,9 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from bopis.access.roles import Principal, Right
 from bopis.domain.payments.money import plain_amount
 from bopis.errors import BopisError
-from bopis.services.access.roles import Principal, Right
 from bopis.web.access.sessions import CSRF_FIELD
 from bopis.web.endpoint import Call, Endpoint, NoParameters, decode_params
 from bopis.web.problems import TITLES, Problem, problem_of

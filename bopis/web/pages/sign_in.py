@@ -3,8 +3,8 @@
 from msgspec import Struct
 from starlette.responses import RedirectResponse, Response
 
-from bopis.services.access.associates import is_pin_of
-from bopis.services.access.roles import Role
+from bopis.access.associates import is_pin_of
+from bopis.access.roles import Role
 from bopis.web.access.sessions import PinTries, new_session
 from bopis.web.pages.page import SIGN_IN, Page, PageCall
 from bopis.web.problems import Problem
@@ -37,9 +37,7 @@ async def open_link(call: PageCall) -> Response:
     """Sign in with a one-time link."""
     session = call.site.gate.sessions.opened(call.params.token)
     if session is None:
-        raise Problem(
-            401, "link-used", "This link was used, or is too old. `bopis web sign-in` makes a new one."
-        )
+        raise Problem(401, "link-used", "This link was used, or is too old. `bopis web sign-in` makes a new one.")
     response = RedirectResponse(home_of(session.role), 303)
     call.site.gate.sessions.begin(response, session)
     return response

@@ -6,7 +6,7 @@ from hashlib import scrypt
 
 from msgspec import Struct
 
-from bopis.services.access.roles import Role
+from bopis.access.roles import Role
 
 PIN_DIGITS_MIN, PIN_DIGITS_MAX = 4, 12
 SALT_BYTES = 16
@@ -33,7 +33,7 @@ def new_associate(store: str, name: str, role: Role, pin: str, **fields: object)
         raise ValueError(f"a PIN has {PIN_DIGITS_MIN} to {PIN_DIGITS_MAX} digits")
     salt = secrets.token_hex(SALT_BYTES)
     return AssociateRecord(
-        store=store, name=name, role=role, hashed=_hashed(pin, salt), salt=salt, **fields  # type: ignore[arg-type]
+        store=store, name=name, role=role, hashed=_hashed(pin, salt), salt=salt, **fields  # type: ignore[arg-type]  # fields of the record
     )  # fmt: skip
 
 
