@@ -52,7 +52,7 @@ class World:
 
     def __init__(self, stores: int = STORES, skus: int = SKUS) -> None:
         self.stores = [f"{1_000 + number}" for number in range(stores)]
-        self._codes = [f"{4_000_000 + rank * 7:08d}" for rank in range(skus)]
+        self.codes = [f"{4_000_000 + rank * 7:08d}" for rank in range(skus)]
         self._weights = list(accumulate(1 / (rank + 10) for rank in range(skus)))
         self._chance = random.Random(SEED)
         self._sequences: dict[str, int] = {}
@@ -67,7 +67,7 @@ class World:
         return filled
 
     def _opening(self) -> Iterator[KeyedRecord]:
-        lines = tuple(StockLine(sku=sku, quantity=UNITS_RECEIVED) for sku in self._codes)
+        lines = tuple(StockLine(sku=sku, quantity=UNITS_RECEIVED) for sku in self.codes)
         for store in self.stores:
             record = StoreRecord(
                 store_id=store,
@@ -103,14 +103,14 @@ class World:
         return [self._order(self._chance.choice(stores), [SCARCE], anywhere=bool(it % 2)) for it in range(number)]
 
     def _skus(self, number: int) -> list[str]:
-        return list(dict.fromkeys(self._chance.choices(self._codes, cum_weights=self._weights, k=number * 2)))[:number]
+        return list(dict.fromkeys(self._chance.choices(self.codes, cum_weights=self._weights, k=number * 2)))[:number]
 
     def _basket(self) -> KeyedRecord:
         chance = self._chance
         store = chance.choice(self.stores)
         till = f"till/{store}/{chance.randrange(TILLS)}"
         self._sequences[till] = sequence = self._sequences.get(till, 0) + 1
-        sold = chance.choices(self._codes, cum_weights=self._weights, k=LINES_PER_BASKET)
+        sold = chance.choices(self.codes, cum_weights=self._weights, k=LINES_PER_BASKET)
         body = PosSale(basket=f"{till}/{sequence}", lines=tuple(SaleLine(sku, 1, 299) for sku in sold))
         return self._stock(store, till, f"{sequence}", body, sequence)
 
