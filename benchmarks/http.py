@@ -4,8 +4,8 @@
   SKUs in one store;
 * ``placing``: orders at a constant rate, from the request to the 202 that says that the log has it; each with a key of
   its own;
-* ``events``: clients with an open stream, each of one store, while tills sell: from the append of a basket until a client
-  has the event.
+* ``events``: clients with an open stream, each of one store, while tills sell: from sending a basket until a client has
+  the event.
 
 The load generator is one more process on the same cores.
 """
@@ -182,7 +182,7 @@ async def _place(connection: Connection, world: World, number: int) -> Any:
 
 
 async def _events(site: Site, options: argparse.Namespace) -> dict[str, Any]:
-    """Milliseconds from a basket's append to its event at each client that listens to its store."""
+    """Milliseconds from sending a basket to its event at each client that listens to its store."""
     waits: list[float] = []
     sold: dict[str, float] = {}
     producer = KafkaProducer(bootstrap_servers=site.bootstrap, linger_ms=0)

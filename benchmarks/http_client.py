@@ -49,7 +49,7 @@ class Connection:
 
 
 class Load(NamedTuple):
-    """Answers of a load: their milliseconds in ascending order, the seconds it took, and answers that were no success."""
+    """Milliseconds of the answers in ascending order, the seconds of the load, and answers that were no success."""
 
     ms: list[float]
     seconds: float
