@@ -15,7 +15,7 @@ import psutil
 
 from benchmarks.embedded import Log
 from benchmarks.latency import PATIENCE_SECONDS
-from benchmarks.orders_cpu import processor_of
+from benchmarks.orders_cpu import supervised
 
 PROCESSORS = ("inventory", "orders", "routing", "payments", "payment-runner")
 GATEWAY, LOG, LOAD = "gateway", "log", "benchmark_itself"
@@ -89,15 +89,15 @@ def installation(
             if '"ready"' not in workers.stdout.readline():
                 log_file.seek(0)
                 raise RuntimeError(f"the workers did not become ready:\n{log_file.read()[-2000:]}")
-            yield Installation(log, prefix, gateway, _processes(workers.pid, gateway.process.pid))
+            yield Installation(log, prefix, gateway, _processes(Path(log.data_dir), workers.pid, gateway.process.pid))
         finally:
             workers.terminate()
             workers.wait(PATIENCE_SECONDS)
 
 
-def _processes(supervisor: int, gateway: int) -> dict[str, psutil.Process]:
+def _processes(data_dir: Path, supervisor: int, gateway: int) -> dict[str, psutil.Process]:
     own = psutil.Process(os.getpid())
-    found = {name: it for it in psutil.Process(supervisor).children(recursive=True) if (name := processor_of(it))}
+    found = supervised(data_dir)
     others = [it for it in own.children() if it.pid not in (supervisor, gateway)]
     found[LOG] = next(it for it in others if "bopis.broker" in it.cmdline())
     return {**found, GATEWAY: psutil.Process(gateway), LOAD: own}

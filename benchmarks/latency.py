@@ -26,7 +26,7 @@ from kafka import KafkaProducer
 from benchmarks.engines import add_engine_option, running_log
 from benchmarks.measure import machine_line, median, report, versions
 from benchmarks.messages import sales
-from benchmarks.orders_cpu import processor_of
+from benchmarks.orders_cpu import supervised
 from bopis.quantiles import quantile
 
 RATES = (200, 2_000, 5_000)
@@ -90,7 +90,7 @@ def measure(engine: str, rate: float, lines: int, seconds: float) -> dict[str, A
             bootstrap = up.stdout.readline().split('"bootstrap":"')[1].split('"')[0]
             reader = Reader(Path(folder) / "readside.sqlite3")
             messages = list(sales(int(rate * (seconds + WARM_UP_SECONDS)), lines))
-            return _run(bootstrap, reader, Processors(up.pid), messages, rate)
+            return _run(bootstrap, reader, Processors(Path(folder)), messages, rate)
         finally:
             up.send_signal(signal.SIGTERM)
             up.wait(PATIENCE_SECONDS)
@@ -125,8 +125,8 @@ class Reader(threading.Thread):
 class Processors:
     """Processor time of a supervisor's children since the end of the warm-up."""
 
-    def __init__(self, supervisor: int) -> None:
-        self._children = {_name(it): it for it in psutil.Process(supervisor).children(recursive=True) if _name(it)}
+    def __init__(self, data_dir: Path) -> None:
+        self._children = {"log" if name == "broker" else name: it for name, it in supervised(data_dir).items()}
         self._before: dict[str, float] = {}
         self._baskets = 0
 
@@ -148,11 +148,6 @@ class Processors:
             name: (_seconds(child) - self._before[name]) * 1000 / self._baskets
             for name, child in self._children.items()
         }
-
-
-def _name(child: psutil.Process) -> str:
-    """The processor that a process runs, or ``log``; empty for any other one."""
-    return processor_of(child) or ("log" if "bopis.broker" in child.cmdline() else "")
 
 
 def _seconds(child: psutil.Process) -> float:

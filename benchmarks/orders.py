@@ -113,7 +113,7 @@ def measure(log: Log, prefix: str, options: argparse.Namespace) -> dict[str, Any
             if '"ready"' not in workers.stdout.readline():
                 log_file.seek(0)
                 raise RuntimeError(f"the workers did not become ready:\n{log_file.read()[-2000:]}")
-            return _run(log, prefix, ProcessTimes(workers.pid), options)
+            return _run(log, prefix, ProcessTimes(Path(log.data_dir), workers.pid), options)
         finally:
             workers.terminate()
             workers.wait(PATIENCE_SECONDS)

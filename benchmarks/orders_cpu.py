@@ -2,9 +2,12 @@
 
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import psutil
+
+from bopis.adapters.supervision import STATE_FILE, read_status
 
 LOG, LOAD = "log", "benchmark_itself"
 
@@ -30,11 +33,9 @@ class TrafficCost(NamedTuple):
 class ProcessTimes:
     """Processor times of one run: the children of a supervisor, the log, and the benchmark itself."""
 
-    def __init__(self, supervisor: int) -> None:
+    def __init__(self, data_dir: Path, supervisor: int) -> None:
         own = psutil.Process(os.getpid())
-        self._processes = {
-            name: it for it in psutil.Process(supervisor).children(recursive=True) if (name := processor_of(it))
-        }
+        self._processes = supervised(data_dir)
         self._processes[LOG] = next(it for it in own.children() if it.pid != supervisor)
         self._processes[LOAD] = own
 
@@ -49,7 +50,7 @@ class ProcessTimes:
         return {name: it.user + it.system for name, it in times.items()}
 
 
-def processor_of(process: psutil.Process) -> str:
-    """The processor that a worker runs; empty for a process that is none."""
-    command = process.cmdline()
-    return command[command.index("worker") + 1] if "worker" in command else ""
+def supervised(data_dir: Path) -> dict[str, psutil.Process]:
+    """The processes that a supervisor on this data directory keeps running, by the names of the processors."""
+    children = read_status(data_dir / STATE_FILE).children
+    return {it.name: psutil.Process(it.pid) for it in children if it.pid is not None}

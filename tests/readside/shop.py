@@ -13,6 +13,7 @@ from kafka import KafkaProducer
 from sqlalchemy import Engine, func, select
 from sqlalchemy.exc import OperationalError
 
+from bopis.adapters.supervision import STATE_FILE, read_status
 from bopis.domain.inventory.messages import PosSale, SaleLine
 from bopis.domain.message import Message
 from bopis.readside import queries
@@ -73,10 +74,8 @@ class Shop:
 
     def kill_projection(self) -> None:
         """End the worker without warning; the supervisor starts it again."""
-        found = [
-            child for child in psutil.Process(self.up.pid).children(recursive=True) if "projection" in child.cmdline()
-        ]
-        for child in found:
+        children = read_status(self._home / STATE_FILE).children
+        for child in [psutil.Process(it.pid) for it in children if it.name == "projection"]:
             child.send_signal(signal.SIGKILL)
             child.wait()
 

@@ -46,7 +46,7 @@ async def test_an_exit_code_is_reported(forks: ForkClient, words: tuple[str, ...
 async def test_an_end_by_a_signal_is_reported(forks: ForkClient, number: signal.Signals, code: int) -> None:
     process = await forks.spawn((PROGRAM, "wait"), 1 << 16)
     await asyncio.wait_for(process.stdout.readline(), PATIENCE_S)
-    title = psutil.Process(process.pid).cmdline()
+    title = " ".join(psutil.Process(process.pid).cmdline()).split()
 
     os.kill(process.pid, number)
 
