@@ -18,6 +18,7 @@ from bopis.domain.payments.money import plain_amount
 from bopis.errors import BopisError
 from bopis.services.access.roles import Principal, Right
 from bopis.web.access.sessions import CSRF_FIELD
+from bopis.web.answers import note_age
 from bopis.web.endpoint import Call, Endpoint, NoParameters, decode_params
 from bopis.web.problems import TITLES, Problem, problem_of
 from bopis.web.site import Site
@@ -74,7 +75,8 @@ class PageCall(Call):
         self.form: FormData = FormData()
 
     def page(self, template: str, status_code: int = 200, /, **values: Any) -> HTMLResponse:
-        """A template with the values that every page has."""
+        """A template with the values that every page has. The header names the age of the memory behind them."""
+        note_age(self)
         return HTMLResponse(self.renderer.text(self, template, values), status_code, headers=dict(self.headers))
 
     def field(self, name: str, default: str = "") -> str:
@@ -112,6 +114,7 @@ class Renderer:
             "here": call.request.url.path,
             "navigation": [it for it in NAVIGATION if principal is not None and principal.may(it.right)],
             "version": STATIC_VERSION,
+            "age_s": f"{self._site.age_ms / 1000:.1f}",
             "may": principal.may if principal is not None else lambda _right: False,
             "Right": Right,
         }

@@ -5,12 +5,18 @@ from pathlib import Path
 from starlette.routing import BaseRoute, Mount
 from starlette.staticfiles import StaticFiles
 
-from bopis.web.pages import sign_in
+from bopis.web.pages import now, orders, orders_actions, orders_detail, sign_in
 from bopis.web.pages.page import Page, Renderer, page_route
 from bopis.web.site import Site
 
 STATIC = Path(__file__).parents[1] / "static"
-PAGES: tuple[Page, ...] = (*sign_in.PAGES,)
+PAGES: tuple[Page, ...] = (
+    *sign_in.PAGES,
+    *now.PAGES,
+    *orders.PAGES,
+    *orders_detail.PAGES,
+    *orders_actions.PAGES,
+)
 
 
 def page_routes(site: Site) -> list[BaseRoute]:
