@@ -5,7 +5,7 @@ from pathlib import Path
 from starlette.routing import BaseRoute, Mount
 from starlette.staticfiles import StaticFiles
 
-from bopis.web.pages import now, orders, orders_actions, orders_detail, sign_in
+from bopis.web.pages import inventory, inventory_cell, now, orders, orders_actions, orders_detail, sign_in
 from bopis.web.pages.page import Page, Renderer, page_route
 from bopis.web.site import Site
 
@@ -16,6 +16,8 @@ PAGES: tuple[Page, ...] = (
     *orders.PAGES,
     *orders_detail.PAGES,
     *orders_actions.PAGES,
+    *inventory.PAGES,
+    *inventory_cell.PAGES,
 )
 
 
