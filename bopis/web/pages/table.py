@@ -5,7 +5,19 @@ from pathlib import Path
 from starlette.routing import BaseRoute, Mount
 from starlette.staticfiles import StaticFiles
 
-from bopis.web.pages import inventory, inventory_cell, now, orders, orders_actions, orders_detail, sign_in
+from bopis.web.pages import (
+    inventory,
+    inventory_cell,
+    now,
+    operations,
+    orders,
+    orders_actions,
+    orders_detail,
+    routing,
+    sign_in,
+    stores,
+    stores_policy,
+)
 from bopis.web.pages.page import Page, Renderer, page_route
 from bopis.web.site import Site
 
@@ -18,6 +30,10 @@ PAGES: tuple[Page, ...] = (
     *orders_actions.PAGES,
     *inventory.PAGES,
     *inventory_cell.PAGES,
+    *stores.PAGES,
+    *stores_policy.PAGES,
+    *operations.PAGES,
+    *routing.PAGES,
 )
 
 
