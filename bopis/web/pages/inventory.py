@@ -35,7 +35,7 @@ from bopis.web.problems import Problem
 
 ROWS = 50
 EXPORT_ROWS = 5_000
-FOUND_MAX = 200
+FOUND_MAX = 1_000
 LOCAL_TIME = "%Y-%m-%dT%H:%M"
 CSV_COLUMNS = (
     "store", "sku", "name", "unit", "category", "available", "on_hand", "held", "in_doubt", "safety_stock",
@@ -80,14 +80,19 @@ class TableRow(Struct, frozen=True, kw_only=True):
 
 
 def question(asked: TableFilter, catalogue: Catalogue) -> StockQuestion:
-    """The question behind the fields of the filter. Raises `Problem` for a value that is none of ours."""
+    """The question behind the fields of the filter. Raises `Problem` for a value that is none of ours.
+
+    What the catalogue finds is asked for by SKU; else the text is the beginning of a SKU, and the category that of the
+    store's books.
+    """
     after = decode_cursor(asked.cursor, tuple[str, str, int]) if asked.cursor else None
-    prefix, skus = asked.search.strip(), found_skus(catalogue, asked.search)
+    prefix, category = asked.search.strip(), asked.category.strip()
+    skus = found_skus(catalogue, prefix, category)
     return StockQuestion(
         store=asked.store.strip(),
         skus=skus,
         prefix="" if skus else prefix,
-        category=asked.category.strip(),
+        category="" if skus else category,
         only=choice(StockFilter, asked.only, StockFilter.ALL),
         order=choice(StockOrder, asked.sort, StockOrder.SKU),
         limit=ROWS,
@@ -95,12 +100,18 @@ def question(asked: TableFilter, catalogue: Catalogue) -> StockQuestion:
     )
 
 
-def found_skus(catalogue: Catalogue, search: str) -> tuple[str, ...]:
-    """SKUs of the catalogue that begin with a text, or whose name contains it; at most `FOUND_MAX`, by SKU."""
-    text = search.strip().casefold()
-    if not text:
+def found_skus(catalogue: Catalogue, search: str, category: str = "") -> tuple[str, ...]:
+    """SKUs of the catalogue in a category, and that begin with a text or whose name contains it; at most `FOUND_MAX`,
+    by SKU. None for an empty search."""
+    text = search.casefold()
+    if not text and not category:
         return ()
-    found = [it.sku for it in catalogue.all() if it.sku.casefold().startswith(text) or text in it.name.casefold()]
+    found = [
+        it.sku
+        for it in catalogue.all()
+        if (not category or it.category == category)
+        and (it.sku.casefold().startswith(text) or text in it.name.casefold())
+    ]
     return tuple(found[:FOUND_MAX])
 
 
@@ -182,7 +193,7 @@ def row_of(level: LevelAnswer, catalogue: Catalogue) -> TableRow:
         sku=level.sku,
         name=catalogue.known_name(level.sku),
         unit=catalogue.unit(level.sku),
-        category=level.category,
+        category=level.category or category_of(level.sku, catalogue),
         atp=level.atp,
         terms=level.terms,
         staged=level.staged,
@@ -190,6 +201,12 @@ def row_of(level: LevelAnswer, catalogue: Catalogue) -> TableRow:
         damaged=level.damaged,
         age=age_text(level.data_age_ms),
     )
+
+
+def category_of(sku: str, catalogue: Catalogue) -> str:
+    """The category that the catalogue gives a SKU; empty without one."""
+    article = catalogue.get(sku)
+    return article.category if article is not None else ""
 
 
 def encoded_filter(asked: TableFilter) -> dict[str, str]:
@@ -223,14 +240,13 @@ async def _csv(call: PageCall, wanted: StockQuestion, table: StockTable) -> Asyn
 
 
 def csv_row(level: LevelAnswer, catalogue: Catalogue) -> tuple[str | int, ...]:
-    """A level as a row of the export."""
-    terms = level.terms
-    return (
-        plain_cell(level.store), plain_cell(level.sku), plain_cell(catalogue.known_name(level.sku)),
-        catalogue.unit(level.sku), plain_cell(level.category), level.atp, terms.on_hand, terms.held, terms.in_doubt,
-        terms.safety_stock, terms.walk_in_reserve, terms.staleness, level.staged, level.quarantined, level.damaged,
-        level.heard_at.isoformat() if level.heard_at is not None else "",
-    )  # fmt: skip
+    """A level as a row of the export, in the order of `CSV_COLUMNS`."""
+    row, terms = row_of(level, catalogue), level.terms
+    words = (plain_cell(row.store), plain_cell(row.sku), plain_cell(row.name), row.unit, plain_cell(row.category))
+    deductions = (terms.held, terms.in_doubt, terms.safety_stock, terms.walk_in_reserve, terms.staleness)
+    elsewhere = (row.staged, row.quarantined, row.damaged)
+    heard = level.heard_at.isoformat() if level.heard_at is not None else ""
+    return (*words, level.atp, terms.on_hand, *deductions, *elsewhere, heard)
 
 
 def plain_cell(text: str) -> str:

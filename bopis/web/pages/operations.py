@@ -11,21 +11,26 @@ from msgspec import Struct
 from sqlalchemy import Engine
 from starlette.responses import RedirectResponse, Response
 
+from bopis.adapters.address import bootstrap_address
+from bopis.adapters.admin import LogAdmin
+from bopis.adapters.security import security_of
+from bopis.adapters.topics import TopicKeeper
 from bopis.domain.values import TEXT_LENGTH_MAX
 from bopis.errors import BopisError
-from bopis.names import LEVELS_TOPIC
+from bopis.names import DEAD_LETTER_MARKS_TOPIC, LEVELS_TOPIC
 from bopis.readside import queries
 from bopis.readside.engine import reading
 from bopis.readside.queries.articles import UnknownAnswer
 from bopis.services import dead_letters
 from bopis.services.access.roles import Right
 from bopis.services.dead_letters import DeadLetter
+from bopis.topics.definitions import plans
 from bopis.verification.verify import differing_cells, judge, read_rows, spans_of
 from bopis.web.pages.inventory import ask
 from bopis.web.pages.now_view import age_text
 from bopis.web.pages.operations_workers import heard_text, workers_and_processors
 from bopis.web.pages.page import Page, PageCall
-from bopis.web.problems import Problem
+from bopis.web.problems import Problem, problem_of
 from bopis.web.site import Site
 
 LETTERS_SHOWN = 100
@@ -238,16 +243,32 @@ async def _changed(call: PageCall, send: Any) -> Response:
         note = await call.site.in_thread(send)
     except Problem as problem:
         return await _page(call, problem.status, refusal=problem.detail)
+    except BopisError as error:
+        found = problem_of(error)
+        return await _page(call, found.status, refusal=found.detail)
     return await _page(call, note=note)
 
 
+def ensure_marks(site: Site) -> None:
+    """Create the topic of marks if it is absent: it is made when the first dead letter is handled. Blocks."""
+    with site.desk() as desk:
+        if desk.reader.end_offsets([DEAD_LETTER_MARKS_TOPIC]):
+            return
+    settings, options = site.settings, security_of(site.settings).client_options()
+    address, timeout_s = bootstrap_address(settings), settings.publish_timeout_seconds
+    with LogAdmin(address, settings.topic_prefix, timeout_seconds=timeout_s, **options) as admin:
+        TopicKeeper(admin).create(plans(settings, [DEAD_LETTER_MARKS_TOPIC]))
+
+
 def _open(site: Site, name: str) -> DeadLetter:
-    """The open dead letter of a name. Raises `Problem`."""
+    """The open dead letter of a name, ready to be marked. Raises `Problem`."""
     letter = next((it for it in _letters(site) if it.name == name), None)
     if letter is None:
         raise Problem(404, "dead-letter-unknown", f"There is no dead letter {name[:100]}.")
     if letter.mark is not None:
         raise Problem(409, "dead-letter-handled", f"{name} was {letter.mark.state} by {letter.mark.actor} already.")
+    # Before anything is sent: a record that is sent again without a mark would be sent twice.
+    ensure_marks(site)
     return letter
 
 

@@ -39,8 +39,8 @@ def changing(change: Change) -> Callable[[PageCall], Awaitable[Response]]:
         except Problem as problem:
             return await order_page(call, refusal=problem.detail, status=problem.status)
         except BopisError as error:
-            problem = problem_of(error)
-            return await order_page(call, refusal=problem.detail, status=problem.status)
+            found = problem_of(error)
+            return await order_page(call, refusal=found.detail, status=found.status)
         return await order_page(call, note=note)
 
     return show

@@ -28,11 +28,15 @@ KPI_DAYS = 14
 DAYS_SHOWN = 7
 CLOSED_DAYS = 60
 SHOWN_MAX = 100
-# The figures that are drawn: of which key figure, its name on the chart, and what turns it into a number of the axis.
+# The charts by day: the name of each series, its key figure (none: orders promised) and figure, and a factor.
 CHARTS = (
-    ("Orders promised, and ready by the promise", (("promised", "", "visits", 1), ("ready in time, %", "time_to_ready", "within_promise", 100))),
-    ("Minutes to ready", (("half took at most", "time_to_ready", "p50_minutes", 1), ("nine of ten", "time_to_ready", "p90_minutes", 1))),
-)  # fmt: skip
+    ("Orders promised", (("promised", "", "", 1),)),
+    ("Ready by the promise, %", (("ready in time, %", "time_to_ready", "within_promise", 100),)),
+    (
+        "Minutes to ready",
+        (("half took at most", "time_to_ready", "p50_minutes", 1), ("nine of ten", "time_to_ready", "p90_minutes", 1)),
+    ),
+)
 PERCENT = 100
 TONES = {Colour.RED: "bad", Colour.YELLOW: "warn", Colour.GREEN: "good", Colour.GREY: ""}
 
@@ -142,6 +146,7 @@ async def store_page(call: PageCall, record: StoreRecord, status: int = 200, **v
     tables, orders = site.stock.routing.tables, site.stock.routing.orders
     figures = next(it for it in store_figures(site) if it.record.store_id == store)
     times = site.times(store)
+    now = times.at(now_ms)
     items = queue(orders.in_store(store), store, now_ms)
     try:
         days = await site.in_thread(opening_days, record.hours, site.hours, now_ms, DAYS_SHOWN)
@@ -155,7 +160,7 @@ async def store_page(call: PageCall, record: StoreRecord, status: int = 200, **v
         "queue": queue_rows(items[:SHOWN_MAX], times),
         "queue_count": len(items),
         "load_percent": min(999, round(figures.minutes * PERCENT / max(1, record.capacity_minutes))),
-        "now_text": f"{times.at(now_ms):%a %d %b %H:%M}",
+        "now_text": f"{now:%a %d %b %H:%M}",
         "days": days,
         "closed": closed,
         "charts": charts(groups),
@@ -165,7 +170,7 @@ async def store_page(call: PageCall, record: StoreRecord, status: int = 200, **v
         "figure_text": figure_text,
         "age_text": age_text,
         "policy": tables.policy(store),
-        "is_open": any(opens.timestamp() * 1000 <= now_ms < ends.timestamp() * 1000 for day in days for opens, ends in day.opens),
+        "is_open": any(opens <= now < ends for day in days for opens, ends in day.opens),
         "preview": None,
         "note": "",
         "refusal": "",

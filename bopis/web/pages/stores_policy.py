@@ -173,8 +173,8 @@ async def save(call: PageCall) -> Response:
     except Problem as problem:
         return await store_page(call, record, problem.status, refusal=problem.detail, draft=asked)
     except BopisError as error:
-        problem = problem_of(error)
-        return await store_page(call, record, problem.status, refusal=problem.detail, draft=asked)
+        found = problem_of(error)
+        return await store_page(call, record, found.status, refusal=found.detail, draft=asked)
     note = "The policy is saved; stock and routing follow it from now on." if changes else "Nothing was changed."
     return await store_page(call, record, note=note, policy=drafted(present, draft))
 

@@ -22,7 +22,7 @@ function draw(element) {
   element.replaceChildren();
   new uPlot({
     width: element.clientWidth, height: 220, cursor: { drag: { x: false, y: false } }, legend: { show: true, live: false },
-    scales: { x: { time: false, range: (_, low, high) => [low - 0.5, high + 0.5] }, y: { range: (_, __, high) => [0, Math.max(1, high) * 1.1] } },
+    scales: { x: { time: false, range: () => [-0.5, days.length - 0.5] }, y: { range: (_, __, high) => [0, Math.max(1, high) * 1.1] } },
     axes: [{ ...axis, values: (_, ticks) => ticks.map((at) => (Number.isInteger(at) && days[at] ? days[at].slice(5) : "")) }, axis],
     series: [{}, ...series.map((it, at) => ({ label: it.name, stroke: strokes[at % 3], width: 2, points: { show: true, size: 6 } }))],
   }, [days.map((_, at) => at), ...series.map((it) => it.values)], element);
