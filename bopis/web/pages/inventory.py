@@ -13,7 +13,7 @@ from sqlalchemy.exc import OperationalError
 from starlette.responses import Response, StreamingResponse
 
 from bopis.domain.inventory.rows import Terms
-from bopis.domain.values import SKU_LENGTH_MAX, STORE_LENGTH_MAX, epoch_ms
+from bopis.domain.values import SKU_LENGTH_MAX, STORE_LENGTH_MAX
 from bopis.readside.engine import reading
 from bopis.readside.errors import CellUnknown
 from bopis.readside.queries.answers import HistoryClock, LevelAnswer
@@ -29,6 +29,7 @@ from bopis.readside.queries.stock_table import (
 from bopis.services.access.roles import Right
 from bopis.services.catalogue import Catalogue
 from bopis.web.answers import decode_cursor, encode_cursor
+from bopis.web.pages.fields import choice, instant_of
 from bopis.web.pages.now_view import age_text
 from bopis.web.pages.page import Page, PageCall
 from bopis.web.problems import Problem
@@ -36,7 +37,6 @@ from bopis.web.problems import Problem
 ROWS = 50
 EXPORT_ROWS = 5_000
 FOUND_MAX = 1_000
-LOCAL_TIME = "%Y-%m-%dT%H:%M"
 CSV_COLUMNS = (
     "store", "sku", "name", "unit", "category", "available", "on_hand", "held", "in_doubt", "safety_stock",
     "walk_in_reserve", "staleness", "staged", "quarantined", "damaged", "heard_at",
@@ -113,29 +113,6 @@ def found_skus(catalogue: Catalogue, search: str, category: str = "") -> tuple[s
         and (it.sku.casefold().startswith(text) or text in it.name.casefold())
     ]
     return tuple(found[:FOUND_MAX])
-
-
-def choice(kind: type[Result], text: str, default: Result) -> Result:
-    """A value of an enumeration. Raises `Problem` for a text that is none."""
-    if not text:
-        return default
-    try:
-        return kind(text)  # type: ignore[call-arg]
-    except ValueError:
-        raise Problem(400, "parameter-invalid", f"{text!r} is no choice of this page.") from None
-
-
-def instant_of(text: str) -> datetime | None:
-    """An instant in UTC as a browser's field sends it. Raises `Problem` for another text."""
-    if not text:
-        return None
-    try:
-        found = datetime.fromisoformat(text)
-        found = found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
-        epoch_ms(found)
-    except (ValueError, OverflowError):
-        raise Problem(400, "parameter-invalid", "Write the instant as YYYY-MM-DDTHH:MM, in UTC.") from None
-    return found
 
 
 async def ask(call: PageCall, query: Callable[[Engine], Result]) -> Result:

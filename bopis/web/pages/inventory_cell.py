@@ -24,7 +24,8 @@ from bopis.readside.queries.history import history
 from bopis.readside.queries.reasons import WhyAnswer, why
 from bopis.services.access.roles import Right
 from bopis.services.counter.store_times import StoreTimes
-from bopis.web.pages.inventory import ask, choice, instant_of
+from bopis.web.pages.fields import choice, instant_of
+from bopis.web.pages.inventory import ask
 from bopis.web.pages.now_view import age_text
 from bopis.web.pages.page import Page, PageCall
 from bopis.web.problems import Problem

@@ -1,7 +1,7 @@
 """Orders: a list with filters, those that need somebody now, and payments that need somebody."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import Annotated
 
 from msgspec import Meta, Struct
@@ -17,6 +17,7 @@ from bopis.services.payments.book import Concern, Debt, concerns_of, debts, stat
 from bopis.web.answers import decode_cursor, encode_cursor
 from bopis.web.api.order_view import OrderRow, order_row
 from bopis.web.api.orders import own_store
+from bopis.web.pages.fields import instant_of
 from bopis.web.pages.now_view import promises_at_risk
 from bopis.web.pages.page import Page, PageCall
 from bopis.web.problems import Problem
@@ -73,19 +74,13 @@ def order_filter(asked: OrdersFilter, store: str | None, site: Site) -> OrderFil
     """The filter of a list of orders. Raises `Problem` for a state or a date that is none."""
     if asked.state and asked.state not in set(LineState):
         raise Problem(400, "parameter-invalid", f"There is no state {asked.state!r}.")
-    since_ms = None
-    if asked.since:
-        try:
-            day = datetime.strptime(asked.since, "%Y-%m-%d")
-        except ValueError:
-            raise Problem(400, "parameter-invalid", "Write the date as YYYY-MM-DD.") from None
-        zone = site.times(store or "").zone() if store else UTC
-        since_ms = epoch_ms(day.replace(tzinfo=zone).astimezone(UTC))
+    zone = site.times(store).zone() if store else UTC
+    since = instant_of(asked.since, zone)
     return OrderFilter(
         prefix=asked.number.upper().replace("-", "").strip(),
         store=store,
         state=LineState(asked.state) if asked.state else None,
-        placed_since_ms=since_ms,
+        placed_since_ms=epoch_ms(since) if since is not None else None,
         ended=asked.ended or (bool(asked.state) and asked.state in _END_STATES),
         after=ListKey(*decode_cursor(asked.cursor, tuple[int, str])) if asked.cursor else None,
     )

@@ -1,7 +1,6 @@
 """Changes of an order from its page. Each is answered with the page, and the resulting sentences or the refusal."""
 
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 
 from starlette.responses import Response
@@ -13,13 +12,14 @@ from bopis.domain.orders.state import Order
 from bopis.domain.orders.vocabulary import EndReason, Initiator
 from bopis.domain.payments.messages import RefundPayment, RetryPayment
 from bopis.domain.payments.money import exponent
-from bopis.domain.values import AMOUNT_CENTS_MAX, TEXT_LENGTH_MAX
+from bopis.domain.values import AMOUNT_CENTS_MAX, QUANTITY_MAX, TEXT_LENGTH_MAX
 from bopis.errors import BopisError
 from bopis.services.access.roles import Right
 from bopis.services.notifier.resend import due_deliveries
 from bopis.services.payments.event_text import PaymentEventText
 from bopis.web.api.order_commands import answer_of, store_of
 from bopis.web.api.orders import OrderPath, find, read_payment
+from bopis.web.pages.fields import instant_of, whole_number
 from bopis.web.pages.orders_detail import STAFF_REASONS, order_page
 from bopis.web.pages.page import Page, PageCall
 from bopis.web.problems import Problem, problem_of
@@ -103,13 +103,10 @@ async def extend(call: PageCall, order: Order) -> str:
     """Keep the goods longer, until an instant on the store's clock."""
     store = store_of(order, call.field("store"), call.caller)
     call.require_store(store)
-    try:
-        until = datetime.fromisoformat(call.field("until"))
-    except ValueError:
-        raise Problem(422, "instant-invalid", "Choose until when the goods are kept.") from None
-    if until.tzinfo is None:
-        until = until.replace(tzinfo=call.site.times(store).zone())
-    return await _order_command(call, order, ExtendPickup(store=store, until=until.astimezone(UTC)))
+    until = instant_of(call.field("until"), call.site.times(store).zone())
+    if until is None:
+        raise Problem(422, "instant-invalid", "Choose until when the goods are kept.")
+    return await _order_command(call, order, ExtendPickup(store=store, until=until))
 
 
 async def _payment_command(call: PageCall, order: Order, body: Callable[[str], RetryPayment | RefundPayment]) -> str:
@@ -144,12 +141,11 @@ async def refund(call: PageCall, order: Order) -> str:
 
 async def resend(call: PageCall, order: Order) -> str:
     """Send another copy of a notice."""
-    milestone, channel, version = call.field("milestone"), call.field("channel"), call.field("version", "0")
-    if milestone not in set(Milestone) or (channel and channel not in set(Channel)) or not version.isdigit():
+    milestone, channel = call.field("milestone"), call.field("channel")
+    version = whole_number(call.field("version", "0"), QUANTITY_MAX)
+    if milestone not in set(Milestone) or (channel and channel not in set(Channel)) or version is None:
         raise Problem(422, "notice-unknown", "Choose a notice of the list.")
-    body = ResendNotice(
-        milestone=Milestone(milestone), version=min(int(version), 10_000), channel=Channel(channel) if channel else None
-    )
+    body = ResendNotice(milestone=Milestone(milestone), version=version, channel=Channel(channel) if channel else None)
     site = call.site
 
     def send() -> str:

@@ -82,7 +82,7 @@ class PageCall(Call):
     def field(self, name: str, default: str = "") -> str:
         """A text field of the form."""
         value = self.form.get(name, default)
-        return value.strip() if isinstance(value, str) else default
+        return value.replace("\0", "").strip() if isinstance(value, str) else default
 
 
 class Renderer:
@@ -142,6 +142,9 @@ async def _enter(site: Site, page: Page, request: Request, call: PageCall) -> Re
     """Let a request in. Returns the way to the sign-in for a browser that is not signed in."""
     call.principal = principal = await site.gate.caller(request)
     site.limits.take(principal.source if principal is not None else "pages")
+    if any("\0" in str(it) for it in (*request.query_params.values(), *request.path_params.values())):
+        # PostgreSQL has no such character, and nobody writes one.
+        raise Problem(400, "parameter-invalid", "A parameter contains a NUL.")
     if page.right is not None:
         if principal is None:
             return RedirectResponse(f"{SIGN_IN}?to={quote(request.url.path)}", 303)

@@ -15,11 +15,13 @@ from bopis.services.routing import rules_comparison
 from bopis.services.routing.history import read_past_decisions
 from bopis.services.routing.rules_comparison import RuleSetFigures
 from bopis.services.routing.rules_file import read_rules, rules_of, written
+from bopis.web.pages.fields import whole_number
 from bopis.web.pages.page import Page, PageCall
 from bopis.web.problems import Problem
 from bopis.web.site import Site
 
 DAYS = (1, 7, 30, 90)
+DAYS_MAX = 365
 DECISIONS_MAX = 50_000
 # Label and figure, as `bopis routing simulate` lists them.
 ROWS = (
@@ -42,7 +44,7 @@ ROWS = (
 class LabQuery(Struct, frozen=True, kw_only=True):
     """The page without a comparison."""
 
-    days: Annotated[int, Meta(ge=1, le=365)] = 7
+    days: Annotated[int, Meta(ge=1, le=DAYS_MAX)] = 7
 
 
 class Comparison(Struct, frozen=True, kw_only=True):
@@ -86,7 +88,7 @@ async def show(call: PageCall) -> Response:
 async def compare(call: PageCall) -> Response:
     """Decide past orders again by the candidate rules, and by the present ones."""
     text, days = call.field("rules"), call.field("days", "7")
-    span = int(days) if days.isdigit() and 1 <= int(days) <= 365 else 7
+    span = whole_number(days, DAYS_MAX) or 7
     try:
         candidate = parsed(text)
     except Problem as problem:

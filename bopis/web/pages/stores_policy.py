@@ -18,6 +18,7 @@ from bopis.errors import BopisError
 from bopis.readside.queries.stock_table import PolicyEffect, policy_effects
 from bopis.services.access.roles import Right
 from bopis.web.api.stores import StorePath
+from bopis.web.pages.fields import whole_number
 from bopis.web.pages.inventory import ask
 from bopis.web.pages.page import Page, PageCall
 from bopis.web.pages.stores import record_of, store_page
@@ -83,13 +84,13 @@ def draft_of(asked: DraftQuery, present: Store) -> Draft:
         safety_stock=units_of(asked.safety_stock, "safety stock"),
         walk_in_reserve=units_of(asked.walk_in_reserve, "walk-in reserve"),
     )
-    grace = asked.grace.strip() or str(present.staleness_grace_minutes)
-    if not grace.isdigit() or int(grace) > GRACE_MAX:
+    grace = whole_number(asked.grace or str(present.staleness_grace_minutes), GRACE_MAX)
+    if grace is None:
         raise Problem(422, "grace-invalid", f"The grace time is 0 to {GRACE_MAX} minutes.")
     return Draft(
         pickup=bool(asked.pickup),
         finishes_open=bool(asked.finishes_open),
-        grace_minutes=int(grace),
+        grace_minutes=grace,
         sku=sku,
         category=category,
         rule=None if rule == StockRule() else rule,
@@ -101,9 +102,10 @@ def units_of(text: str, what: str) -> int | None:
     text = text.strip()
     if not text:
         return None
-    if not text.isdigit() or int(text) > QUANTITY_MAX:
+    units = whole_number(text, QUANTITY_MAX)
+    if units is None:
         raise Problem(422, "units-invalid", f"The {what} is a number of units, 0 to {QUANTITY_MAX}.")
-    return int(text)
+    return units
 
 
 def drafted(present: Store, draft: Draft) -> Store:
