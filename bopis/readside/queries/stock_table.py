@@ -147,7 +147,7 @@ def _filtered(asked: StockQuestion, stale: list[str], is_binary: bool) -> Select
     if asked.store:
         query = query.where(column.store == asked.store)
     if asked.skus:
-        query = query.where(column.sku.in_(asked.skus))
+        query = query.where(column.sku.in_(_rest(asked, is_binary)))
     if asked.prefix:
         query = query.where(column.sku.startswith(asked.prefix, autoescape=True))
         if is_binary:
@@ -163,6 +163,14 @@ def _filtered(asked: StockQuestion, stale: list[str], is_binary: bool) -> Select
     elif asked.only is StockFilter.STALE:
         query = query.where(column.store.in_(stale))
     return query
+
+
+def _rest(asked: StockQuestion, is_binary: bool) -> tuple[str, ...]:
+    """The exact codes of a page and the pages after it. SQLite sorts text as Python does; others may not."""
+    if asked.after is None or not is_binary or effective_order(asked) is not StockOrder.SKU:
+        return asked.skus
+    after = asked.after.sku
+    return tuple(it for it in asked.skus if it >= after)
 
 
 def _ordered(query: Select[Any], order: StockOrder, after: StockCell | None) -> Select[Any]:

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from datetime import UTC, datetime
 from typing import Annotated, TypeVar
 
@@ -199,7 +199,7 @@ async def export(call: PageCall) -> Response:
         raise Problem(400, "parameter-invalid", "The export is of now; ask /v1/.../at for one SKU at an instant.")
     catalogue = call.site.stock.catalogue
     wanted = replace(question(asked, catalogue), limit=EXPORT_ROWS)
-    first = await ask(call, lambda engine: stock_table(engine, wanted, now=datetime.now(UTC)))
+    first = await _export_page(call, wanted)
     name = f"inventory-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.csv"
     headers = {"Content-Disposition": f'attachment; filename="{name}"', **call.headers}
     return StreamingResponse(_csv(call, wanted, first), headers=headers, media_type="text/csv; charset=utf-8")
@@ -212,8 +212,12 @@ async def _csv(call: PageCall, wanted: StockQuestion, table: StockTable) -> Asyn
         yield csv_lines(csv_row(it, catalogue) for it in table.levels)
         if table.next is None:
             return
-        following = replace(wanted, after=table.next)
-        table = await ask(call, lambda engine, it=following: stock_table(engine, it, now=datetime.now(UTC)))  # type: ignore[misc]
+        wanted = replace(wanted, after=table.next)
+        table = await _export_page(call, wanted)
+
+
+async def _export_page(call: PageCall, wanted: StockQuestion) -> StockTable:
+    return await ask(call, lambda engine: stock_table(engine, wanted, now=datetime.now(UTC)))
 
 
 def csv_row(level: LevelAnswer, catalogue: Catalogue) -> tuple[str | int, ...]:
@@ -231,10 +235,10 @@ def plain_cell(text: str) -> str:
     return f"'{text}" if text.startswith(FORMULA) else text
 
 
-def csv_lines(rows: object) -> str:
+def csv_lines(rows: Iterable[Iterable[str | int]]) -> str:
     """Rows as CSV (RFC 4180)."""
     out = io.StringIO()
-    csv.writer(out).writerows(rows)  # type: ignore[arg-type]
+    csv.writer(out).writerows(rows)
     return out.getvalue()
 
 
