@@ -4,7 +4,7 @@ Instants are milliseconds since the epoch in UTC (``_ms``), as in the core. A ro
 record's place in the log as its key, so a record cannot be in a table twice.
 """
 
-from sqlalchemy import BigInteger, Boolean, Column, Double, Index, Integer, LargeBinary, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Double, Index, Integer, LargeBinary, Table, Text, literal_column
 
 from bopis.readside.column_types import clocks, key, log_position, optional, origin, required
 from bopis.readside.column_types import metadata as metadata
@@ -63,8 +63,16 @@ levels = Table(
     required("sold_before", BigInteger),
     required("category"),
     Index(None, "sku"),
+    # A category is in few of the rows; without it, the table of stock would read all of them to find a page.
+    Index(None, "category", "sku"),
     sqlite_with_rowid=False,
 )
+# Units that are neither held nor in doubt, before stock rules. SQLite takes the index of few units for a query that
+# has its condition word for word, so the limit is part of the text, and a change of it is a migration.
+free_units = levels.c.on_hand - levels.c.held - levels.c.in_doubt
+FREE_UNITS_LOW_MAX = 5
+is_low = free_units <= literal_column(str(FREE_UNITS_LOW_MAX))
+Index("ix_levels_low", levels.c.store, levels.c.sku, sqlite_where=is_low, postgresql_where=is_low)
 
 store_policy = Table(
     "store_policy",

@@ -14,11 +14,11 @@ from bopis.cli.app.parse_lines import TypedLine, read_lines
 from bopis.cli.app.parse_time import read_time
 from bopis.cli.app.render import counted, duration, iso, size, table
 from bopis.cli.order.lookup import note_skipped, read_book
-from bopis.cli.order.why import outcome_text
 from bopis.cli.stock.level_text import missing_text
 from bopis.domain.sourcing.decision import Answer, EliminationReason, RoutingOutcome, Rung
 from bopis.names import ORDER_STATE_TOPIC
 from bopis.readside.queries.answers import GapAnswer
+from bopis.services.counter.decision_text import outcome_text
 from tests.cli.fakes import FakeLog
 
 CHICAGO = ZoneInfo("America/Chicago")

@@ -13,14 +13,9 @@ from bopis.cli.app.errors import NotFound
 from bopis.cli.app.parse_time import read_time
 from bopis.cli.app.readside import known_store, zone_of
 from bopis.cli.app.render import counted, print_line, table
-from bopis.domain.calendar.hours import open_ms_between
-from bopis.readside.engine import Source
 from bopis.readside.kpi.catalogue import DEFINITIONS
-from bopis.readside.kpi.definitions import Definition, OpenMs
-from bopis.readside.queries.kpi import KpiGroup, KpiGrouping, KpiSpan, kpis, store_hours
-
-DAY_MS = 86_400_000
-CALENDAR_DAYS = 60
+from bopis.readside.kpi.definitions import Definition
+from bopis.readside.queries.kpi import KpiGroup, KpiGrouping, KpiSpan, kpis, open_time
 
 
 def show(
@@ -56,7 +51,7 @@ def show(
         begin = read_time(since, zone).at
         end = min(now, read_time(until, zone).at) if until else now
         span = KpiSpan(since=begin, until=end, store=store)
-        groups = kpis(snapshot, span, by, open_time(snapshot))
+        groups = kpis(snapshot, span, by, open_time(snapshot, OsmHours()))
 
     def render(out: Console) -> None:
         _render(ctx, out, groups)
@@ -88,23 +83,6 @@ def define(
             _explain(out, definition)
 
     ctx.print_result({"definitions": chosen}, render)
-
-
-def open_time(source: Source) -> OpenMs:
-    """A function that counts a store's open milliseconds between two instants, by its opening hours."""
-    hours = OsmHours()
-    stated = {store: text for store, text in store_hours(source).items() if not hours.problems(text)}
-
-    def open_ms(store: str, from_ms: int, to_ms: int) -> int | None:
-        opening_hours = stated.get(store)
-        if opening_hours is None or to_ms - from_ms > CALENDAR_DAYS * DAY_MS:
-            return None
-        # One calendar serves all orders of sixty days; one per order would take most of the time.
-        begin_ms = from_ms - from_ms % (CALENDAR_DAYS * DAY_MS)
-        calendar = hours.calendar(opening_hours, begin_ms, 2 * CALENDAR_DAYS + 2)
-        return open_ms_between(calendar, from_ms, to_ms)
-
-    return open_ms
 
 
 def _render(ctx: CommandContext, out: Console, groups: list[KpiGroup]) -> None:

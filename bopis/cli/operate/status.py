@@ -23,29 +23,14 @@ from bopis.cli.operate.verify import MISPLACED_ADVICE
 from bopis.cli.stock.level_text import till_age
 from bopis.cli.stock.unknown import unknown_counts, unknown_text
 from bopis.errors import FAILED
-from bopis.names import (
-    LEVELS_TOPIC,
-    NOTICE_STATE_TOPIC,
-    NOTICES_TOPIC,
-    ORDER_STATE_TOPIC,
-    ORDERS_TOPIC,
-    PROCESSORS,
-    READ_SIDE_TOPICS,
-    STOCK_TOPIC,
-)
+from bopis.names import PROCESSORS, READ_SIDE_TOPICS
 from bopis.readside import queries
 from bopis.services.dead_letters import misplaced_by_source
-from bopis.services.progress import decided_positions, lag
+from bopis.services.progress import exact_lags, lag
 
 WATCH_SECONDS = 2.0
 # The name of the embedded log among the processes of `bopis up`.
 LOG_PROCESS = "broker"
-# Source topic of each exact processor, and the changelog that holds its position.
-EXACT = {
-    "inventory": (STOCK_TOPIC, LEVELS_TOPIC),
-    "orders": (ORDERS_TOPIC, ORDER_STATE_TOPIC),
-    "notices": (NOTICES_TOPIC, NOTICE_STATE_TOPIC),
-}
 DISK_LABELS = (("free_bytes", "free"), ("log_bytes", "log"), ("database_bytes", "read side"))
 QUANTILES = ((0.5, "p50_ms"), (0.95, "p95_ms"))
 
@@ -174,10 +159,7 @@ def judgement(document: dict[str, Any]) -> str:
 def _lags(ctx: CommandContext) -> dict[str, int | None]:
     """Records that each processor has not processed yet; None where the read side does not answer."""
     with ctx.reader() as reader:
-        found: dict[str, int | None] = {
-            name: lag(reader, source, decided_positions(reader, changelog))
-            for name, (source, changelog) in EXACT.items()
-        }
+        found: dict[str, int | None] = dict(exact_lags(reader))
         try:
             with ctx.engine() as engine:
                 positions = queries.positions(engine)

@@ -12,23 +12,10 @@ from bopis.cli.app.render import iso, print_line, table
 from bopis.cli.order.lookup import OrderNumber
 from bopis.cli.order.session import Presentation, order_session, presentation_of
 from bopis.domain.orders.numbers import shown
-from bopis.domain.sourcing.decision import Answer, Assignment, EliminationReason, RoutingOutcome, Rung
+from bopis.domain.sourcing.decision import Answer
+from bopis.services.counter.decision_text import elimination_text, outcome_text, rank_texts, served
 from bopis.services.counter.event_text import EventText
 from bopis.services.counter.order_history import OrderEventHistory, read_order_history
-from bopis.services.counter.refusal_text import missing_text
-
-OUTCOMES = {
-    RoutingOutcome.OFFERED: "offered in other stores",
-    RoutingOutcome.WAITING: "waits for stock",
-    RoutingOutcome.REFUSED: "no store found",
-}
-ROUTED = {
-    Rung.CHOSEN: "routed to the chosen store",
-    Rung.LATER: "routed to the chosen store, at a later time",
-    Rung.ALTERNATIVE: "routed to another store",
-    Rung.SPLIT: "routed to several stores",
-}
-BECAUSE = {EliminationReason.PLACE_UNKNOWN: "it or the chosen store has no latitude and longitude"}
 
 
 def why(
@@ -50,7 +37,7 @@ def why(
         found = session.order(order)
         past = read_order_history(session.reader, found, session.known)
         presentation = presentation_of(session.reader, found.store).about(found)
-        routed = [it.store for past_one in past.decisions for it in _served(past_one.answer)]
+        routed = [it.store for past_one in past.decisions for it in served(past_one.answer)]
         presentation = presentation._replace(times=presentation.times.among(routed))
     timeline = [_entry(event, presentation.words) for event in past.events]
     decisions = [msgspec.to_builtins(decision) for decision in past.decisions]
@@ -91,32 +78,15 @@ def _render(
             print_line(out, f"  {line}")
 
 
-def outcome_text(answer: Answer) -> str:
-    """The outcome of one search for a store: ``no store found``, ``routed to another store``."""
-    if answer.outcome is RoutingOutcome.ROUTED:
-        return ROUTED[answer.rung]
-    reason = f" ({answer.reason.value.replace('_', ' ')})" if answer.reason is not None else ""
-    return OUTCOMES[answer.outcome] + reason
-
-
 def _stores(answer: Answer, presentation: Presentation) -> Iterator[str]:
     """The stores chosen or offered, then those eliminated with the reason."""
     words = presentation.words
-    for chosen in _served(answer):
+    for chosen in served(answer):
         yield f"+ {chosen.store}: ready by {words.instant(chosen.ready_by_ms, chosen.store)}"
     for gone in answer.eliminated:
-        lacks = ", ".join(missing_text(it, presentation.catalogue) for it in gone.missing)
-        because = lacks or BECAUSE.get(gone.reason, "")
-        yield f"- {gone.store}: {gone.reason.value.replace('_', ' ')}{f' ({because})' if because else ''}"
-
-
-def _served(answer: Answer) -> tuple[Assignment, ...]:
-    """The stores that were assigned, else those that were offered."""
-    return answer.assignments or answer.offers
+        yield f"- {gone.store}: {elimination_text(gone, presentation.catalogue)}"
 
 
 def _ranks(answer: Answer) -> Iterator[str]:
-    for score in answer.scores:
-        named = zip(answer.ranked_by, score.ranks, strict=False)
-        ranks = ", ".join(f"{name.value.replace('_', ' ')} {rank}" for name, rank in named if rank is not None)
-        yield f"= {score.store}: {ranks or 'no rank'}"
+    for score, ranks in rank_texts(answer):
+        yield f"= {score.store}: {ranks}"

@@ -53,7 +53,7 @@ def levels(source: Source, store: str, sku: str | None = None, *, now: datetime,
         rows = connection.execute(query).all()
     if sku is not None and not rows:
         raise CellUnknown(store=store, sku=sku)
-    found = tuple(_level(row, policy, heard_ms, epoch_ms(now)) for row in rows[: page.rows])
+    found = tuple(level_answer(row, policy, heard_ms, epoch_ms(now)) for row in rows[: page.rows])
     return LevelPage(levels=found, next=found[-1].sku if len(rows) > page.rows else None)
 
 
@@ -96,14 +96,14 @@ def stocked_in(source: Source, sku: str, now: datetime) -> list[Stocked]:
     found = []
     for row in rows:
         policy = policy_of.get(row.store) or Store()
-        found.append(Stocked(row, _level(row, policy, heard_ms.get(row.store), epoch_ms(now)), policy.pickup))
+        found.append(Stocked(row, level_answer(row, policy, heard_ms.get(row.store), epoch_ms(now)), policy.pickup))
     return found
 
 
 def empty_level(connection: Connection, store: str, sku: str, now: datetime) -> LevelAnswer:
     """The level of a SKU that is not in a store's books: no units, under the store's rules."""
     policy = policies(connection, store).get(store) or Store()
-    return _level(_NoRow(store, sku), policy, last_heard(connection, store).get(store), epoch_ms(now))
+    return level_answer(_NoRow(store, sku), policy, last_heard(connection, store).get(store), epoch_ms(now))
 
 
 class _NoRow(NamedTuple):
@@ -143,7 +143,8 @@ def found_answer(stocked: Stocked, near: Point | None) -> FoundAnswer:
     )
 
 
-def _level(row: Any, policy: Store, heard_ms: int | None, now_ms: int) -> LevelAnswer:
+def level_answer(row: Any, policy: Store, heard_ms: int | None, now_ms: int) -> LevelAnswer:
+    """A row of the levels, with the terms of what can be promised at an instant under a policy."""
     level = Level(
         on_hand=row.on_hand,
         held=row.held,

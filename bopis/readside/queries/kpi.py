@@ -9,9 +9,11 @@ import msgspec
 from msgspec import Struct
 from sqlalchemy import Connection, select
 
+from bopis.domain.calendar.hours import open_ms_between
 from bopis.domain.calendar.store_hours import StoreHours
 from bopis.domain.inventory.rows import Store
 from bopis.domain.values import MINUTE_MS, epoch_ms
+from bopis.ports import OpeningHours
 from bopis.readside.engine import Source, reading
 from bopis.readside.kpi.catalogue import DATA_AGE, VISIT_KPIS
 from bopis.readside.kpi.definitions import Figures, OpenMs, Silent, data_age
@@ -20,6 +22,8 @@ from bopis.readside.queries.stores import policies
 from bopis.readside.schema import heard, silences, stores
 
 UTC_NAME = "UTC"
+DAY_MS = 86_400_000
+CALENDAR_DAYS = 60
 _hours = msgspec.json.Decoder(StoreHours).decode
 
 
@@ -78,6 +82,22 @@ def store_hours(source: Source) -> dict[str, StoreHours]:
     with reading(source) as connection:
         rows = connection.execute(select(stores.c.store, stores.c.hours).where(stores.c.hours.is_not(None)))
         return {row.store: _hours(row.hours) for row in rows}
+
+
+def open_time(source: Source, hours: OpeningHours) -> OpenMs:
+    """A function that counts a store's open milliseconds between two instants, by its opening hours."""
+    stated = {store: text for store, text in store_hours(source).items() if not hours.problems(text)}
+
+    def open_ms(store: str, from_ms: int, to_ms: int) -> int | None:
+        opening_hours = stated.get(store)
+        if opening_hours is None or to_ms - from_ms > CALENDAR_DAYS * DAY_MS:
+            return None
+        # One calendar serves all orders of sixty days; one per order would take most of the time.
+        begin_ms = from_ms - from_ms % (CALENDAR_DAYS * DAY_MS)
+        calendar = hours.calendar(opening_hours, begin_ms, 2 * CALENDAR_DAYS + 2)
+        return open_ms_between(calendar, from_ms, to_ms)
+
+    return open_ms
 
 
 def _namer(by: KpiGrouping, zones: dict[str, ZoneInfo]) -> Callable[[Visit], str]:

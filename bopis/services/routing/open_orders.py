@@ -89,6 +89,10 @@ class OpenOrders:
     def get(self, order: str) -> Order | None:
         return self._rows.get(order)
 
+    def all(self) -> list[Order]:
+        """Every open order, in no order."""
+        return list(self._rows.values())
+
     def partition(self, order: str) -> int:
         """The partition of the order's records, equal in every topic of orders; -1 if the order is unknown."""
         return self._partitions.get(order, -1)

@@ -1,6 +1,7 @@
 """Availability from memory: the tables of routing, followed from the log."""
 
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 import structlog
@@ -19,6 +20,33 @@ TOPICS = (STORES_TOPIC, CATALOGUE_TOPIC, LEVELS_TOPIC, ORDER_STATE_TOPIC)
 log = structlog.get_logger("bopis.web.stock")
 
 
+class ChangeRate:
+    """How many levels changed over the last minute, by the log's clock."""
+
+    SECONDS = 60
+
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
+        self._counts: dict[int, int] = {}
+
+    def take(self, records: Sequence[Record]) -> None:
+        """Count the changed levels among records of the log; what is older than a minute is left out."""
+        oldest = int(self._clock()) - self.SECONDS
+        for record in records:
+            # Rows of other kinds begin with @, and positions of commits with a zero byte.
+            if record.topic == LEVELS_TOPIC and record.key and record.key[:1] not in (b"@", b"\0"):
+                second = record.timestamp_ms // 1000
+                if second >= oldest:
+                    self._counts[second] = self._counts.get(second, 0) + 1
+        if len(self._counts) > 2 * self.SECONDS:
+            self._counts = {at: count for at, count in self._counts.items() if at >= oldest}
+
+    def per_second(self) -> float:
+        """The mean of the last minute; the second that is not over is left out."""
+        now = int(self._clock())
+        return sum(count for at, count in self._counts.items() if now - self.SECONDS <= at < now) / self.SECONDS
+
+
 class Available(NamedTuple):
     """What a store can promise of a SKU: the terms, and when a device of the store reported last (None: never)."""
 
@@ -34,6 +62,7 @@ class LiveStock:
         self.routing = routing
         self.catalogue = Catalogue()
         self.unreadable = 0
+        self.changes = ChangeRate()
         self._hub = hub
 
     def take(self, records: Sequence[Record]) -> None:
@@ -44,6 +73,7 @@ class LiveStock:
             except ValueError as error:
                 self.unreadable += 1
                 log.warning("record_unreadable", topic=record.topic, offset=record.offset, cause=str(error))
+        self.changes.take(records)
 
     def _take(self, record: Record) -> None:
         key = record.key or b""

@@ -18,6 +18,7 @@ from bopis.access.roles import Principal, Right
 from bopis.domain.payments.money import plain_amount
 from bopis.errors import BopisError
 from bopis.web.access.sessions import CSRF_FIELD
+from bopis.web.answers import note_age
 from bopis.web.endpoint import Call, Endpoint, NoParameters, decode_params
 from bopis.web.problems import TITLES, Problem, problem_of
 from bopis.web.site import Site
@@ -74,13 +75,14 @@ class PageCall(Call):
         self.form: FormData = FormData()
 
     def page(self, template: str, status_code: int = 200, /, **values: Any) -> HTMLResponse:
-        """A template with the values that every page has."""
+        """A template with the values that every page has. The header names the age of the memory behind them."""
+        note_age(self)
         return HTMLResponse(self.renderer.text(self, template, values), status_code, headers=dict(self.headers))
 
     def field(self, name: str, default: str = "") -> str:
         """A text field of the form."""
         value = self.form.get(name, default)
-        return value.strip() if isinstance(value, str) else default
+        return value.replace("\0", "").strip() if isinstance(value, str) else default
 
 
 class Renderer:
@@ -112,6 +114,7 @@ class Renderer:
             "here": call.request.url.path,
             "navigation": [it for it in NAVIGATION if principal is not None and principal.may(it.right)],
             "version": STATIC_VERSION,
+            "age_s": f"{self._site.age_ms / 1000:.1f}",
             "may": principal.may if principal is not None else lambda _right: False,
             "Right": Right,
         }
@@ -139,6 +142,9 @@ async def _enter(site: Site, page: Page, request: Request, call: PageCall) -> Re
     """Let a request in. Returns the way to the sign-in for a browser that is not signed in."""
     call.principal = principal = await site.gate.caller(request)
     site.limits.take(principal.source if principal is not None else "pages")
+    if any("\0" in str(it) for it in (*request.query_params.values(), *request.path_params.values())):
+        # PostgreSQL has no such character, and nobody writes one.
+        raise Problem(400, "parameter-invalid", "A parameter contains a NUL.")
     if page.right is not None:
         if principal is None:
             return RedirectResponse(f"{SIGN_IN}?to={quote(request.url.path)}", 303)

@@ -5,12 +5,36 @@ from pathlib import Path
 from starlette.routing import BaseRoute, Mount
 from starlette.staticfiles import StaticFiles
 
-from bopis.web.pages import sign_in
+from bopis.web.pages import (
+    inventory,
+    inventory_cell,
+    now,
+    operations,
+    orders,
+    orders_actions,
+    orders_detail,
+    routing,
+    sign_in,
+    stores,
+    stores_policy,
+)
 from bopis.web.pages.page import Page, Renderer, page_route
 from bopis.web.site import Site
 
 STATIC = Path(__file__).parents[1] / "static"
-PAGES: tuple[Page, ...] = (*sign_in.PAGES,)
+PAGES: tuple[Page, ...] = (
+    *sign_in.PAGES,
+    *now.PAGES,
+    *orders.PAGES,
+    *orders_detail.PAGES,
+    *orders_actions.PAGES,
+    *inventory.PAGES,
+    *inventory_cell.PAGES,
+    *stores.PAGES,
+    *stores_policy.PAGES,
+    *operations.PAGES,
+    *routing.PAGES,
+)
 
 
 def page_routes(site: Site) -> list[BaseRoute]:
