@@ -9,5 +9,5 @@ class NotOnLoopback(ConfigurationError):
 
 
 class ShopKeyUnreadable(ConfigurationError):
-    """The reference shop cannot be served with web_shop_key_file {file}: {cause}. Give a file that contains the key of a
-    shop front, or leave the setting empty."""
+    """The reference shop cannot be served with web_shop_key_file {file}: {cause}. Give a file that contains the key of
+    a shop front, or leave the setting empty."""

@@ -26,6 +26,7 @@ ORDERS = "/v1/orders"
 ALLOWED = (
     ("GET", "/v1/catalogue"),
     ("GET", "/v1/availability"),
+    ("POST", "/v1/availability"),
     ("GET", "/v1/stores"),
     ("POST", "/v1/quotes"),
     ("POST", ORDERS),

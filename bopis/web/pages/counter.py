@@ -141,7 +141,7 @@ async def scan(call: PageCall) -> Response:
             command = outcome.command
             key = call.field("key")
             done = await call.site.in_thread(order_commands.send, call, order, lambda *_: command, None, key)
-            outcome = outcome.done([it.text for it in done.events])
+            outcome = outcome.done(_sentences([it.text for it in done.events]))
         note = Note(text=on_page(outcome.text), kind=outcome.kind, proof=outcome.proof)
     except Problem as problem:
         note = Note(text=problem.detail, kind="bad", status=problem.status)
@@ -305,6 +305,10 @@ ACTIONS: Mapping[str, tuple[str, Make]] = {
     "answer": (
         "substitute",
         lambda form, _order, _store, _call: {"line": form.one("line"), "accept": form.one("accept") == "yes"},
+    ),
+    "alternative": (
+        "alternative",
+        lambda form, _order, _store, _call: {"attempt": form.one("attempt"), "store": form.one("other")},
     ),
     "stage": ("staging", lambda form, _order, store, _call: {"store": store, "location": form.one("location")}),
     "withdraw": (

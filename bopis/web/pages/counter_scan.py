@@ -28,9 +28,9 @@ class ScanOutcome(Struct, frozen=True, kw_only=True):
     command: Command | None = None
     proof: str = ""
 
-    def done(self, sentences: list[str]) -> "ScanOutcome":
-        """The outcome after its command was sent."""
-        return msgspec.structs.replace(self, text=" · ".join(sentences) or "This was sent before; nothing changed.")
+    def done(self, text: str) -> "ScanOutcome":
+        """The outcome after its command was sent, with its events in words."""
+        return msgspec.structs.replace(self, text=text)
 
 
 def scanned(call: Call, store: str, current: str, code: str) -> ScanOutcome:

@@ -41,8 +41,8 @@ STEP_NAMES: Mapping[WorkStep, str] = {
 }
 UNPAID = frozenset({PaymentState.AUTHORISING, PaymentState.DECLINED, PaymentState.LAPSED})
 # Texts of the services name commands; on a page the button below does it.
-_IN_BRACKETS = re.compile(r" \((?:`?bopis [^)`]*`?(?:, )?)+\)")
-_COMMAND = re.compile(r"`?bopis (?:pickup|order|payments|stock) [^`;,.:)]*`?|--document KIND")
+_DROPPED = re.compile(r" \((?:`?bopis [^)`]*`?(?:, )?)+\)| \(--document KIND\)| \[[a-z_]+\]$")
+_COMMAND = re.compile(r"`?bopis (?:pickup|order|payments|stock) [^`;,.:)]*`?|give --document KIND")
 BUTTONS: Mapping[str, str] = {
     "pickup pick": "the buttons under Pick",
     "pickup short": "Missing under Pick",
@@ -132,6 +132,13 @@ class LineRow(Struct, frozen=True, kw_only=True):
     amount: str
 
 
+class OfferRow(Struct, frozen=True, kw_only=True):
+    """Other stores that the customer may choose from: pairs of a store and when it would be ready."""
+
+    attempt: int
+    stores: tuple[tuple[str, str], ...]
+
+
 class TaskRow(Struct, frozen=True, kw_only=True):
     """An open task of the store about this order."""
 
@@ -167,6 +174,7 @@ class OrderPanel(Struct, frozen=True, kw_only=True):
     picks: tuple[PickRow, ...] = ()
     shorts: tuple[ShortRow, ...] = ()
     asked: tuple[AskedRow, ...] = ()
+    offers: tuple[OfferRow, ...] = ()
     to_stage: str = ""
     staged: tuple[GoodsRow, ...] = ()
     returnable: tuple[GoodsRow, ...] = ()
@@ -212,11 +220,11 @@ def on_page(text: str) -> str:
 
     def button(found: re.Match[str]) -> str:
         if "bopis" not in found[0]:
-            return "the document"
+            return "choose its kind below"
         words = found[0].strip("`").split()
         return f"“{BUTTONS.get(' '.join(words[1:3]), 'this page')}”"
 
-    return _COMMAND.sub(button, _IN_BRACKETS.sub("", text))
+    return _COMMAND.sub(button, _DROPPED.sub("", text))
 
 
 def order_panel(
@@ -236,7 +244,7 @@ def order_panel(
         shown=shown(order.order),
         store=store,
         state=order.state.value,
-        steps=tuple(on_page(it) for it in guidance(order, catalogue)),
+        steps=tuple(on_page(it).removeprefix(f"store {store}: ") for it in guidance(order, catalogue)),
         promise=times.instant(work.ready_by_ms, store) if work is not None and work.ready_by_ms else "",
         keep_until=times.until(work.window_end_ms, store) if work is not None and work.window_end_ms else "",
         location=locations_text(lines, work.location if work is not None else ""),
@@ -255,7 +263,14 @@ def order_panel(
         picks=picks,
         shorts=tuple(_short_row(it, catalogue) for it in live if it.state is LineState.SHORT),
         asked=tuple(_asked_row(it, catalogue) for it in live if it.state is LineState.SUBSTITUTE_OFFERED),
-        to_stage=catalogue.total(it for it in live if it.state is LineState.PICKED),
+        offers=tuple(
+            OfferRow(
+                attempt=offer.attempt,
+                stores=tuple((it.store, times.instant(it.ready_by_ms, it.store)) for it in offer.offers),
+            )
+            for offer in order.offers
+        ),
+        to_stage=", ".join(catalogue.goods(it.quantity, it.sku) for it in live if it.state is LineState.PICKED),
         staged=tuple(_goods_row(it, catalogue, it.quantity) for it in live if it.state in STAGED_STATES),
         returnable=tuple(
             _goods_row(it, catalogue, it.quantity - it.returned)
@@ -332,7 +347,7 @@ def _goods_row(line: Line, catalogue: Catalogue, units: int) -> GoodsRow:
     unit = catalogue.unit(line.sku)
     return GoodsRow(
         line=line.line, sku=line.sku, name=catalogue.name(line.sku), units=units, unit=unit,
-        quantity=catalogue.quantity(units, line.sku), location=line.location, is_each=unit == EACH,
+        quantity=catalogue.quantity(units, line.sku), location=line.location if line.live else "", is_each=unit == EACH,
     )  # fmt: skip
 
 

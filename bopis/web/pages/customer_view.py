@@ -120,7 +120,7 @@ def customer_page(order: Order, facts: PageFacts) -> CustomerPage:
         order=order.order,
         shown=shown(order.order),
         state=state.value,
-        headline=texts.of("states", state.value),
+        headline=texts.of("states", "pay" if link or needs_method else state.value),
         is_open=bool(order.live),
         is_good=state in READY_STATES or state is LineState.HANDED_OVER,
         shows_code=not order.code.used and any(it.state in READY_STATES for it in order.lines),

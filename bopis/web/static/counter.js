@@ -5,6 +5,8 @@ const panel = document.getElementById("order");
 const flash = document.getElementById("flash");
 const code = document.getElementById("code");
 let isDirty = false;
+// What came of the last command stays until the next one, also when the order is shown anew.
+let lastNote = null;
 
 function fresh(field) {
   field.value = crypto.getRandomValues(new Uint32Array(2)).reduce((text, it) => text + it.toString(16).padStart(8, "0"), "");
@@ -53,6 +55,7 @@ document.addEventListener("htmx:beforeSwap", (event) => {
     return;
   }
   const isRefresh = requestConfig.verb === "get" && requestConfig.path.includes("version=");
+  if (target === panel) lastNote = isRefresh ? panel.querySelector(":scope > .note[role]") : null;
   if (target === panel && isRefresh && isDirty && xhr.status === 200) {
     event.detail.shouldSwap = false;
     const changed = panel.querySelector("[data-changed]");
@@ -62,6 +65,7 @@ document.addEventListener("htmx:beforeSwap", (event) => {
 document.addEventListener("htmx:afterSwap", (event) => {
   if (event.detail.target !== panel) return;
   isDirty = false;
+  if (lastNote) panel.prepend(lastNote);
   const { verb, path } = event.detail.requestConfig;
   counter.classList.toggle("open", Boolean(panel.querySelector("[data-panel], .note")));
   for (const card of document.querySelectorAll(".card")) {
