@@ -71,7 +71,7 @@ class LiveStock:
         order = self.routing.orders.get(number)
         if order is None:
             return frozenset()
-        return frozenset({it.store for it in (*order.lines, *order.tasks) if it.store})
+        return frozenset({it.store for it in order.lines if it.store} | {it.store for it in order.tasks})
 
     def available(self, store: str, sku: str, now_ms: int) -> Available:
         """What a store can promise of a SKU now."""

@@ -37,9 +37,7 @@ async def open_link(call: PageCall) -> Response:
     """Sign in with a one-time link."""
     session = call.site.gate.sessions.opened(call.params.token)
     if session is None:
-        raise Problem(
-            401, "link-used", "This link was used, or is too old. `bopis web sign-in` makes a new one."
-        )
+        raise Problem(401, "link-used", "This link was used, or is too old. `bopis web sign-in` makes a new one.")
     response = RedirectResponse(home_of(session.role), 303)
     call.site.gate.sessions.begin(response, session)
     return response

@@ -125,7 +125,7 @@ async def test_a_cookie_of_one_order_opens_no_other_one(world: World) -> None:
         ("extension", {"until": "2060-01-01T00:00:00+00:00"}, "refused=too_late", LineState.READY),
         ("cancellation", {}, "refused=invalid", LineState.READY),
         ("cancellation", {"confirm": "yes"}, "done=cancellation", LineState.CANCELLED),
-        ("substitute", {"line": "1", "accept": "yes"}, "refused=too_early", LineState.READY),
+        ("substitute", {"line": "1", "accept": "yes"}, "refused=too_late", LineState.READY),
         ("alternative", {"attempt": "9", "store": "S2"}, "refused=unknown_offer", LineState.READY),
         ("hand-over", {"document": "passport"}, "refused=invalid", LineState.READY),
         ("picks", {"line": "1"}, "refused=invalid", LineState.READY),
