@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from bopis.domain.orders.numbers import shown
-from bopis.domain.orders.state import STAGED_STATES, Line, LineState, Order
+from bopis.domain.orders.state import STAGED_STATES, Line, LineState, Offer, Order, Task
 from bopis.domain.orders.store_queue import (
     NEVER_MS,
     TASK_STEPS,
@@ -23,7 +23,7 @@ from bopis.domain.quantities import EACH
 from bopis.domain.values import HOUR_MS, MINUTE_MS
 from bopis.services.catalogue import Catalogue
 from bopis.services.counter.guidance import guidance
-from bopis.services.counter.pick_walk import PICKABLE_SOON, needs
+from bopis.services.counter.pick_walk import PICKABLE_SOON, PickNeed, needs
 from bopis.services.counter.refusal_text import payment_text
 from bopis.services.counter.store_times import StoreTimes
 
@@ -231,14 +231,11 @@ def order_panel(
     order: Order, store: str, times: StoreTimes, catalogue: Catalogue, fields: Mapping[str, str]
 ) -> OrderPanel:
     """An order as the counter of a store shows it; `fields` are the customer's name and note."""
-    times, work = times.about(order), order.at(store)
-    lines = order.in_store(store)
-    live = [line for line in lines if line.live]
-    states = {line.state for line in live}
+    times, work, lines = times.about(order), order.at(store), order.in_store(store)
+    states = {line.state for line in lines if line.live}
     step = next((it for it in work_items(order) if it.store == store and not it.task), None)
     cents = step.to_pay_cents if step is not None else None
-    picks = tuple(_pick_row(it.line, it.sku, it.units, it.is_kit, catalogue) for it in needs(order, store))
-    here = work is not None and work.where is not None
+    is_here = work is not None and work.where is not None
     panel = OrderPanel(
         order=order.order,
         shown=shown(order.order),
@@ -248,7 +245,7 @@ def order_panel(
         promise=times.instant(work.ready_by_ms, store) if work is not None and work.ready_by_ms else "",
         keep_until=times.until(work.window_end_ms, store) if work is not None and work.window_end_ms else "",
         location=locations_text(lines, work.location if work is not None else ""),
-        arrival=_place(work.where.value, work.spot) if here and work is not None and work.where is not None else "",
+        arrival=_place(work.where.value, work.spot) if work is not None and work.where is not None else "",
         picker=work.picker if work is not None else "",
         customer=fields.get("name", ""),
         note=fields.get("note", ""),
@@ -258,41 +255,32 @@ def order_panel(
         till_records=bool(cents and order.methods),
         total=_total(order),
         can_accept=LineState.PROMISED in states,
-        can_arrive=bool(states) and not here and work is not None and work.promised,
+        can_arrive=bool(states) and not is_here and work is not None and work.promised,
         can_cancel=bool(order.live),
-        picks=picks,
-        shorts=tuple(_short_row(it, catalogue) for it in live if it.state is LineState.SHORT),
-        asked=tuple(_asked_row(it, catalogue) for it in live if it.state is LineState.SUBSTITUTE_OFFERED),
-        offers=tuple(
-            OfferRow(
-                attempt=offer.attempt,
-                stores=tuple((it.store, times.instant(it.ready_by_ms, it.store)) for it in offer.offers),
-            )
-            for offer in order.offers
-        ),
-        to_stage=", ".join(catalogue.goods(it.quantity, it.sku) for it in live if it.state is LineState.PICKED),
-        staged=tuple(_goods_row(it, catalogue, it.quantity) for it in live if it.state in STAGED_STATES),
-        returnable=tuple(
-            _goods_row(it, catalogue, it.quantity - it.returned)
-            for it in order.lines
-            if it.state is LineState.HANDED_OVER and it.quantity > it.returned
-        ),
-        tasks=tuple(
-            TaskRow(
-                task=it.task,
-                step=STEP_NAMES[TASK_STEPS[it.kind]],
-                goods=catalogue.name(it.sku) if it.sku else "",
-                is_put_back=TASK_STEPS[it.kind] is WorkStep.PUT_BACK,
-            )
-            for it in order.tasks
-            if it.store == store
-        ),
         lines=tuple(_line_row(it, order, store, catalogue) for it in order.lines),
         code_tries=order.code.tries,
         is_paper=bool(needs(order, store, PICKABLE_SOON)),
         is_slip=bool(states & (STAGED_STATES | {LineState.PICKED})),
     )
+    panel = _with_work(panel, order, times, catalogue)
     return msgspec.structs.replace(panel, version=version_of(panel))
+
+
+def _with_work(panel: OrderPanel, order: Order, times: StoreTimes, catalogue: Catalogue) -> OrderPanel:
+    """The panel with the rows of its forms."""
+    live = [line for line in order.in_store(panel.store) if line.live]
+    over = [line for line in order.lines if line.state is LineState.HANDED_OVER and line.quantity > line.returned]
+    return msgspec.structs.replace(
+        panel,
+        picks=tuple(_pick_row(it, catalogue) for it in needs(order, panel.store)),
+        shorts=tuple(_short_row(it, catalogue) for it in live if it.state is LineState.SHORT),
+        asked=tuple(_asked_row(it, catalogue) for it in live if it.state is LineState.SUBSTITUTE_OFFERED),
+        offers=tuple(_offer_row(it, times) for it in order.offers),
+        to_stage=", ".join(catalogue.goods(it.quantity, it.sku) for it in live if it.state is LineState.PICKED),
+        staged=tuple(_goods_row(it, catalogue, it.quantity) for it in live if it.state in STAGED_STATES),
+        returnable=tuple(_goods_row(it, catalogue, it.quantity - it.returned) for it in over),
+        tasks=tuple(_task_row(it, catalogue) for it in order.tasks if it.store == panel.store),
+    )
 
 
 def version_of(panel: OrderPanel) -> str:
@@ -334,13 +322,30 @@ def _place(where: str, spot: str) -> str:
     return f"{where} {spot}".strip().capitalize()
 
 
-def _pick_row(line: int, sku: str, units: int, is_kit: bool, catalogue: Catalogue) -> PickRow:
-    article, unit = catalogue.get(sku), catalogue.unit(sku)
-    gtin = article.gtins[0].lstrip("0") if article is not None and article.gtins else ""
+def _pick_row(it: PickNeed, catalogue: Catalogue) -> PickRow:
+    article, unit = catalogue.get(it.sku), catalogue.unit(it.sku)
     return PickRow(
-        line=line, sku=sku, name=catalogue.name(sku), units=units, unit=unit, quantity=catalogue.quantity(units, sku),
-        gtin=gtin, is_kit=is_kit, is_each=unit == EACH,
-    )  # fmt: skip
+        line=it.line,
+        sku=it.sku,
+        name=catalogue.name(it.sku),
+        units=it.units,
+        unit=unit,
+        quantity=catalogue.quantity(it.units, it.sku),
+        gtin=article.gtins[0].lstrip("0") if article is not None and article.gtins else "",
+        is_kit=it.is_kit,
+        is_each=unit == EACH,
+    )
+
+
+def _offer_row(it: Offer, times: StoreTimes) -> OfferRow:
+    stores = tuple((one.store, times.instant(one.ready_by_ms, one.store)) for one in it.offers)
+    return OfferRow(attempt=it.attempt, stores=stores)
+
+
+def _task_row(it: Task, catalogue: Catalogue) -> TaskRow:
+    step = TASK_STEPS[it.kind]
+    goods = catalogue.name(it.sku) if it.sku else ""
+    return TaskRow(task=it.task, step=STEP_NAMES[step], goods=goods, is_put_back=step is WorkStep.PUT_BACK)
 
 
 def _goods_row(line: Line, catalogue: Catalogue, units: int) -> GoodsRow:
