@@ -23,6 +23,9 @@ class WebSettings(BaseModel):
     web_origins: str = Field(
         "", description="Origins of shop fronts whose browsers may call the API, separated by commas."
     )
+    web_shop_key_file: Path | None = Field(
+        None, description="File with a shop front's API key; with it the reference shop is served under /shop/."
+    )
     web_rate: int = Field(1_000, ge=0, description="Requests per second of one caller; 0: any number.")
     web_streams_max: int = Field(5_000, ge=1, le=100_000, description="Streams of events that may be open at a time.")
     web_age_seconds_max: float = Field(

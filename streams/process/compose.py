@@ -175,7 +175,10 @@ def notifier(settings: Settings) -> "Iterator[Notifier]":
     except (NoticeError, SecretError) as error:
         raise ChannelsUnsound(cause=str(error)) from error
     renderer = TemplateRenderer(settings.notice_templates, settings.notice_language, brand)
-    tools = NotifierDependencies(vault, renderer, OsmHours(), channels, read_quiet_hours(settings.notice_quiet_hours))
+    # A shop with a page of its own for orders has one; else the pages of the web process are it.
+    pages_url = "" if settings.shop_url else settings.web_url
+    quiet = read_quiet_hours(settings.notice_quiet_hours)
+    tools = NotifierDependencies(vault, renderer, OsmHours(), channels, quiet, pages_url)
     try:
         yield Notifier(tools)
     finally:

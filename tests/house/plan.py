@@ -184,7 +184,6 @@ TEST_LINES_MAX = 500
 # there: those are named here, with what cuts.
 SMALL_MODULE_LINES = 60
 SMALL_MODULES = {
-    "bopis.adapters.documents.html": "one document format a module",
     "bopis.adapters.public_holidays": "the library of holidays, apart from the syntax of hours",
     "bopis.adapters.notices.chat": "one channel a module",
     "bopis.adapters.notices.outbox": "one channel a module",

@@ -12,6 +12,7 @@ EXPONENTS = {
     **dict.fromkeys(("CLF", "UYW"), 4),
 }
 EXPONENT_USUAL = 2
+WHOLE_DIGITS_MAX = 12
 
 
 def exponent(currency: str) -> int:
@@ -25,6 +26,16 @@ def plain_amount(amount: int, currency: str) -> str:
     sign, whole = ("-" if amount < 0 else ""), str(abs(amount)).rjust(digits + 1, "0")
     point = f"{whole[:-digits]}.{whole[-digits:]}" if digits else whole
     return f"{sign}{point} {currency}".rstrip()
+
+
+def minor_of(text: str, currency: str) -> int | None:
+    """An amount as it is typed, ``12.50`` or ``12,50``, in minor units; None for a text that is no amount."""
+    whole, _, fraction = text.strip().replace(",", ".").partition(".")
+    digits = exponent(currency)
+    is_number = (whole + fraction).isascii() and (whole + fraction).isdigit() and bool(whole)
+    if not is_number or len(fraction) > digits or len(whole) > WHOLE_DIGITS_MAX:
+        return None
+    return int(whole + fraction.ljust(digits, "0"))
 
 
 def shares(total: int, weights: Sequence[int]) -> tuple[int, ...]:

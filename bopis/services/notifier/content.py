@@ -61,13 +61,13 @@ def facts(order: str, due: DeliveryDue, reference: ReferenceData, hours: Opening
         "milestone": notice.milestone.value,
         "store": {
             "name": store.name,
-            "address": _address(store),
-            "map": _map(store),
+            "address": address_of(store),
+            "map": map_of(store),
             "phone": store.phone,
             "country": store.country,
         },
         "wanted_store": reference.store(notice.wanted_store).name if is_elsewhere else "",
-        "hours": _hours(store, hours, now_ms, notice.window_end_ms or 0) if is_visited else [],
+        "hours": hours_of(store, hours, now_ms, notice.window_end_ms or 0) if is_visited else [],
         "lines": [_line(reference, line) for line in notice.lines],
         "currency": notice.currency,
         "pay_in_store": notice.pay_in_store,
@@ -113,7 +113,7 @@ def _local(at_ms: int | None, zone: ZoneInfo) -> datetime | None:
     return None if at_ms is None else datetime.fromtimestamp(at_ms / 1000, UTC).astimezone(zone)
 
 
-def _address(store: StoreRecord) -> str:
+def address_of(store: StoreRecord) -> str:
     """The address in one line, in the order of its country."""
     if store.country in CITY_STATE_POSTCODE:
         place = ", ".join(it for it in (store.city, f"{store.state} {store.postal_code}".strip()) if it)
@@ -124,11 +124,11 @@ def _address(store: StoreRecord) -> str:
     return ", ".join(it for it in (store.street, place) if it)
 
 
-def _map(store: StoreRecord) -> str:
+def map_of(store: StoreRecord) -> str:
     return "" if store.latitude is None or store.longitude is None else MAP.format(store.latitude, store.longitude)
 
 
-def _hours(store: StoreRecord, hours: OpeningHours, now_ms: int, until_ms: int) -> list[dict[str, Any]]:
+def hours_of(store: StoreRecord, hours: OpeningHours, now_ms: int, until_ms: int) -> list[dict[str, Any]]:
     """Opening hours of today, the next days and the day of `until_ms`; empty for invalid hours, and for a store whose
     hours say that it never closes."""
     if store.opening_hours == ALWAYS_OPEN:

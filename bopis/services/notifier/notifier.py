@@ -9,7 +9,7 @@ from msgspec import Struct
 from bopis.domain.notices.delivery import OutgoingMessage, SendResult
 from bopis.domain.notices.events import DeliveryDue
 from bopis.domain.notices.limits import CAUSE_LENGTH_MAX
-from bopis.domain.notices.vocabulary import Channel, SendOutcome
+from bopis.domain.notices.vocabulary import Channel, Milestone, SendOutcome
 from bopis.names import CATALOGUE_TOPIC, STORES_TOPIC
 from bopis.ports import NoticeRenderer, OpeningHours, Secrets, Sender
 from bopis.services.notifier.content import CODED, PICTURE, ReferenceData, facts
@@ -18,6 +18,7 @@ from bopis.services.store_directory import decode_store
 from bopis.wire.catalogue import decode as read_article
 
 TABLE_TOPICS = (STORES_TOPIC, CATALOGUE_TOPIC)
+ANSWERED = frozenset({Milestone.ALTERNATIVE_OFFERED, Milestone.SUBSTITUTE_OFFERED})
 # The sealed field of a customer with the address of each channel. A webhook has one receiver for all customers.
 ADDRESSES = {Channel.EMAIL: "email", Channel.SMS: "phone", Channel.CHAT: "phone"}
 
@@ -32,6 +33,8 @@ class NotifierDependencies(Struct, frozen=True):
     opening_hours: OpeningHours
     senders: Mapping[Channel, Sender]
     quiet: QuietHours | None = None
+    # Where the pages of orders are, for links in mails; empty: mails link to none of ours.
+    pages_url: str = ""
 
 
 class Notifier:
@@ -91,6 +94,9 @@ class Notifier:
         name = contact.get("name", "")
         for_template = facts(order, due, self.reference, self._dependencies.opening_hours, now_ms)
         for_template |= {"name": name, "code": code, "picture": PICTURE if token else ""}
+        if self._dependencies.pages_url:
+            page = page_link(self._dependencies.pages_url, order, codes.token(order, due.code_version))
+            for_template["links"] |= page_links(page, notice.milestone)
         for_programs: dict[str, object] = {
             "store": notice.store,
             "lines": [{"sku": line.sku, "quantity": line.quantity} for line in notice.lines],
@@ -117,6 +123,17 @@ class Notifier:
 def qr_text(order: str, token: str) -> str:
     """The content of the QR code: the order, a dash, the token."""
     return f"{order}-{token}"
+
+
+def page_link(pages_url: str, order: str, token: str) -> str:
+    """The link to the page of an order for its customer, which needs no sign-in."""
+    return f"{pages_url}/o/{order}/{token}"
+
+
+def page_links(page: str, milestone: Milestone) -> dict[str, str]:
+    """The links of a notice to parts of an order's page; an offer is answered there."""
+    links = {"status": page, "cancel": f"{page}#cancel"}
+    return links | ({"accept": f"{page}#answer"} if milestone in ANSWERED else {})
 
 
 def _put(table: dict[str, Row], key: str, row: Row | None) -> None:

@@ -20,6 +20,9 @@ from starlette.responses import Response
 from bopis.access.roles import Principal, Role
 
 COOKIE = "bopis_session"
+# The page of an order has a cookie of its own, so that a customer's link signs nobody out on a shared device.
+ORDER_COOKIE = "bopis_order"
+ORDER_PATH = "/o/"
 HOUR_S = 3_600
 SESSION_S_MAX = 12 * HOUR_S
 # A customer's order is followed for days; the link in the mail opens it again at any time.
@@ -77,6 +80,8 @@ class Sessions:
     def of(self, request: Request) -> Session | None:
         """The session of a request's cookie."""
         text = request.cookies.get(COOKIE, "")
+        if request.url.path.startswith(ORDER_PATH):
+            text = request.cookies.get(ORDER_COOKIE, "") or text
         if not text:
             return None
         session = _read(self._cookies, text, CUSTOMER_SESSION_S_MAX)
@@ -95,6 +100,19 @@ class Sessions:
             samesite="strict",
             secure=self._is_secure,
             path="/",
+        )
+
+    def begin_order(self, response: Response, session: Session) -> None:
+        """Open the page of an order for a customer who came with its link."""
+        response.set_cookie(
+            ORDER_COOKIE,
+            str(self._cookies.dumps(msgspec.to_builtins(session))),
+            max_age=CUSTOMER_SESSION_S_MAX,
+            httponly=True,
+            # Not strict: browsers would leave it out after the redirect of a link in a web mail. Changes need a token.
+            samesite="lax",
+            secure=self._is_secure,
+            path=f"{ORDER_PATH}{session.order}",
         )
 
     def end(self, response: Response) -> None:

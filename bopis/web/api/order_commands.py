@@ -3,7 +3,8 @@ pick, stage, hand over, return). Each waits for its decision, and answers with t
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from types import MappingProxyType
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 from msgspec import Meta, Struct
@@ -191,24 +192,44 @@ class CommandAnswer(Struct, frozen=True, kw_only=True):
     next_steps: tuple[str, ...]
 
 
+class PutBack(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Goods of a task that are on the shelf again."""
+
+    task: Annotated[str, Meta(min_length=1, max_length=128)]
+
+
 Body = Callable[[Site, Order, Any, Principal], Any]
 
 
-def command(body: Body) -> Callable[[Call], Any]:
+class OrderCommand(NamedTuple):
+    """A command that the API and the pages send: the last part of its path, its message, its type, its right."""
+
+    path: str
+    body: Body
+    kind: type[Struct]
+    right: Right
+    summary: str
+
+
+def command(it: OrderCommand) -> Callable[[Call], Any]:
     """A handler that sends one command. The header `Idempotency-Key` is its message's id: a repeat changes nothing."""
 
     async def handle(call: Call) -> CommandAnswer:
         order = await find(call, call.params.order)
         key = call.request.headers.get(KEY_HEADER.lower(), "").strip()
-        message_id = f"{call.caller.source}/{key}"[:128] if key else None
-        return await call.site.in_thread(_send, call, order, body, message_id)
+        return await call.site.in_thread(send, call, order, it.body, call.body, key)
 
     return handle
 
 
-def _send(call: Call, order: Order, body: Body, message_id: str | None) -> CommandAnswer:
+def send(call: Call, order: Order, body: Body, given: Any, key: str) -> CommandAnswer:
+    """Send a command to an order and wait for its decision; `key` makes a repeat harmless, empty for none. Blocks.
+
+    Raises `Problem` for another store's order, and the errors of `OrderDesk.command`.
+    """
     site = call.site
-    message = body(site, order, call.body, call.caller)
+    message_id = f"{call.caller.source}/{key}"[:128] if key else None
+    message = body(site, order, given, call.caller)
     store = getattr(message, "store", "")
     if store:
         call.require_store(store)
@@ -339,26 +360,38 @@ def _take_back(_site: Site, order: Order, it: Return, caller: Principal) -> m.Re
     return m.ReturnInStore(store=store_of(order, it.store, caller), lines=lines)
 
 
-def _endpoint(path: str, body: Body, kind: type[Struct], right: Right, summary: str) -> Endpoint:
+def _put_back(_site: Site, _order: Order, it: PutBack, _caller: Principal) -> m.ConfirmPutBack:
+    return m.ConfirmPutBack(task=it.task)
+
+
+def _endpoint(it: OrderCommand) -> Endpoint:
     return Endpoint(
-        method="POST", path=f"/v1/orders/{{order}}/{path}", handle=command(body), right=right, tag=TAG, summary=summary,
-        params=OrderPath, body=kind, answer=CommandAnswer, statuses=(404, 409, 422, 503), request_headers=(KEY_HEADER,),
+        method="POST", path=f"/v1/orders/{{order}}/{it.path}", handle=command(it), right=it.right, tag=TAG,
+        summary=it.summary, params=OrderPath, body=it.kind, answer=CommandAnswer, statuses=(404, 409, 422, 503),
+        request_headers=(KEY_HEADER,),
     )  # fmt: skip
 
 
-ENDPOINTS = (
-    _endpoint("cancellation", _cancel, Cancellation, Right.ORDERS_CHANGE, "Cancel an order or parts of it"),
-    _endpoint("arrival", _arrive, ArrivalNotice, Right.ORDERS_CHANGE, "The customer is here"),
-    _endpoint("extension", _extend, Extension, Right.ORDERS_CHANGE, "Keep the goods longer"),
-    _endpoint("alternative", _answer_alternative, AlternativeAnswer, Right.ORDERS_CHANGE, "Answer an offer of stores"),
-    _endpoint("substitute", _answer_substitute, SubstituteAnswer, Right.ORDERS_CHANGE, "Answer an offer of an article"),
-    _endpoint("acceptance", _accept, AtStore, Right.ORDERS_PREPARE, "The store accepts the order"),
-    _endpoint("picking", _start, AtStore, Right.ORDERS_PREPARE, "Picking begins"),
-    _endpoint("rejection", _reject, Rejection, Right.ORDERS_PREPARE, "The store does not prepare lines"),
-    _endpoint("picks", _pick, Pick, Right.ORDERS_PREPARE, "Units found and missing"),
-    _endpoint("substitute-offer", _offer_substitute, SubstituteOffer, Right.ORDERS_PREPARE, "Offer another article"),
-    _endpoint("staging", _stage, Staging, Right.ORDERS_PREPARE, "Goods are ready at a place"),
-    _endpoint("withdrawal", _withdraw, Withdrawal, Right.ORDERS_PREPARE, "Goods are not ready after all"),
-    _endpoint("hand-over", _hand_over, HandOverRequest, Right.ORDERS_PREPARE, "Hand goods over against a proof"),
-    _endpoint("returns", _take_back, Return, Right.ORDERS_PREPARE, "Goods come back"),
+_COMMANDS = (
+    OrderCommand("cancellation", _cancel, Cancellation, Right.ORDERS_CHANGE, "Cancel an order or parts of it"),
+    OrderCommand("arrival", _arrive, ArrivalNotice, Right.ORDERS_CHANGE, "The customer is here"),
+    OrderCommand("extension", _extend, Extension, Right.ORDERS_CHANGE, "Keep the goods longer"),
+    OrderCommand(
+        "alternative", _answer_alternative, AlternativeAnswer, Right.ORDERS_CHANGE, "Answer an offer of stores"
+    ),
+    OrderCommand(
+        "substitute", _answer_substitute, SubstituteAnswer, Right.ORDERS_CHANGE, "Answer an offer of an article"
+    ),
+    OrderCommand("acceptance", _accept, AtStore, Right.ORDERS_PREPARE, "The store accepts the order"),
+    OrderCommand("picking", _start, AtStore, Right.ORDERS_PREPARE, "Picking begins"),
+    OrderCommand("rejection", _reject, Rejection, Right.ORDERS_PREPARE, "The store does not prepare lines"),
+    OrderCommand("picks", _pick, Pick, Right.ORDERS_PREPARE, "Units found and missing"),
+    OrderCommand("substitute-offer", _offer_substitute, SubstituteOffer, Right.ORDERS_PREPARE, "Offer another article"),
+    OrderCommand("staging", _stage, Staging, Right.ORDERS_PREPARE, "Goods are ready at a place"),
+    OrderCommand("withdrawal", _withdraw, Withdrawal, Right.ORDERS_PREPARE, "Goods are not ready after all"),
+    OrderCommand("hand-over", _hand_over, HandOverRequest, Right.ORDERS_PREPARE, "Hand goods over against a proof"),
+    OrderCommand("returns", _take_back, Return, Right.ORDERS_PREPARE, "Goods come back"),
+    OrderCommand("put-back", _put_back, PutBack, Right.ORDERS_PREPARE, "Goods are on the shelf again"),
 )
+COMMANDS = MappingProxyType({it.path: it for it in _COMMANDS})
+ENDPOINTS = tuple(_endpoint(it) for it in _COMMANDS)

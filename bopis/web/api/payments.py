@@ -144,14 +144,18 @@ def command(body: Body) -> Callable[[Call], Any]:
     async def handle(call: Call) -> PaymentAnswer:
         order = await find(call, call.params.order)
         key = call.request.headers.get(KEY_HEADER.lower(), "").strip()
-        message_id = f"{call.caller.source}/{key}"[:128] if key else None
-        return await call.site.in_thread(_send, call, order.order, body(call.body), message_id)
+        return await call.site.in_thread(send, call, order.order, body(call.body), key)
 
     return handle
 
 
-def _send(call: Call, order: str, message: Any, message_id: str | None) -> PaymentAnswer:
+def send(call: Call, order: str, message: Any, key: str) -> PaymentAnswer:
+    """Send a command to the payment of an order; `key` makes a repeat harmless, empty for none. Blocks.
+
+    Raises `Problem` for an order without a payment, and the errors of `PaymentDesk.command`.
+    """
     site: Site = call.site
+    message_id = f"{call.caller.source}/{key}"[:128] if key else None
     with site.desk() as desk:
         payment = read_payment(desk, order)
     if payment is None:
@@ -172,7 +176,8 @@ def _send(call: Call, order: str, message: Any, message_id: str | None) -> Payme
     return PaymentAnswer(order=order, status=status_of(payment).value, events=events)
 
 
-def _add(it: MethodDetails) -> AddMethod:
+def add_method(it: MethodDetails) -> AddMethod:
+    """Another payment method of a customer. Raises `Problem` for one without a token."""
     if it.kind is MethodKind.PAY_IN_STORE or not it.token:
         raise Problem(422, "method-token", "A payment method needs the token of its gateway.")
     return AddMethod(
@@ -199,7 +204,7 @@ ENDPOINTS = (
         method="GET", path="/v1/orders/{order}/payment", handle=read, right=Right.PAYMENTS_READ, tag=TAG,
         summary="How an order is paid, and why", params=OrderPath, answer=Explanation, statuses=(404, 503),
     ),
-    _endpoint("methods", _add, MethodDetails, Right.ORDERS_CHANGE, "Name another payment method"),
+    _endpoint("methods", add_method, MethodDetails, Right.ORDERS_CHANGE, "Name another payment method"),
     _endpoint("retry", lambda it: RetryPayment(reason=it.reason), Retry, Right.PAYMENTS_CHANGE, "Ask again now"),
     _endpoint("void", lambda it: VoidPayment(reason=it.reason), Retry, Right.PAYMENTS_CHANGE, "Release what is open"),
     _endpoint(

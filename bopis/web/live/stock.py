@@ -81,17 +81,27 @@ class LiveStock:
             sku = key.decode()
             self.catalogue.apply(sku, None if record.value is None else decode_article(record.value))
             return
+        name = key.decode() if key and key[0] else ""
+        before = self._stores_of(name) if record.topic == ORDER_STATE_TOPIC else frozenset()
         self.routing.take(record.topic, record, record.partition)
-        if key and key[0]:
-            self._announce(record.topic, key.decode())
+        if name:
+            self._announce(record.topic, name, before)
 
-    def _announce(self, topic: str, key: str) -> None:
+    def _announce(self, topic: str, key: str, before: frozenset[str]) -> None:
+        """Announce a change; `before` are the stores that had work of an order until then."""
         if topic == LEVELS_TOPIC:
             kind, store, rest = split_key(key)
             if kind == "level":
                 self._hub.level_changed(store, rest)
         elif topic == ORDER_STATE_TOPIC:
-            self._hub.order_changed(key)
+            self._hub.order_changed(key, before | self._stores_of(key))
+
+    def _stores_of(self, number: str) -> frozenset[str]:
+        """The stores of an open order's lines and tasks."""
+        order = self.routing.orders.get(number)
+        if order is None:
+            return frozenset()
+        return frozenset({it.store for it in order.lines if it.store} | {it.store for it in order.tasks})
 
     def available(self, store: str, sku: str, now_ms: int) -> Available:
         """What a store can promise of a SKU now."""

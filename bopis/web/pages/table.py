@@ -6,6 +6,8 @@ from starlette.routing import BaseRoute, Mount
 from starlette.staticfiles import StaticFiles
 
 from bopis.web.pages import (
+    counter,
+    customer,
     inventory,
     inventory_cell,
     now,
@@ -19,6 +21,7 @@ from bopis.web.pages import (
     stores_policy,
 )
 from bopis.web.pages.page import Page, Renderer, page_route
+from bopis.web.shop import shop_routes
 from bopis.web.site import Site
 
 STATIC = Path(__file__).parents[1] / "static"
@@ -34,6 +37,8 @@ PAGES: tuple[Page, ...] = (
     *stores_policy.PAGES,
     *operations.PAGES,
     *routing.PAGES,
+    *counter.PAGES,
+    *customer.PAGES,
 )
 
 
@@ -41,4 +46,4 @@ def page_routes(site: Site) -> list[BaseRoute]:
     """The routes of all pages, and of their styles and scripts."""
     renderer = Renderer(site)
     routes: list[BaseRoute] = [page_route(site, renderer, page) for page in PAGES]
-    return [*routes, Mount("/static", StaticFiles(directory=STATIC), name="static")]
+    return [*routes, *shop_routes(site), Mount("/static", StaticFiles(directory=STATIC), name="static")]

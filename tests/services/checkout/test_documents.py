@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from bopis.adapters.documents.html import as_html
-from bopis.adapters.documents.papers import Paper, PaperKind, PaperLine
 from bopis.adapters.documents.text import COLUMNS, as_text
+from bopis.domain.orders.papers import Paper, PaperKind, PaperLine
 
 LONG = "A very long name of an article that no narrow printer could ever set on a single line of its paper"
 

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from bopis.adapters.documents.papers import Paper, PaperKind, PaperLine
 from bopis.adapters.documents.text import COLUMNS, as_text
 from bopis.adapters.secrets.vault import Vault, open_vault
 from bopis.cli.app.errors import Usage
 from bopis.cli.app.parse_lines import read_lines
 from bopis.cli.app.render import plain, print_line, table
+from bopis.domain.orders.papers import Paper, PaperKind, PaperLine
 from bopis.domain.orders.vocabulary import ORDER_LINES_MAX
 from bopis.domain.values import LINES_MAX
 from bopis.services.checkout import Customer, check_customer

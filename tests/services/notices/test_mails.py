@@ -21,6 +21,7 @@ from bopis.domain.values import epoch_ms
 from bopis.services.notifier.notifier import Notifier, NotifierDependencies
 from bopis.settings import Settings
 from bopis.wire.catalogue import Article
+from streams.process.compose import notifier as composed_notifier
 from tests.services.notices.letters import STORE, Desk
 
 PRICED = {
@@ -239,6 +240,30 @@ def test_the_shops_face_is_on_its_mails(desk: Desk) -> None:
     related = mail.get_payload()[1].get_payload()  # type: ignore[index, union-attr]
     assert [it["Content-ID"] for it in related[1:]] == ["<brand-logo>", "<pickup-code>"]
     assert related[1].get_content() == PNG
+
+
+@pytest.mark.parametrize("milestone", [Milestone.PLACED, Milestone.READY, Milestone.ALTERNATIVE_OFFERED])
+def test_mails_link_to_the_page_of_the_order_where_there_is_one(milestone: Milestone, desk: Desk) -> None:
+    dependencies: NotifierDependencies = desk.notifier._dependencies
+    known, desk.notifier = desk.notifier.reference, Notifier(replace(dependencies, pages_url="https://pickup.example"))
+    desk.notifier.reference = known
+
+    letter = desk.letter(milestone)
+
+    page = f"https://pickup.example/o/{letter.order}/{desk.vault.codes.token(letter.order, 1)}"
+    assert f'href="{page}"' in letter.words.html
+    assert f"{page}#cancel" in letter.words.text
+    assert (f"{page}#answer" in letter.words.text) is (milestone is Milestone.ALTERNATIVE_OFFERED)
+
+
+@pytest.mark.parametrize(
+    ("shop_url", "pages_url"), [("", "https://pickup.example"), ("https://shop.example/{order}", "")]
+)
+def test_a_shop_with_pages_of_its_own_keeps_them(shop_url: str, pages_url: str, tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path, web_url="https://pickup.example", shop_url=shop_url)
+
+    with composed_notifier(settings) as made:
+        assert made._dependencies.pages_url == pages_url
 
 
 def test_without_settings_nothing_is_invented(desk: Desk) -> None:
