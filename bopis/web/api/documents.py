@@ -1,32 +1,80 @@
-"""The OpenAPI document and its page: ``/openapi.json``, ``/docs``."""
+"""The OpenAPI document, and the same as a page for people: ``/openapi.json``, ``/docs``."""
 
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import msgspec
-from starlette.responses import Response
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.responses import HTMLResponse, Response
 
 from bopis.web.endpoint import Call, Endpoint
-from bopis.web.openapi import document
+from bopis.web.openapi import document, kind_in_words
 
 TAG = "documents"
+KEPT = {"Cache-Control": "max-age=300"}
+TEMPLATES = Path(__file__).parents[1] / "pages" / "templates"
 
 
 async def read_document(_call: Call) -> Response:
     """The OpenAPI 3.1 document of this API."""
-    return Response(_document(), media_type="application/json", headers={"Cache-Control": "max-age=300"})
+    return Response(_text(), media_type="application/json", headers=KEPT)
+
+
+async def read_page(_call: Call) -> Response:
+    """The OpenAPI document as a page that needs no script."""
+    return HTMLResponse(_page(), headers=KEPT)
 
 
 @cache
-def _document() -> bytes:
-    from bopis.web.api import ENDPOINTS
+def _document() -> dict[str, Any]:
+    from bopis.web.api import ENDPOINTS  # which has these endpoints, too
 
-    found: dict[str, Any] = document(ENDPOINTS)
-    return msgspec.json.format(msgspec.json.encode(found), indent=1)
+    return document(ENDPOINTS)
+
+
+@cache
+def _text() -> bytes:
+    return msgspec.json.format(msgspec.json.encode(_document()), indent=1)
+
+
+@cache
+def _page() -> str:
+    templates = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    found = _document()
+    sections = [(tag, _operations(found, tag["name"])) for tag in found["tags"]]
+    schemas = {name: _fields(schema) for name, schema in sorted(found["components"]["schemas"].items())}
+    described = {name: schema.get("description", "") for name, schema in found["components"]["schemas"].items()}
+    page = templates.get_template("docs.html")
+    return page.render(document=found, sections=sections, schemas=schemas, described=described, kind=kind_in_words)
+
+
+def _operations(found: dict[str, Any], tag: str) -> list[dict[str, Any]]:
+    return [
+        {"method": method.upper(), "path": path, **operation}
+        for path, methods in found["paths"].items()
+        for method, operation in methods.items()
+        if tag in operation["tags"]
+    ]
+
+
+def _fields(schema: dict[str, Any]) -> list[tuple[str, dict[str, Any], bool]]:
+    required = schema.get("required", ())
+    return [(name, field, name in required) for name, field in schema.get("properties", {}).items()]
 
 
 ENDPOINTS = (
     Endpoint(
         method="GET", path="/openapi.json", handle=read_document, right=None, tag=TAG, summary="This document"
+    ),
+    Endpoint(
+        method="GET", path="/docs", handle=read_page, right=None, tag=TAG, summary="This document as a page",
+        media_type="text/html",
     ),
 )  # fmt: skip
