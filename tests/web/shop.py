@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 
+from bopis.adapters.log import LogReader
 from bopis.adapters.secrets.access_table import AccessTable
 from bopis.adapters.secrets.vault import Vault, keys_url, open_vault
 from bopis.services.access.keys import KeyRecord, new_key
@@ -103,6 +104,10 @@ class Shop:
             assert time.monotonic() < give_up, "it did not become true in time"
             time.sleep(0.05)
         return found
+
+    def bopis_reader(self) -> LogReader:
+        """A reader of the log."""
+        return LogReader(self.bopis.ready["bootstrap"], self.settings.topic_prefix)
 
     def vault(self) -> closing[Vault]:
         """The secrets of the installation."""

@@ -1,6 +1,7 @@
 """Links that sign a browser in once: signed with a key of the installation, so every process of it makes and accepts
 them. Which ones were used is in `AccessTable`."""
 
+import re
 from hashlib import sha256
 
 import msgspec
@@ -10,6 +11,7 @@ from bopis.services.access.roles import Role
 from bopis.services.access.session import LINK_S_MAX, Session, new_session
 
 PATH = "/sign-in/link"
+SIGNED_TEXT = re.compile(r"[A-Za-z0-9_.-]+")
 
 
 class SignInLinks:
@@ -40,6 +42,8 @@ def session_signer(key: bytes, purpose: str) -> URLSafeTimedSerializer:
 def read_session(signer: URLSafeTimedSerializer, text: str, age_s_max: int) -> tuple[Session, int] | None:
     """The session in a signed text, and when it was signed, in epoch seconds; None for a text that is not ours, is too
     old, or has the form of another version."""
+    if not SIGNED_TEXT.fullmatch(text):
+        return None  # the library passes over characters that are none of base64
     try:
         content, signed = signer.loads(text, max_age=age_s_max, return_timestamp=True)
         return msgspec.convert(content, Session), int(signed.timestamp())

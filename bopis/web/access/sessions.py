@@ -73,7 +73,7 @@ class Sessions:
 
     def is_csrf_token(self, session: Session, token: str) -> bool:
         """Whether a change comes from a page of this session."""
-        return hmac.compare_digest(self.csrf_token(session), token)
+        return hmac.compare_digest(self.csrf_token(session).encode(), token.encode())
 
 
 class PinTries:
