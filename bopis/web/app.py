@@ -41,6 +41,7 @@ def create_app(site: Site, endpoints: Sequence[Endpoint], pages: Iterable[BaseRo
     app = Starlette(routes=[*routes, *pages], exception_handlers={HTTPException: _http_error, Exception: _fault})
     app.state.site = site
     app.state.metrics = metrics
+    app.state.endpoints = tuple(endpoints)
     app.add_middleware(SecurityHeaders, origins=site.settings.web_origins)
     return app
 

@@ -157,7 +157,9 @@ def kind_in_words(schema: Mapping[str, Any]) -> str:
         return "one of " + ", ".join(map(str, schema["enum"]))
     kind = schema.get("type", "any")
     if kind == "array":
-        return f"list of {kind_in_words(schema.get('items', {}))}"
+        if "prefixItems" in schema:
+            return f"list ({', '.join(map(kind_in_words, schema['prefixItems']))})"
+        return f"list of {kind_in_words(schema.get('items') or {})}"
     if kind == "object" and isinstance(schema.get("additionalProperties"), dict):
         return f"map to {kind_in_words(schema['additionalProperties'])}"
     least, most = schema.get("minimum"), schema.get("maximum")

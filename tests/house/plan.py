@@ -16,6 +16,7 @@ FLOORS = {
     "bopis.setting_groups": 1,
     "bopis.topics": 1,
     "bopis.tables": 1,
+    "bopis.services.access": 1,
     "bopis.services": 2,
     "bopis.adapters": 2,
     "bopis.readside": 2,
@@ -50,6 +51,7 @@ LIBRARIES = {
     "bopis.setting_groups": {"pydantic"},
     "bopis.topics": {"msgspec"},
     "bopis.tables": {"msgspec", "openpyxl"},
+    "bopis.services.access": {"msgspec"},
     "bopis.services": {"cachetools", "msgspec"},
     "bopis.adapters": {
         "babel",

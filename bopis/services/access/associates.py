@@ -34,7 +34,7 @@ def new_associate(store: str, name: str, role: Role, pin: str, **fields: object)
         raise ValueError(f"a PIN has {PIN_DIGITS_MIN} to {PIN_DIGITS_MAX} digits")
     salt = secrets.token_hex(SALT_BYTES)
     return AssociateRecord(
-        store=store, name=name, role=role, hashed=_hashed(pin, salt), salt=salt, **fields  # type: ignore[arg-type]
+        store=store, name=name, role=role, hashed=_hashed(pin, salt), salt=salt, **fields  # type: ignore[arg-type]  # fields of the record
     )  # fmt: skip
 
 

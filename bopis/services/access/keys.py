@@ -52,7 +52,7 @@ class KeyRecord(Struct, frozen=True, kw_only=True):
 def new_key(name: str, role: Role, **fields: object) -> tuple[str, KeyRecord]:
     """A new key: its text, which is shown once, and its record."""
     identity, secret = secrets.token_hex(ID_BYTES), secrets.token_urlsafe(SECRET_BYTES)
-    record = KeyRecord(id=identity, hashed=hashed(secret), name=name, role=role, **fields)  # type: ignore[arg-type]
+    record = KeyRecord(id=identity, hashed=hashed(secret), name=name, role=role, **fields)  # type: ignore[arg-type]  # fields of the record
     return f"{PREFIX}_{identity}_{secret}", record
 
 

@@ -1,6 +1,6 @@
 """The OpenAPI document, and the same as a page for people: ``/openapi.json``, ``/docs``."""
 
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -16,30 +16,28 @@ KEPT = {"Cache-Control": "max-age=300"}
 TEMPLATES = Path(__file__).parents[1] / "pages" / "templates"
 
 
-async def read_document(_call: Call) -> Response:
+async def read_document(call: Call) -> Response:
     """The OpenAPI 3.1 document of this API."""
-    return Response(_text(), media_type="application/json", headers=KEPT)
+    return Response(_text(_endpoints(call)), media_type="application/json", headers=KEPT)
 
 
-async def read_page(_call: Call) -> Response:
+async def read_page(call: Call) -> Response:
     """The OpenAPI document as a page that needs no script."""
-    return HTMLResponse(_page(), headers=KEPT)
+    return HTMLResponse(_page(_endpoints(call)), headers=KEPT)
 
 
-@cache
-def _document() -> dict[str, Any]:
-    from bopis.web.api import ENDPOINTS  # which has these endpoints, too
-
-    return document(ENDPOINTS)
+def _endpoints(call: Call) -> tuple[Endpoint, ...]:
+    endpoints: tuple[Endpoint, ...] = call.request.app.state.endpoints
+    return endpoints
 
 
-@cache
-def _text() -> bytes:
-    return msgspec.json.format(msgspec.json.encode(_document()), indent=1)
+@lru_cache(maxsize=1)
+def _text(endpoints: tuple[Endpoint, ...]) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(document(endpoints)), indent=1)
 
 
-@cache
-def _page() -> str:
+@lru_cache(maxsize=1)
+def _page(endpoints: tuple[Endpoint, ...]) -> str:
     templates = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -47,7 +45,7 @@ def _page() -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    found = _document()
+    found = document(endpoints)
     sections = [(tag, _operations(found, tag["name"])) for tag in found["tags"]]
     schemas = {name: _fields(schema) for name, schema in sorted(found["components"]["schemas"].items())}
     described = {name: schema.get("description", "") for name, schema in found["components"]["schemas"].items()}

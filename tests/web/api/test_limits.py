@@ -22,7 +22,7 @@ def test_a_body_that_is_too_large_is_refused_also_without_a_length(shop: Shop) -
 @pytest.mark.parametrize(
     ("body", "status"),
     [
-        (b"", 400), (b"{", 400), (b"[" * 100_000, 400), (b"\xff", 400), (b"null", 422), (b"[]", 422),
+        (b"", 400), (b"{", 400), (b"[" * 100_000, 422), (b"\xff", 400), (b"null", 422), (b"[]", 422),
         (b'{"store":1}', 422), (b'{"store":"319","lines":[]}', 422),
         (b'{"store":"319","lines":[{"sku":"\\ud800"}]}', 400),
         (b'{"store":"319","lines":[{"sku":"4011","quantity":1}],"price":1}', 422),

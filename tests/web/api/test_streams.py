@@ -7,7 +7,7 @@ import time
 import httpx
 
 from bopis.services.access.roles import Role
-from tests.web.shop import OWN, SKUS, Shop
+from tests.web.shop import OWN, Shop
 
 STREAMS = 200
 
@@ -20,27 +20,28 @@ def test_many_streams_get_an_order_and_a_reader_that_sleeps_hurts_nobody(shop: S
     line = f"GET /v1/events?store={OWN} HTTP/1.1\r\nHost: x\r\nAuthorization: {headers['Authorization']}\r\n\r\n"
     sleeper.sendall(line.encode())
 
-    async def listen(client: httpx.AsyncClient, opened: asyncio.Semaphore, number: list[str]) -> float:
-        async with client.stream("GET", f"/v1/events?store={OWN}", headers=headers) as answer:
+    number = shop.promised()
+
+    async def listen(client: httpx.AsyncClient, opened: asyncio.Semaphore) -> float:
+        async with client.stream("GET", f"/v1/events?order={number}", headers=headers) as answer:
             assert answer.headers["content-type"].startswith("text/event-stream")
             async for line in answer.aiter_lines():
                 if line == "event: open":
                     opened.release()
-                if number and number[0] in line:
+                if number in line:
                     return time.monotonic()
         raise AssertionError("the stream ended")
 
     async def all_of_them() -> float:
-        opened, number = asyncio.Semaphore(0), list[str]()
+        opened = asyncio.Semaphore(0)
         limits = httpx.Limits(max_connections=STREAMS)
         async with httpx.AsyncClient(base_url=shop.url, timeout=60, limits=limits) as client:
-            tasks = [asyncio.create_task(listen(client, opened, number)) for _ in range(STREAMS)]
+            tasks = [asyncio.create_task(listen(client, opened)) for _ in range(STREAMS)]
             for _ in range(STREAMS):
                 await opened.acquire()
             began = time.monotonic()
-            placed = await asyncio.to_thread(shop.place, shop.basket(sku=SKUS[2]))
-            number.append(placed.json()["order"])
-            await asyncio.to_thread(shop.promised)
+            cancelled = await asyncio.to_thread(shop.ask, "POST", f"/v1/orders/{number}/cancellation", json={})
+            assert cancelled.status_code == 200, cancelled.text
             return max(await asyncio.gather(*tasks)) - began
 
     try:

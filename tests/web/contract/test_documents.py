@@ -84,12 +84,9 @@ def without_a_value(document: dict[str, Any]) -> None:
         without_a_parameter, with_another_status, without_a_value,
     ],
 )  # fmt: skip
-def test_a_change_that_breaks_clients_is_found_and_not_written(change: Any, tmp_path: Path) -> None:
+def test_a_change_that_breaks_clients_is_found(change: Any) -> None:
     after = copy.deepcopy(STORED)
     change(after)
-    # As if the code had lost it since the document was written.
-    file = tmp_path / "openapi.json"
-    file.write_text(json.dumps(STORED))
 
     assert breaks(STORED, after)
     assert not breaks(STORED, STORED)
@@ -111,7 +108,7 @@ def test_the_generator_refuses_a_break_until_it_is_told_to(tmp_path: Path) -> No
 
     refused = openapi.write(file, may_break=False)
 
-    assert refused == ["GET /v1/gone is gone", "POST /v1/gone is gone"]
+    assert sorted(refused) == ["GET /v1/gone is gone", "POST /v1/gone is gone"]
     assert json.loads(file.read_text()) == before
     assert openapi.write(file, may_break=True) == refused
     assert json.loads(file.read_text()) == STORED
