@@ -141,6 +141,9 @@ def _responses(endpoint: Endpoint, schema_of: dict[Any, Any]) -> dict[str, Any]:
     for status in sorted(statuses):
         if status == 304:
             responses["304"] = {"description": "Not changed since the answer of that ETag"}
+        elif status in endpoint.answer_statuses:
+            both = {**problem["content"], **content["content"]}
+            responses[str(status)] = {"description": TITLES[status], "content": both}
         else:
             responses[str(status)] = {"description": TITLES[status], **problem}
     return responses
