@@ -27,6 +27,31 @@ COMMANDS: dict[str, str | LazyCommand | LazyGroup] = {
     "up": "bopis.cli.operate.run:up",
     "worker": "bopis.cli.operate.run:worker",
     "broker": "bopis.cli.operate.broker:broker",
+    "web": LazyGroup(
+        help="The API and the pages: serve them, sign in. Without a command they are served.",
+        commands={
+            "serve": "bopis.cli.web.serve:serve",
+            "sign-in": "bopis.cli.web.serve:sign_in",
+        },
+        default="serve",
+    ),
+    "keys": LazyGroup(
+        help="API keys of shop fronts, tills and other programs: create, list, revoke, rotate.",
+        commands={
+            "create": "bopis.cli.web.keys:create",
+            "list": "bopis.cli.web.keys:list_",
+            "revoke": "bopis.cli.web.keys:revoke",
+            "rotate": "bopis.cli.web.keys:rotate",
+        },
+    ),
+    "associates": LazyGroup(
+        help="Associates of stores and their PINs: add, list, remove.",
+        commands={
+            "add": "bopis.cli.web.associates:add",
+            "list": "bopis.cli.web.associates:list_",
+            "remove": "bopis.cli.web.associates:remove",
+        },
+    ),
     "stock": LazyGroup(
         help="Stock of a store: show levels and history, report receipts, counts and transfers.",
         commands={

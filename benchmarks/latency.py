@@ -75,7 +75,7 @@ def measure(engine: str, rate: float, lines: int, seconds: float) -> dict[str, A
     """Percentiles of one run, in a directory (on Apache Kafka: a cluster) of its own."""
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="bopis-bench-"))
-        environment = {**os.environ, "BOPIS_DATA_DIR": folder, "BOPIS_BROKER_PORT": "0"}
+        environment = {**os.environ, "BOPIS_DATA_DIR": folder, "BOPIS_BROKER_PORT": "0", "BOPIS_WEB_ENABLED": "false"}
         if engine == "kafka":
             environment["BOPIS_BROKER"] = f"kafka://{stack.enter_context(running_log(engine)).bootstrap}"
         up = subprocess.Popen(

@@ -8,12 +8,14 @@ import os
 import socket
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from datetime import UTC, datetime
 from functools import partial
 from typing import NamedTuple
 
 import structlog
 
+from bopis.access.roles import Role
 from bopis.adapters.errors import AdapterError
 from bopis.adapters.secrets.errors import SecretError
 from bopis.adapters.supervision import STATE_FILE, ChildStatus, check_writable
@@ -28,6 +30,8 @@ from streams.process.terminal import LOG_FILE, TerminalReport, errors_to
 from streams.workers.worker import WorkerReady
 
 READY = '"event":"ready"'
+# The process that serves HTTP, among the children of `bopis up`.
+WEB = "web"
 
 
 class Programs(NamedTuple):
@@ -40,6 +44,7 @@ class Programs(NamedTuple):
     worker: tuple[str, ...] = (sys.executable, "-m", "streams", "worker")
     broker: tuple[str, ...] = (sys.executable, "-m", "bopis.broker")
     now_ms: Callable[[], int] = system_ms
+    web: tuple[str, ...] = (sys.executable, "-m", "bopis.web")
 
 
 def main(arguments: Sequence[str] | None = None, programs: Programs = Programs()) -> int:
@@ -69,6 +74,8 @@ def main(arguments: Sequence[str] | None = None, programs: Programs = Programs()
         children = [_worker(name, programs) for name in names]
         if given.verb == "up" and settings.embedded:
             children.insert(0, _log(settings, programs))
+        if given.verb == "up" and settings.web_enabled:
+            children.append(_web(programs))
         return _supervise(settings, children, as_json=given.json)
     except (StreamError, AdapterError, SecretError, ConfigurationError, DatabaseUnreachable) as error:
         print(f"Error: {error}", file=sys.stderr)
@@ -105,6 +112,10 @@ def _log(settings: Settings, programs: Programs) -> Child:
     port = settings.broker_port or _free_port()
     command = (*programs.broker, str(settings.data_dir), "--port", str(port), "--json")
     return Child(name="broker", command=command, ready_mark='"port"', essential=True, is_forked=True)
+
+
+def _web(programs: Programs) -> Child:
+    return Child(name=WEB, command=(*programs.web, "--json"), ready_mark=READY)
 
 
 def _free_port() -> int:
@@ -151,12 +162,31 @@ def _print_all_ready(settings: Settings, statuses: Sequence[ChildStatus], as_jso
     address = bootstrap(settings)
     running = [it.name for it in statuses if it.state == ChildState.READY]
     absent = {it.name: it.last_error or it.cause or it.state for it in statuses if it.name not in running}
+    web, link = _web_links(settings) if WEB in running else (None, None)
     if as_json:
-        _print_json(event="ready", pid=os.getpid(), bootstrap=address, processors=running, not_running=absent)
+        _print_json(
+            event="ready", pid=os.getpid(), bootstrap=address, processors=running, not_running=absent, web=web,
+            sign_in=link,
+        )  # fmt: skip
         return
-    print(f"bopis is ready: {', '.join(running)}; log at {address}; data in {settings.data_dir}", flush=True)
+    pages = f"; web at {web}; sign in once with {link}" if web else ""
+    print(f"bopis is ready: {', '.join(running)}; log at {address}; data in {settings.data_dir}{pages}", flush=True)
     for name, cause in absent.items():
         print(f"not running: {name}: {cause}", flush=True)
+
+
+def _web_links(settings: Settings) -> tuple[str | None, str | None]:
+    """The address of the web process, and a link that signs in there once as an operator."""
+    from bopis.adapters.secrets.sign_in_links import SignInLinks
+    from bopis.adapters.secrets.vault import open_vault
+    from bopis.adapters.web_process import web_address
+
+    web = web_address(settings)
+    if web is None:
+        return None, None
+    with closing(open_vault(settings)) as vault:
+        name = os.environ.get("BOPIS_ACTOR", "operator")
+        return web, SignInLinks(vault.session_key).url(web, name, Role.HQ_OPERATOR)
 
 
 def _print_json(**fields: object) -> None:

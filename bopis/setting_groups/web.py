@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field, SecretStr
 class WebSettings(BaseModel):
     """The API and the pages."""
 
+    web_enabled: bool = Field(True, description="Whether `bopis up` serves the API and the pages, too.")
     web_host: str = Field("127.0.0.1", description="Address that `bopis web` listens on.")
     web_port: int = Field(8080, ge=0, le=65535, description="Port of `bopis web`; 0 takes a free one.")
     web_url: str = Field(

@@ -34,20 +34,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
         serve(settings, lambda url, _: _print_ready(url, as_json=given.json))
     except OSError as error:
         cause = error.strerror or error
-        print(f"Error: {settings.web_host}:{settings.web_port} cannot be used ({cause}). Give another "
-              "--port, or set web_port.", file=sys.stderr)  # fmt: skip
+        place = f"{settings.web_host}:{settings.web_port}"
+        _print_error(f"{place} cannot be used ({cause}). Give another --port, or set web_port.", as_json=given.json)
         return CONFIGURATION
     except BopisError as error:
-        print(f"Error: {error}", file=sys.stderr)
+        _print_error(str(error), as_json=given.json)
         return error.exit_code
     return 0
 
 
 def _print_ready(url: str, *, as_json: bool) -> None:
     if as_json:
-        print(json.dumps({"event": "ready", "name": "web", "url": url, "pid": os.getpid()}), flush=True)
+        _print_json(event="ready", name="web", url=url, pid=os.getpid())
         return
     print(f"bopis web is ready: {url}  (API {url}/v1, documentation {url}/docs). Ctrl-C stops it.", flush=True)
+
+
+def _print_error(text: str, *, as_json: bool) -> None:
+    """Print an error; also to standard output as one JSON line for the supervisor, which shows it."""
+    print(f"Error: {text}", file=sys.stderr)
+    if as_json:
+        _print_json(event="error", name="web", error=text)
+
+
+def _print_json(**fields: object) -> None:
+    print(json.dumps(fields, separators=(",", ":")), flush=True)
 
 
 def _log_to_stderr(settings: Settings) -> None:

@@ -12,10 +12,12 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from bopis.access.roles import Principal
 from bopis.errors import BopisError
 from bopis.web.endpoint import Call, Endpoint, decode_body, decode_params, encoded, read_body
 from bopis.web.metrics import Metrics
 from bopis.web.problems import FAULT_TEXT, Problem, problem_of, problem_response
+from bopis.web.rate_limits import address_of
 from bopis.web.site import Site
 
 log = structlog.get_logger("bopis.web")
@@ -40,6 +42,7 @@ def create_app(site: Site, endpoints: Sequence[Endpoint], pages: Iterable[BaseRo
     app.state.site = site
     app.state.endpoints = tuple(endpoints)
     app.state.metrics = metrics
+    app.state.endpoints = tuple(endpoints)
     app.add_middleware(SecurityHeaders, origins=site.settings.web_origins)
     return app
 
@@ -53,6 +56,8 @@ def _route(site: Site, endpoint: Endpoint, metrics: Metrics) -> Route:
             response = problem_response(problem, request.url.path)
         except BopisError as error:
             response = _error_response(error, request)
+        except Exception as error:
+            response = await _fault(request, error)
         metrics.end(endpoint.name, response.status_code, began)
         return response
 
@@ -70,19 +75,23 @@ async def _answer(site: Site, endpoint: Endpoint, request: Request) -> Response:
 
 async def enter(site: Site, endpoint: Endpoint, request: Request) -> Call:
     """Let a request in: its caller, its right, its store, its parameters and its body. Raises `Problem`."""
-    principal = await site.gate.caller(request)
-    site.limits.take(principal.source if principal is not None else _address(request))
+    try:
+        principal = await site.gate.caller(request)
+    except Problem:
+        site.limits.take(address_of(request))  # guesses cost look-ups
+        raise
+    site.limits.take(principal.source if principal is not None else address_of(request))
     if endpoint.right is not None:
         if principal is None:
             raise Problem(401, "credential-missing", "Send Authorization: Bearer KEY, or sign in.")
         if not principal.may(endpoint.right):
             raise Problem(403, "right-missing", f"This needs the right {endpoint.right.value}.")
     site.gate.check_forgery(request, principal)
+    if endpoint.store in request.path_params:
+        _require_store(principal, request.path_params[endpoint.store])
     params = decode_params(endpoint, request)
-    if endpoint.store and principal is not None:
-        store = getattr(params, endpoint.store)
-        if not principal.may_in(store):
-            raise Problem(403, "other-store", f"This access does not reach store {store}.")
+    if endpoint.store:
+        _require_store(principal, getattr(params, endpoint.store))
     body: Any = None
     if endpoint.raw_body:
         body = await read_body(endpoint, request)
@@ -91,8 +100,9 @@ async def enter(site: Site, endpoint: Endpoint, request: Request) -> Call:
     return Call(site, request, principal, params, body)
 
 
-def _address(request: Request) -> str:
-    return f"address/{request.client.host}" if request.client is not None else "address/unknown"
+def _require_store(principal: Principal | None, store: str) -> None:
+    if principal is not None and not principal.may_in(store):
+        raise Problem(403, "other-store", f"This access does not reach store {store}.")
 
 
 def _error_response(error: BopisError, request: Request) -> Response:

@@ -1,12 +1,12 @@
 """The OpenAPI 3.1 document, generated from the table of endpoints and their types."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
-from bopis.web.endpoint import Endpoint
+from bopis.web.endpoint import JSON, Endpoint
 from bopis.web.problems import MEDIA_TYPE, TITLES, ProblemDocument
 
 VERSION = "1.0.0"
@@ -128,7 +128,9 @@ def _header(name: str) -> dict[str, Any]:
 def _responses(endpoint: Endpoint, schema_of: dict[Any, Any]) -> dict[str, Any]:
     content: dict[str, Any] = {}
     if endpoint.answer is not None:
-        content = {"content": {"application/json": {"schema": schema_of[endpoint.answer]}}}
+        content = {"content": {JSON: {"schema": schema_of[endpoint.answer]}}}
+    elif endpoint.media_type != JSON:
+        content = {"content": {endpoint.media_type: {"schema": {"type": "string"}}}}
     responses: dict[str, Any] = {str(endpoint.status): {"description": endpoint.summary, **content}}
     statuses = set(endpoint.statuses) | {400, 429, 500}
     if endpoint.right is not None:
@@ -139,6 +141,30 @@ def _responses(endpoint: Endpoint, schema_of: dict[Any, Any]) -> dict[str, Any]:
     for status in sorted(statuses):
         if status == 304:
             responses["304"] = {"description": "Not changed since the answer of that ETag"}
+        elif status in endpoint.answer_statuses:
+            both = {**problem["content"], **content["content"]}
+            responses[str(status)] = {"description": TITLES[status], "content": both}
         else:
             responses[str(status)] = {"description": TITLES[status], **problem}
     return responses
+
+
+def kind_in_words(schema: Mapping[str, Any]) -> str:
+    """A schema in some words for a table: ``list of BasketLine``, ``integer 1 to 500``."""
+    if "$ref" in schema:
+        return str(schema["$ref"]).rsplit("/", 1)[-1]
+    for choice in ("anyOf", "oneOf", "allOf"):
+        if choice in schema:
+            return " or ".join(dict.fromkeys(kind_in_words(it) for it in schema[choice]))
+    if "enum" in schema:
+        return "one of " + ", ".join(map(str, schema["enum"]))
+    kind = schema.get("type", "any")
+    if kind == "array":
+        if "prefixItems" in schema:
+            return f"list ({', '.join(map(kind_in_words, schema['prefixItems']))})"
+        return f"list of {kind_in_words(schema.get('items') or {})}"
+    if kind == "object" and isinstance(schema.get("additionalProperties"), dict):
+        return f"map to {kind_in_words(schema['additionalProperties'])}"
+    least, most = schema.get("minimum"), schema.get("maximum")
+    limits = "".join((f" from {least}" if least is not None else "", f" to {most}" if most is not None else ""))
+    return f"{schema.get('format', kind)}{limits}"

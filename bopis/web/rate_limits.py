@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 
 from cachetools import LRUCache
+from starlette.requests import Request
 
 from bopis.web.problems import Problem
 
@@ -28,8 +29,14 @@ class RateLimits:
         now, most = self._clock(), self._rate * BURST_S
         left, counted = self._buckets.get(caller, (most, now))
         left = min(most, left + (now - counted) * self._rate)
+        requests = min(requests, most)  # more than that could never come
         if left < requests:
             self._buckets[caller] = (left, now)
             wait = max(1, round((requests - left) / self._rate + 0.5))
             raise Problem(429, "too-many-requests", f"At most {self._rate} requests per second.", retry_after_s=wait)
         self._buckets[caller] = (left - requests, now)
+
+
+def address_of(request: Request) -> str:
+    """Who is counted for a request without a valid credential."""
+    return f"address/{request.client.host}" if request.client is not None else "address/unknown"

@@ -4,11 +4,15 @@ import asyncio
 import contextlib
 import signal
 import socket
+import time
 from collections.abc import Callable, Iterator
 
 import uvicorn
 from starlette.types import ASGIApp
 
+from bopis.adapters.address import bootstrap_address
+from bopis.adapters.errors import EmbeddedLogNotRunning, LogUnavailable
+from bopis.adapters.web_process import note_web
 from bopis.settings import Settings
 from bopis.web.api import ENDPOINTS
 from bopis.web.app import create_app
@@ -20,20 +24,37 @@ from bopis.web.site import Site
 SHUTDOWN_S = 5
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 BACKLOG = 2_048
-READY_CHECK_S = 0.05
+LOG_WAIT_S = 30.0
+LOG_CHECK_S = 0.1
 OnReady = Callable[[str, Site], None]
 
 
 def serve(settings: Settings, ready: OnReady) -> None:
     """Serve until SIGTERM or SIGINT; `ready` gets the address once the tables are loaded.
 
-    Raises `NotOnLoopback`, `OSError` when the port is taken, and the errors of `opened_site`.
+    A log that starts at the same time is waited for. Raises `NotOnLoopback`, `OSError` when the port is taken, and the
+    errors of `opened_site`.
     """
     check_exposure(settings)
     family = socket.AF_INET6 if ":" in settings.web_host else socket.AF_INET
     place = (settings.web_host, settings.web_port)
-    with socket.create_server(place, family=family, backlog=BACKLOG) as listener, opened_site(settings) as site:
-        asyncio.run(_serve(settings, site, listener, ready))
+    with socket.create_server(place, family=family, backlog=BACKLOG) as listener:
+        wait_for_log(settings)
+        with opened_site(settings) as site:
+            asyncio.run(_serve(settings, site, listener, ready))
+
+
+def wait_for_log(settings: Settings, seconds: float = LOG_WAIT_S) -> None:
+    """Wait until the log has an address. Raises `EmbeddedLogNotRunning` or `LogUnavailable`."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            bootstrap_address(settings)
+            return
+        except (EmbeddedLogNotRunning, LogUnavailable):
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(LOG_CHECK_S)
 
 
 def check_exposure(settings: Settings) -> None:
@@ -64,7 +85,9 @@ async def _announce(settings: Settings, site: Site, listener: socket.socket, rea
     await asyncio.gather(*(it.wait_ready() for it in site.followers))
     scheme = "http" if settings.web_cert_file is None else "https"
     host = f"[{settings.web_host}]" if ":" in settings.web_host else settings.web_host
-    ready(settings.web_url or f"{scheme}://{host}:{listener.getsockname()[1]}", site)
+    url = settings.web_url or f"{scheme}://{host}:{listener.getsockname()[1]}"
+    note_web(settings, url)
+    ready(url, site)
 
 
 def _server(settings: Settings, app: ASGIApp) -> uvicorn.Server:

@@ -26,6 +26,7 @@ from bopis.services.counter.store_times import StoreTimes
 from bopis.services.exchange import Author, Exchange, RequestChannel
 from bopis.services.payments.callbacks import CallbackIntake
 from bopis.services.payments.desk import PaymentDesk
+from bopis.services.progress import decided_positions
 from bopis.settings import Settings
 from bopis.web.access.gate import Gate
 from bopis.web.live.follower import Follower
@@ -75,6 +76,7 @@ class Site:
         self._open_reader = parts.open_reader
         self._pool = LogPool(parts.open_reader, lambda: OrdersInSql(engine) if engine is not None else None)
         self._exchanges: dict[str, Exchange] = {}
+        self._decided_before: dict[str, dict[int, int]] = {}
         self._exchange_readers: list[LogReader] = []
         self._opening = threading.Lock()
         self._threads = CapacityLimiter(THREADS_MAX)
@@ -145,9 +147,22 @@ class Site:
         return self._exchange(NOTICE_REQUESTS)
 
     def wait_decided(self, topic: str, partition: int, offset: int) -> bool:
-        """Wait until the message at a place of a topic of requests is decided. Returns whether it is in time."""
+        """Wait until the message at a place of a topic of requests is decided. Returns whether it is in time.
+
+        Raises `Problem` for a place that the log does not have.
+        """
         channel = next(it for it in CHANNELS if it.topic == topic)
-        return self._exchange(channel).wait_decided(partition, offset, self.settings.read_wait_seconds)
+        exchange = self._exchange(channel)
+        if not exchange.wait_decided(partition, offset, 0):
+            with self.desk() as desk:
+                if offset >= desk.reader.end_offsets([topic]).get((topic, partition), 0):
+                    raise Problem(400, "position-invalid", "The log has no message at this position.")
+                if topic not in self._decided_before:
+                    # Read after the exchange was opened, which sees only what is decided from then on.
+                    self._decided_before[topic] = decided_positions(desk.reader, channel.changelog_topic)
+        if self._decided_before.get(topic, {}).get(partition, -1) >= offset:
+            return True
+        return exchange.wait_decided(partition, offset, self.settings.read_wait_seconds)
 
     def _exchange(self, channel: RequestChannel) -> Exchange:
         with self._opening:

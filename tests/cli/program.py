@@ -42,7 +42,7 @@ def run(*words: str, **environment: str) -> Answer:
 class Installation:
     """A running `bopis up` on a directory of its own."""
 
-    def __init__(self, home: Path, *words: str) -> None:
+    def __init__(self, home: Path, *words: str, **environment: str) -> None:
         self.home = home
         self.err = home.with_suffix(".err")
         with self.err.open("wb") as errors:
@@ -51,7 +51,8 @@ class Installation:
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 # Whatever the time of day in its stores, notices leave at once.
-                env=clean_environment() | {"BOPIS_NOTICE_QUIET_HOURS": ""},
+                # A process less: what HTTP does is tested in tests/web.
+                env=clean_environment(BOPIS_WEB_ENABLED="false") | {"BOPIS_NOTICE_QUIET_HOURS": ""} | environment,
                 cwd=Path(cli.__file__).parent,
             )
         self.ready = self._await_ready()

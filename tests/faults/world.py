@@ -23,6 +23,7 @@ class World(Judge):
         self._settings = {
             "BOPIS_DATA_DIR": str(data_dir),
             "BOPIS_BROKER_PORT": "0",
+            "BOPIS_WEB_ENABLED": "false",
             "BOPIS_PARTITIONS": str(PARTITIONS),
             **{f"BOPIS_{name.upper()}": value for name, value in settings.items()},
         }

@@ -74,6 +74,7 @@ LIBRARIES = {
         "starlette",
         "uvicorn",
         "stripe",
+        "itsdangerous",
     },
     "bopis.readside": {"sqlalchemy", "alembic", "msgspec", "psycopg"},
     "bopis.broker": {"kafka", "crc32c", "uvloop"},
@@ -81,7 +82,6 @@ LIBRARIES = {
     "bopis.web": {
         "anyio",
         "cachetools",
-        "itsdangerous",
         "jinja2",
         "joserfc",
         "msgspec",
@@ -166,6 +166,7 @@ LATE_IMPORTS = {"bopis/cli/app/context.py": "each command pays only for the libr
 # bopis/broker/files.py.
 FILE_LITERALS = {
     "up.json": ["bopis/adapters/supervision.py"],
+    "web.json": ["bopis/adapters/web_process.py"],
 }
 
 BAD_MODULE_NAMES = {"utils", "util", "helpers", "helper", "manager", "managers", "data", "info", "common", "misc"}

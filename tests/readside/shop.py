@@ -38,6 +38,7 @@ class Shop:
             "BOPIS_PARTITIONS": str(PARTITIONS),
             "BOPIS_DATABASE": url,
             "BOPIS_LOG_LEVEL": "info",
+            "BOPIS_WEB_ENABLED": "false",
             **environment,
         }
         self._home = home

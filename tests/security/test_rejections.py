@@ -158,6 +158,7 @@ def test_everything_starts_with_a_password_from_a_file(fortress: Fortress, tmp_p
     secret.write_text(word_of(EVERYTHING) + "\n")
     environment = fortress.environment(EVERYTHING, broker_password_file=str(secret), data_dir=str(tmp_path / "all"))
     del environment["BOPIS_BROKER_PASSWORD"]
+    environment["BOPIS_WEB_ENABLED"] = "false"
 
     up = Running(("up",), environment, tmp_path / "talk")
 

@@ -1,5 +1,5 @@
-"""The tables of API keys and associates, in the database of the customers' keys. Rows are never deleted: they are the
-record of who had access when."""
+"""The tables of API keys, associates and used links, in the database of the customers' keys. Keys and associates are
+never deleted: they are the record of who had access when."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,10 +7,11 @@ from contextlib import contextmanager
 import msgspec
 from sqlalchemy import BigInteger, Column, MetaData, String, Table, Text, select
 from sqlalchemy.engine import Connection
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from bopis.access.associates import AssociateRecord
 from bopis.access.keys import KeyRecord
+from bopis.access.session import LINK_S_MAX
 from bopis.adapters.secrets.errors import KeyTableUnavailable
 from bopis.adapters.secrets.key_table import connect
 from bopis.domain.values import ID_LENGTH_MAX, STORE_LENGTH_MAX
@@ -30,10 +31,18 @@ associates = Table(
     Column("name", String(ID_LENGTH_MAX), primary_key=True),
     Column("record", Text, nullable=False),
 )
+used_links = Table(
+    "used_link",
+    metadata,
+    Column("id", String(ID_LENGTH_MAX), primary_key=True),
+    Column("used_ms", BigInteger, nullable=False),
+)
+# Longer than a link is valid.
+USED_LINKS_KEPT_MS = 2 * LINK_S_MAX * 1000
 
 
 class AccessTable:
-    """API keys by id, and associates by store and name. Raises `KeyTableUnavailable`."""
+    """API keys by id, associates by store and name, links that were used. Raises `KeyTableUnavailable`."""
 
     def __init__(self, url: str) -> None:
         self._engine = connect(url)
@@ -79,6 +88,18 @@ class AccessTable:
         with self._using() as connection:
             query = select(associates.c.record).where(associates.c.store == store).order_by(associates.c.name)
             return [msgspec.json.decode(row, type=AssociateRecord) for row in connection.scalars(query)]
+
+    def use_link(self, identity: str, now_ms: int) -> bool:
+        """Note that a link was used. Returns whether it was the first time, in any process of the installation."""
+        try:
+            with self._engine.begin() as connection:
+                connection.execute(used_links.delete().where(used_links.c.used_ms < now_ms - USED_LINKS_KEPT_MS))
+                connection.execute(used_links.insert().values(id=identity, used_ms=now_ms))
+        except IntegrityError:
+            return False
+        except SQLAlchemyError as error:
+            raise KeyTableUnavailable(cause=getattr(error, "orig", None) or error) from error
+        return True
 
     def close(self) -> None:
         """Close the connections."""

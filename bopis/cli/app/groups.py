@@ -106,10 +106,13 @@ class LazyCommand(TyperCommand):
 
 class LazyGroup(TyperGroup):
     """A group whose commands are imported when they are invoked. A command is given as its target, ``module:function``,
-    where it needs no more than that."""
+    where it needs no more than that. `default` is the command that runs where none is named."""
 
-    def __init__(self, *, commands: Mapping[str, "str | LazyCommand | LazyGroup"], **settings: Any) -> None:
-        super().__init__(**{"no_args_is_help": True} | settings)
+    def __init__(
+        self, *, commands: Mapping[str, "str | LazyCommand | LazyGroup"], default: str = "", **settings: Any
+    ) -> None:
+        super().__init__(**{"no_args_is_help": not default} | settings)
+        self._default = default
         for name, entry in commands.items():
             command = LazyCommand(entry) if isinstance(entry, str) else entry
             command.name = name
@@ -119,6 +122,13 @@ class LazyGroup(TyperGroup):
         """The command that is invoked or completed, imported, and the words that follow it."""
         name, command, rest = super().resolve_command(ctx, args)
         return name, command.load() if isinstance(command, LazyCommand) else command, rest
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Run the default command where none is named: ``bopis web --port 9000``."""
+        is_help = any(word in ctx.help_option_names for word in args[:1])
+        if self._default and not is_help and (not args or args[0].startswith("-")):
+            args = [self._default, *args]
+        return super().parse_args(ctx, args)
 
     def get_params(self, ctx: Any) -> list[Any]:
         return with_metavars(super().get_params(ctx))

@@ -127,7 +127,7 @@ def running(ctx: CommandContext, program: tuple[str, ...] = STREAMS) -> Iterator
         ctx.note(
             f"Nothing runs on {settings.data_dir}: the log and its processors run for this command and stop after it."
         )
-    engine = OwnEngine(settings.data_dir, {**ctx.flags, "broker_port": 0}, program)
+    engine = OwnEngine(settings.data_dir, {"web_enabled": False, **ctx.flags, "broker_port": 0}, program)
     try:
         engine.start()
         yield

@@ -25,9 +25,10 @@ Port = Annotated[
 
 
 def up(context: typer.Context, port: Port = None, as_json: AsJson = False) -> None:
-    """Start the embedded log, every processor and the read side; Ctrl-C stops them.
+    """Start the embedded log, every processor, the read side, API and pages; Ctrl-C stops them.
 
-    One line is printed when everything is ready. With --broker kafka://HOST:PORT no log is started.
+    One line is printed when everything is ready, with the address of the pages and a link to sign in once. With
+    --broker kafka://HOST:PORT no log is started; with web_enabled = false no API and no pages are served.
 
     Examples:
         bopis up
@@ -118,6 +119,7 @@ def _become(ctx: CommandContext, words: list[str]) -> None:
     """
     _ = ctx.settings  # raises for a setting that is not valid, before the process is replaced
     environment = os.environ | {f"BOPIS_{name.upper()}": str(value) for name, value in ctx.flags.items()}
+    environment["BOPIS_ACTOR"] = ctx.actor
     sys.stdout.flush()
     sys.stderr.flush()
     try:

@@ -5,20 +5,20 @@ installation's master key, so every web process accepts the sessions of every ot
 """
 
 import hmac
-import secrets
 import time
 from collections.abc import Callable
 from hashlib import sha256
 
 import msgspec
 from cachetools import TTLCache
-from itsdangerous import BadSignature, URLSafeTimedSerializer
-from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import Response
 
-from bopis.access.roles import Principal, Role
+from bopis.access.roles import Role
+from bopis.access.session import Session, new_session
+from bopis.adapters.secrets.sign_in_links import SignInLinks, read_session, session_signer
 
+__all__ = ["PinTries", "Session", "Sessions", "new_session"]
 COOKIE = "bopis_session"
 # The page of an order has a cookie of its own, so that a customer's link signs nobody out on a shared device.
 ORDER_COOKIE = "bopis_order"
@@ -27,30 +27,8 @@ HOUR_S = 3_600
 SESSION_S_MAX = 12 * HOUR_S
 # A customer's order is followed for days; the link in the mail opens it again at any time.
 CUSTOMER_SESSION_S_MAX = 7 * 24 * HOUR_S
-LINK_S_MAX = 15 * 60
 CSRF_HEADER = "X-CSRF-Token"
 CSRF_FIELD = "csrf"
-
-
-class Session(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a browser signed in as. `id` names the sign-in, and is part of the source of its messages."""
-
-    id: str
-    name: str
-    role: Role
-    stores: tuple[str, ...] = ()
-    order: str = ""
-
-    def principal(self) -> Principal:
-        """The caller of this session."""
-        return Principal(
-            name=self.name,
-            role=self.role,
-            source=f"web/session/{self.id}",
-            stores=frozenset(self.stores),
-            order=self.order,
-            by_cookie=True,
-        )
 
 
 class Sessions:
@@ -59,35 +37,23 @@ class Sessions:
     def __init__(self, key: bytes, is_secure: bool) -> None:
         self._key = key
         self._is_secure = is_secure
-        self._cookies = URLSafeTimedSerializer(key.hex(), salt="session", signer_kwargs={"digest_method": sha256})
-        self._links = URLSafeTimedSerializer(key.hex(), salt="link", signer_kwargs={"digest_method": sha256})
-        # Links that were used: each opens one session.
-        self._used: TTLCache[str, bool] = TTLCache(10_000, 2 * LINK_S_MAX)
-
-    def link(self, name: str, role: Role, stores: tuple[str, ...] = ()) -> str:
-        """The token of a link that signs in once, within `LINK_S_MAX` seconds."""
-        offered = Session(id=secrets.token_hex(6), name=name, role=role, stores=stores)
-        return str(self._links.dumps(msgspec.to_builtins(offered)))
-
-    def opened(self, token: str) -> Session | None:
-        """The session of a link; None for a link that is not ours, too old or used."""
-        session = _read(self._links, token, LINK_S_MAX)
-        if session is None or session.id in self._used:
-            return None
-        self._used[session.id] = True
-        return session
+        self._cookies = session_signer(key, "session")
+        self.links = SignInLinks(key)
 
     def of(self, request: Request) -> Session | None:
         """The session of a request's cookie."""
+        signed = self.signed(request)
+        return signed[0] if signed is not None else None
+
+    def signed(self, request: Request) -> tuple[Session, int] | None:
+        """The session of a request's cookie, and when it began, in epoch seconds; None for none that is valid."""
         text = request.cookies.get(COOKIE, "")
         if request.url.path.startswith(ORDER_PATH):
             text = request.cookies.get(ORDER_COOKIE, "") or text
-        if not text:
-            return None
-        session = _read(self._cookies, text, CUSTOMER_SESSION_S_MAX)
-        if session is None or session.role is Role.CUSTOMER:
-            return session
-        return _read(self._cookies, text, SESSION_S_MAX)
+        signed = read_session(self._cookies, text, CUSTOMER_SESSION_S_MAX) if text else None
+        if signed is None or signed[0].role is Role.CUSTOMER:
+            return signed
+        return signed if time.time() - signed[1] <= SESSION_S_MAX else None
 
     def begin(self, response: Response, session: Session) -> None:
         """Sign the browser in."""
@@ -125,37 +91,33 @@ class Sessions:
 
     def is_csrf_token(self, session: Session, token: str) -> bool:
         """Whether a change comes from a page of this session."""
-        return hmac.compare_digest(self.csrf_token(session), token)
-
-
-def new_session(name: str, role: Role, stores: tuple[str, ...] = (), order: str = "") -> Session:
-    """A session that begins now."""
-    return Session(id=secrets.token_hex(6), name=name, role=role, stores=stores, order=order)
-
-
-def _read(serializer: URLSafeTimedSerializer, text: str, age_s_max: int) -> Session | None:
-    try:
-        return msgspec.convert(serializer.loads(text, max_age=age_s_max), Session)
-    except (BadSignature, msgspec.ValidationError, ValueError):
-        return None
+        return hmac.compare_digest(self.csrf_token(session).encode(), token.encode())
 
 
 class PinTries:
-    """Wrong PINs by store and name: after `TRIES_MAX` no PIN is taken for `LOCK_S` seconds."""
+    """Wrong PINs by store and name: after `TRIES_MAX` no PIN is taken for `LOCK_S` seconds.
+
+    Names that nobody has are locked as well, so that a lock tells nothing. They are counted apart: a flood of them
+    cannot push out the count of a name that somebody has.
+    """
 
     TRIES_MAX = 5
     LOCK_S = 300
+    NAMES_MAX = 10_000
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._wrong: TTLCache[tuple[str, str], int] = TTLCache(10_000, self.LOCK_S, timer=clock)
+        self._wrong: TTLCache[tuple[str, str], int] = TTLCache(self.NAMES_MAX, self.LOCK_S, timer=clock)
+        self._unknown: TTLCache[tuple[str, str], int] = TTLCache(self.NAMES_MAX, self.LOCK_S, timer=clock)
 
     def is_locked(self, store: str, name: str) -> bool:
         """Whether no PIN is taken now."""
-        return self._wrong.get((store, name), 0) >= self.TRIES_MAX
+        place = store, name
+        return max(self._wrong.get(place, 0), self._unknown.get(place, 0)) >= self.TRIES_MAX
 
-    def note(self, store: str, name: str, *, is_right: bool) -> None:
-        """Count a wrong PIN; a right one forgets the wrong ones."""
+    def note(self, store: str, name: str, *, is_right: bool, is_known: bool = True) -> None:
+        """Count a wrong PIN; a right one forgets the wrong ones. `is_known`: the store has an associate of the name."""
+        counts = self._wrong if is_known else self._unknown
         if is_right:
-            self._wrong.pop((store, name), None)
+            counts.pop((store, name), None)
         else:
-            self._wrong[store, name] = self._wrong.get((store, name), 0) + 1
+            counts[store, name] = counts.get((store, name), 0) + 1

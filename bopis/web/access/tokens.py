@@ -75,7 +75,7 @@ class TokenVerifier:
     async def _current_keys(self, *, refetch: bool) -> KeySet:
         age = self._clock() - self._fetched
         if self._keys is None or age > KEYS_S_MAX or (refetch and age > REFETCH_S_MIN):
-            self._keys = KeySet.import_key_set(dict(await self._fetch_keys()))  # type: ignore[arg-type]  # a JSON document
+            self._keys = KeySet.import_key_set(dict(await self._fetch_keys()))  # type: ignore[arg-type]  # any JSON
             self._fetched = self._clock()
         return self._keys
 

@@ -9,6 +9,7 @@ from bopis.web.metrics import Metrics
 from bopis.web.problems import Problem
 
 TAG = "operation"
+TEXT = "text/plain"
 
 
 class Readiness(Struct, frozen=True, kw_only=True):
@@ -40,13 +41,15 @@ async def figures(call: Call) -> Response:
 
 
 ENDPOINTS = (
-    Endpoint(method="GET", path="/livez", handle=live, right=None, summary="Process answers", tag=TAG),
+    Endpoint(
+        method="GET", path="/livez", handle=live, right=None, summary="Process answers", tag=TAG, media_type=TEXT,
+    ),
     Endpoint(
         method="GET", path="/readyz", handle=ready, right=None, summary="Ready for requests", tag=TAG,
         answer=Readiness, statuses=(503,),
     ),
     Endpoint(
         method="GET", path="/metrics", handle=figures, right=Right.OPERATIONS_READ, summary="Figures for Prometheus",
-        tag=TAG,
+        tag=TAG, media_type=TEXT,
     ),
 )  # fmt: skip

@@ -121,6 +121,6 @@ ENDPOINTS = (
     Endpoint(
         method="POST", path="/v1/pos/baskets", handle=ingest, right=Right.POS_SEND, tag=TAG,
         summary="Messages of tills", answer=IngestAnswer, status=202, raw_body=True, body_bytes_max=BODY_BYTES_MAX,
-        statuses=(400, 413, 422, 503),
+        statuses=(400, 413, 422, 503), answer_statuses=(422,),
     ),
 )  # fmt: skip

@@ -10,6 +10,7 @@ from bopis.errors import BopisError
 from bopis.ports import OrderProjection
 from bopis.services.counter.order_lookup import OrderBook
 from bopis.services.payments.book import PaymentBook
+from bopis.web.problems import Problem
 
 POOL_MAX = 8
 # A book keeps every row that changed since it was opened: after this it is opened anew, behind the read side.
@@ -41,7 +42,10 @@ class LogPool:
     @contextmanager
     def desk(self) -> Iterator[LogDesk]:
         """Borrow a desk whose books are current. Raises the errors of the log; then the desk is not used again."""
-        desk = self._idle.get(timeout=WAIT_S_MAX)
+        try:
+            desk = self._idle.get(timeout=WAIT_S_MAX)
+        except queue.Empty:
+            raise Problem(503, "busy", "Too many requests read the log at a time.", retry_after_s=2) from None
         with ExitStack() as stack:
             # What is given back: nothing after an error, so that the next one opens a new connection.
             kept: list[LogDesk | None] = [None]

@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 from msgspec import Meta, Struct
 from starlette.responses import HTMLResponse, Response
 
+from bopis.access.roles import OWN_STORES, Right
 from bopis.adapters.barcodes import gtin14
 from bopis.adapters.documents.html import as_html
 from bopis.domain.orders.papers import PaperKind
@@ -20,7 +21,6 @@ from bopis.domain.orders.vocabulary import Document, EndReason, RejectReason
 from bopis.domain.payments.messages import RecordPaidInStore
 from bopis.domain.values import STORE_LENGTH_MAX
 from bopis.errors import BopisError
-from bopis.services.access.roles import OWN_STORES, Right
 from bopis.services.counter import order_papers
 from bopis.services.counter.order_papers import PaperSubject, paper_of
 from bopis.services.store_directory import StoreRecord

@@ -12,11 +12,11 @@ import segno
 from msgspec import Meta, Struct
 from starlette.responses import RedirectResponse, Response
 
+from bopis.access.roles import Role
 from bopis.domain.orders.numbers import parse
 from bopis.domain.orders.state import Order
 from bopis.domain.payments.state import Payment
 from bopis.errors import TRY_AGAIN, UNAVAILABLE, BopisError
-from bopis.services.access.roles import Role
 from bopis.services.counter.code_check import is_link_of
 from bopis.services.counter.errors import NotDone
 from bopis.services.notifier.notifier import qr_text

@@ -12,6 +12,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
 from starlette.responses import Response, StreamingResponse
 
+from bopis.access.roles import Right
 from bopis.domain.inventory.rows import Terms
 from bopis.domain.values import SKU_LENGTH_MAX, STORE_LENGTH_MAX
 from bopis.readside.engine import reading
@@ -26,7 +27,6 @@ from bopis.readside.queries.stock_table import (
     StockTable,
     stock_table,
 )
-from bopis.services.access.roles import Right
 from bopis.services.catalogue import Catalogue
 from bopis.web.answers import decode_cursor, encode_cursor
 from bopis.web.pages.fields import choice, instant_of

@@ -7,6 +7,7 @@ from msgspec import Meta, Struct
 from sqlalchemy import Engine
 from starlette.responses import Response
 
+from bopis.access.roles import Right
 from bopis.domain.values import SKU_LENGTH_MAX, STORE_LENGTH_MAX
 from bopis.readside.engine import reading
 from bopis.readside.errors import CellUnknown, CursorInvalid
@@ -22,7 +23,6 @@ from bopis.readside.queries.at_instant import at
 from bopis.readside.queries.current import levels
 from bopis.readside.queries.history import history
 from bopis.readside.queries.reasons import WhyAnswer, why
-from bopis.services.access.roles import Right
 from bopis.services.counter.store_times import StoreTimes
 from bopis.web.pages.fields import choice, instant_of
 from bopis.web.pages.inventory import ask

@@ -8,9 +8,9 @@ import structlog
 from msgspec import Struct
 from starlette.responses import Response
 
+from bopis.access.roles import Right
 from bopis.errors import BopisError
 from bopis.ports import Log
-from bopis.services.access.roles import Right
 from bopis.services.dead_letters import letters
 from bopis.services.payments.book import Concern, PaymentBook, has_concern
 from bopis.web.pages.now_view import (

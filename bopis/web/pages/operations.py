@@ -11,6 +11,7 @@ from msgspec import Struct
 from sqlalchemy import Engine
 from starlette.responses import RedirectResponse, Response
 
+from bopis.access.roles import Right
 from bopis.adapters.address import bootstrap_address
 from bopis.adapters.admin import LogAdmin
 from bopis.adapters.security import security_of
@@ -22,7 +23,6 @@ from bopis.readside import queries
 from bopis.readside.engine import reading
 from bopis.readside.queries.articles import UnknownAnswer
 from bopis.services import dead_letters
-from bopis.services.access.roles import Right
 from bopis.services.dead_letters import DeadLetter
 from bopis.topics.definitions import plans
 from bopis.verification.verify import differing_cells, judge, read_rows, spans_of

@@ -7,12 +7,12 @@ from typing import Annotated
 from msgspec import Meta, Struct
 from starlette.responses import Response
 
+from bopis.access.roles import Right
 from bopis.domain.orders.numbers import shown
 from bopis.domain.orders.state import LineState, Order
 from bopis.domain.orders.store_queue import WorkStep, work_items
 from bopis.domain.values import STORE_LENGTH_MAX, epoch_ms
 from bopis.ports import ListKey, OrderFilter, list_key
-from bopis.services.access.roles import Right
 from bopis.services.payments.book import Concern, Debt, concerns_of, debts, status_of
 from bopis.web.answers import decode_cursor, encode_cursor
 from bopis.web.api.order_view import OrderRow, order_row

@@ -5,6 +5,7 @@ from decimal import Decimal, InvalidOperation
 
 from starlette.responses import Response
 
+from bopis.access.roles import Right
 from bopis.domain.notices.messages import ResendNotice
 from bopis.domain.notices.vocabulary import Channel, Milestone
 from bopis.domain.orders.messages import CancelOrder, ExtendPickup
@@ -14,7 +15,6 @@ from bopis.domain.payments.messages import RefundPayment, RetryPayment
 from bopis.domain.payments.money import exponent
 from bopis.domain.values import AMOUNT_CENTS_MAX, QUANTITY_MAX, TEXT_LENGTH_MAX
 from bopis.errors import BopisError
-from bopis.services.access.roles import Right
 from bopis.services.notifier.resend import due_deliveries
 from bopis.services.payments.event_text import PaymentEventText
 from bopis.web.api.order_commands import answer_of, store_of

@@ -7,6 +7,7 @@ from msgspec import UNSET, Struct
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.responses import Response
 
+from bopis.access.roles import Right
 from bopis.domain.message import Message
 from bopis.domain.orders.numbers import shown
 from bopis.domain.orders.state import READY_STATES, Order
@@ -15,7 +16,6 @@ from bopis.domain.sourcing.decision import Decision
 from bopis.errors import BopisError
 from bopis.readside.queries import order_notices
 from bopis.readside.queries.order_answers import NoticeAnswer
-from bopis.services.access.roles import Right
 from bopis.services.counter.decision_text import elimination_text, outcome_text, rank_texts, served
 from bopis.services.counter.event_text import EventText
 from bopis.services.counter.order_history import OrderEventHistory, read_order_history

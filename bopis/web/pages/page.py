@@ -21,6 +21,7 @@ from bopis.web.access.sessions import CSRF_FIELD
 from bopis.web.answers import note_age
 from bopis.web.endpoint import Call, Endpoint, NoParameters, decode_params
 from bopis.web.problems import TITLES, Problem, problem_of
+from bopis.web.rate_limits import address_of
 from bopis.web.site import Site
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -141,7 +142,7 @@ def page_route(site: Site, renderer: Renderer, page: Page) -> Route:
 async def _enter(site: Site, page: Page, request: Request, call: PageCall) -> Response | None:
     """Let a request in. Returns the way to the sign-in for a browser that is not signed in."""
     call.principal = principal = await site.gate.caller(request)
-    site.limits.take(principal.source if principal is not None else "pages")
+    site.limits.take(principal.source if principal is not None else address_of(request))
     if any("\0" in str(it) for it in (*request.query_params.values(), *request.path_params.values())):
         # PostgreSQL has no such character, and nobody writes one.
         raise Problem(400, "parameter-invalid", "A parameter contains a NUL.")

@@ -8,9 +8,9 @@ import msgspec
 from msgspec import Meta, Struct
 from starlette.responses import Response
 
+from bopis.access.roles import Right
 from bopis.domain.sourcing.rules import RuleSet
 from bopis.domain.values import epoch_ms
-from bopis.services.access.roles import Right
 from bopis.services.routing import rules_comparison
 from bopis.services.routing.history import read_past_decisions
 from bopis.services.routing.rules_comparison import RuleSetFigures

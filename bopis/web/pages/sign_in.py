@@ -5,9 +5,11 @@ from starlette.responses import RedirectResponse, Response
 
 from bopis.access.associates import is_pin_of
 from bopis.access.roles import Role
-from bopis.web.access.sessions import PinTries, new_session
+from bopis.access.session import new_session
+from bopis.web.access.sessions import PinTries
 from bopis.web.pages.page import SIGN_IN, Page, PageCall
 from bopis.web.problems import Problem
+from bopis.web.site import Site
 
 PIN_TRIES = PinTries()
 COUNTER = "/counter"
@@ -35,8 +37,9 @@ async def show(call: PageCall) -> Response:
 
 async def open_link(call: PageCall) -> Response:
     """Sign in with a one-time link."""
-    session = call.site.gate.sessions.opened(call.params.token)
-    if session is None:
+    session = call.site.gate.sessions.links.opened(call.params.token)
+    is_new = session is not None and await call.site.in_thread(call.site.access.use_link, session.id, Site.now_ms())
+    if session is None or not is_new:
         raise Problem(401, "link-used", "This link was used, or is too old. `bopis web sign-in` makes a new one.")
     response = RedirectResponse(home_of(session.role), 303)
     call.site.gate.sessions.begin(response, session)
@@ -49,8 +52,8 @@ async def sign_in_associate(call: PageCall) -> Response:
     if PIN_TRIES.is_locked(store, name):
         raise Problem(429, "pin-locked", "Too many wrong PINs; wait five minutes.", retry_after_s=PinTries.LOCK_S)
     record = await call.site.in_thread(call.site.access.associate, store, name)
-    is_right = record is not None and await call.site.in_thread(is_pin_of, record, pin)
-    PIN_TRIES.note(store, name, is_right=is_right)
+    is_right = await call.site.in_thread(is_pin_of, record, pin)
+    PIN_TRIES.note(store, name, is_right=is_right, is_known=record is not None)
     if record is None or not is_right:
         # One text for an unknown name and a wrong PIN: it does not tell who works here.
         return call.page(

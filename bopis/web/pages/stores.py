@@ -7,13 +7,13 @@ from msgspec import Struct
 from sqlalchemy import Engine
 from starlette.responses import Response
 
+from bopis.access.roles import Right
 from bopis.domain.orders.numbers import shown
 from bopis.domain.orders.store_queue import NEVER_MS, Colour, WorkItem, queue
 from bopis.errors import BopisError
 from bopis.readside.engine import reading
 from bopis.readside.kpi.catalogue import DEFINITIONS
 from bopis.readside.queries.kpi import KpiGroup, KpiGrouping, KpiSpan, kpis, open_time
-from bopis.services.access.roles import Right
 from bopis.services.counter.store_times import StoreTimes
 from bopis.services.opening_days import opening_days
 from bopis.services.store_directory import StoreRecord

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from sqlalchemy import Engine
 from starlette.responses import Response
 
+from bopis.access.roles import Right
 from bopis.domain.inventory.availability import STORE_RULE, rule_name
 from bopis.domain.inventory.messages import SetStockRule, SetStorePolicy
 from bopis.domain.inventory.rows import StockRule, Store
@@ -16,7 +17,6 @@ from bopis.domain.orders.state import Order
 from bopis.domain.values import QUANTITY_MAX, SKU_LENGTH_MAX, STORE_LENGTH_MAX
 from bopis.errors import BopisError
 from bopis.readside.queries.stock_table import PolicyEffect, policy_effects
-from bopis.services.access.roles import Right
 from bopis.web.api.stores import StorePath
 from bopis.web.pages.fields import whole_number
 from bopis.web.pages.inventory import ask

@@ -55,7 +55,7 @@ def up(data_dir: Path) -> Iterator[int]:
     process = subprocess.Popen(
         [sys.executable, "-m", "streams", "up", "--json"],
         cwd=ROOT,
-        env=environment(data_dir) | {"BOPIS_BROKER_PORT": "0"},
+        env=environment(data_dir) | {"BOPIS_BROKER_PORT": "0", "BOPIS_WEB_ENABLED": "false"},
         stdout=subprocess.PIPE,
         stderr=log,
     )

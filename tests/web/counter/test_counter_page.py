@@ -5,8 +5,8 @@ from typing import Any
 import httpx
 import pytest
 
+from bopis.access.roles import Role
 from bopis.domain.orders.state import LineState
-from bopis.services.access.roles import Role
 from bopis.web.access.sessions import new_session
 from tests.web.counter.world import World, associate, form_values, note_of
 

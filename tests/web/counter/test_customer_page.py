@@ -185,8 +185,8 @@ async def test_the_page_speaks_the_customers_language(customer: str, browser: st
 
 
 async def test_the_shop_keeps_its_key_and_passes_only_a_visitors_calls(tmp_path: Path) -> None:
-    from bopis.services.access.keys import new_key
-    from bopis.services.access.roles import Role
+    from bopis.access.keys import new_key
+    from bopis.access.roles import Role
 
     text, record = new_key("shop", Role.SHOP_FRONT)
     file = tmp_path / "shop.key"

@@ -12,6 +12,7 @@ import msgspec
 from starlette.applications import Starlette
 from starlette.responses import Response
 
+from bopis.access.roles import Role
 from bopis.adapters.barcodes import gtin14
 from bopis.adapters.opening_hours import OsmHours
 from bopis.adapters.secrets.access_table import AccessTable
@@ -20,7 +21,6 @@ from bopis.domain.orders.lines import PickedLine
 from bopis.domain.orders.messages import AcceptPick, RecordPick, StageOrder
 from bopis.names import CATALOGUE_TOPIC, STORES_TOPIC
 from bopis.ports import Record
-from bopis.services.access.roles import Role
 from bopis.services.catalogue import RequestedLine
 from bopis.services.checkout import Checkout, Customer, OrderRequest
 from bopis.services.routing.live import LiveRouting

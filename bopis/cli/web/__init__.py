@@ -1,0 +1,1 @@
+"""Commands of HTTP: serve it, sign in, API keys, associates of stores."""

@@ -1,0 +1,62 @@
+"""Generated requests against the running API: no fault of the server, and every answer as the document says."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, settings
+from schemathesis.specs.openapi import checks
+
+from bopis.access.roles import Role
+from tests.web.shop import Shop
+
+DOCUMENT = json.loads((Path(__file__).parents[3] / "docs" / "openapi.json").read_text(encoding="utf-8"))
+# A stream does not end.
+STREAMS = "/v1/events"
+EXAMPLES = 8
+SOAK_EXAMPLES = 500
+schema = schemathesis.openapi.from_dict(DOCUMENT).exclude(path=STREAMS)
+CHECKS = [
+    schemathesis.checks.not_a_server_error,
+    checks.status_code_conformance,
+    checks.content_type_conformance,
+    checks.response_headers_conformance,
+    checks.response_schema_conformance,
+    checks.negative_data_rejection,
+    checks.ignored_auth,
+    checks.unsupported_method,
+]
+
+
+def settings_of(examples: int) -> Any:
+    return settings(
+        max_examples=examples,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+        phases=[Phase.explicit, Phase.generate],
+        database=None,
+    )
+
+
+def check(case: Any, shop: Shop) -> None:
+    """Send one request and check its answer. 503 is an answer of this API: a gate of time."""
+    headers = {"Authorization": f"Bearer {shop.key_of(Role.HQ_OPERATOR)}"}
+    response = case.call(base_url=shop.url, headers=headers, timeout=60)
+    if response.status_code == 503:
+        return
+    case.validate_response(response, checks=CHECKS, headers=headers)
+
+
+@schema.parametrize()
+@settings_of(EXAMPLES)
+def test_generated_requests_are_answered_as_documented(case: Any, shop: Shop) -> None:
+    check(case, shop)
+
+
+@pytest.mark.soak
+@schema.parametrize()
+@settings_of(SOAK_EXAMPLES)
+def test_many_generated_requests_are_answered_as_documented(case: Any, shop: Shop) -> None:
+    check(case, shop)
