@@ -66,6 +66,7 @@ def pages(engine: Engine, asked: StockQuestion) -> Iterator[tuple[str, str]]:
         yield from ((it.store, it.sku) for it in found.levels)
         if found.next is None:
             return
+        assert found.next != after, "a page begins where the page before began"
         after = found.next
 
 
