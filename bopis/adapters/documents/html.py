@@ -8,7 +8,7 @@ import segno
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-from bopis.domain.orders.papers import Paper, PaperKind
+from bopis.domain.papers import Paper, PaperKind
 
 FOLDER = Path(__file__).parent
 TEMPLATE = "paper.html"

@@ -4,7 +4,7 @@ import textwrap
 import unicodedata
 from collections.abc import Iterator
 
-from bopis.domain.orders.papers import Paper, PaperKind, PaperLine
+from bopis.domain.papers import Paper, PaperKind, PaperLine
 from bopis.domain.quantities import EACH
 from bopis.wire.characters import printable
 

@@ -22,7 +22,7 @@ from bopis.cli.order.session import (
 )
 from bopis.domain.orders.events import OrderHandedOver
 from bopis.domain.orders.numbers import shown
-from bopis.domain.orders.papers import Paper, PaperKind
+from bopis.domain.papers import Paper, PaperKind
 from bopis.domain.values import epoch_ms
 from bopis.services.counter import order_papers
 from bopis.services.counter.order_history import read_order_history

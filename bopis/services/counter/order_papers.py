@@ -10,10 +10,10 @@ from msgspec.structs import replace
 
 from bopis.domain.orders.amounts import to_pay
 from bopis.domain.orders.numbers import shown
-from bopis.domain.orders.papers import Paper, PaperKind, PaperLine
 from bopis.domain.orders.state import SET_ASIDE, Line, Order, StoreWork
 from bopis.domain.orders.store_queue import locations_text
 from bopis.domain.orders.vocabulary import LineSum
+from bopis.domain.papers import Paper, PaperKind, PaperLine
 from bopis.domain.payments.money import plain_amount
 from bopis.domain.quantities import EACH
 from bopis.services.catalogue import Catalogue

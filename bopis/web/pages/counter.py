@@ -14,10 +14,10 @@ from starlette.responses import HTMLResponse, Response
 from bopis.access.roles import OWN_STORES, Right
 from bopis.adapters.barcodes import gtin14
 from bopis.adapters.documents.html import as_html
-from bopis.domain.orders.papers import PaperKind
 from bopis.domain.orders.state import Order
 from bopis.domain.orders.store_queue import queue
 from bopis.domain.orders.vocabulary import Document, EndReason, RejectReason
+from bopis.domain.papers import PaperKind
 from bopis.domain.payments.messages import RecordPaidInStore
 from bopis.domain.values import STORE_LENGTH_MAX
 from bopis.errors import BopisError

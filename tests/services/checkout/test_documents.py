@@ -7,7 +7,7 @@ import pytest
 
 from bopis.adapters.documents.html import as_html
 from bopis.adapters.documents.text import COLUMNS, as_text
-from bopis.domain.orders.papers import Paper, PaperKind, PaperLine
+from bopis.domain.papers import Paper, PaperKind, PaperLine
 
 LONG = "A very long name of an article that no narrow printer could ever set on a single line of its paper"
 

@@ -12,8 +12,8 @@ from bopis.adapters.secrets.vault import Vault, open_vault
 from bopis.cli.app.errors import Usage
 from bopis.cli.app.parse_lines import read_lines
 from bopis.cli.app.render import plain, print_line, table
-from bopis.domain.orders.papers import Paper, PaperKind, PaperLine
 from bopis.domain.orders.vocabulary import ORDER_LINES_MAX
+from bopis.domain.papers import Paper, PaperKind, PaperLine
 from bopis.domain.values import LINES_MAX
 from bopis.services.checkout import Customer, check_customer
 from bopis.services.counter.code_check import Presented, hand_over

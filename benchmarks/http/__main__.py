@@ -27,7 +27,7 @@ from kafka import KafkaProducer
 
 from benchmarks.embedded import Log
 from benchmarks.engines import add_engine_option, running_log
-from benchmarks.http_client import Connection, Load, at_rate, closed_loop
+from benchmarks.http.client import Connection, Load, at_rate, closed_loop
 from benchmarks.measure import machine_line, median, report, versions
 from benchmarks.orders_world import World
 from bopis.access.keys import new_key

@@ -1,0 +1,1 @@
+"""The benchmark of HTTP, and its client."""
