@@ -54,10 +54,8 @@ def opened_site(settings: Settings) -> Iterator[Site]:
         engine = _read_side(settings)
         if engine is not None:
             stack.callback(engine.dispose)
-        hub = Hub()
-        hours = OsmHours()
-        rules = read_rules(settings.routing_rules)
-        stock = LiveStock(LiveRouting(hours, rules, None, settings.partitions), hub)
+        hub, hours = Hub(), OsmHours()
+        stock = LiveStock(LiveRouting(hours, read_rules(settings.routing_rules), None, settings.partitions), hub)
         sessions = Sessions(vault.session_key, is_secure=is_over_tls(settings))
         site = Site(
             settings,
