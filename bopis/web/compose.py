@@ -49,8 +49,7 @@ def opened_site(settings: Settings) -> Iterator[Site]:
         publisher = stack.enter_context(
             LogPublisher(address, settings.topic_prefix, linger_ms=0, timeout_seconds=timeout_s, **options)
         )
-        engine = _read_side(settings)
-        if engine is not None:
+        if (engine := _read_side(settings)) is not None:
             stack.callback(engine.dispose)
         hub, hours = Hub(), OsmHours()
         stock = LiveStock(LiveRouting(hours, read_rules(settings.routing_rules), None, settings.partitions), hub)

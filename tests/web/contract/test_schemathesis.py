@@ -30,6 +30,12 @@ CHECKS = [
 ]
 
 
+@schemathesis.serializer("application/x-ndjson")
+def lines(_context: Any, value: Any) -> bytes:
+    """Lines as they are, and anything else as one line."""
+    return value.encode() if isinstance(value, str) else json.dumps(value).encode()
+
+
 def settings_of(examples: int) -> Any:
     return settings(
         max_examples=examples,
