@@ -134,7 +134,6 @@ SIGNALS = {
     "bopis.web.problems:Problem",
     "streams.engine.retry:Retry",
     "streams.engine.processor:Poison",
-    "bopis.web.problems:Problem",
 }
 
 # In the domain each part uses only what stands left of it.
@@ -204,11 +203,6 @@ SMALL_MODULES = {
     "bopis.readside.orders.work": "the work queue's table",
     "bopis.readside.queries.sources": "SQL stays in the read side",
     "bopis.services.replay.fingerprint": "a file on disk with a format of its own",
-    "bopis.setting_groups.payments": "one part of the product a module",
-    "bopis.setting_groups.security": "rules between settings",
-    "bopis.setting_groups.web": "one part of the product a module",
-    "bopis.web.access.provider": "HTTP to the identity provider, apart from the check of tokens",
-    "bopis.web.api.health": "one resource a module",
     "bopis.web.pages.table": "the table of all pages",
     "streams.process.instance_names": "leases on disk",
 }
