@@ -35,7 +35,7 @@ from bopis.web.live.hub import Hub
 from bopis.web.live.stock import LiveStock
 from bopis.web.pages import customer
 from bopis.web.pages.table import page_routes
-from bopis.web.site import Site
+from bopis.web.site import Site, SiteParts
 from bopis.wire.catalogue import encode
 from tests.services.checkout.live import S1, LiveLog, counter, shop_catalogue
 
@@ -60,10 +60,9 @@ class World:
         access = AccessTable(keys_url(self.settings))
         self.sessions = Sessions(self.vault.session_key, is_secure=False)
         log: Any = self.log
-        self.site = Site(
-            self.settings, gate=Gate(access, self.sessions, None, Site.now_ms), access=access, secrets=self.vault,
-            publisher=log, open_reader=lambda: log, engine=None, stock=stock, hub=hub, hours=OsmHours(),
-        )  # fmt: skip
+        gate = Gate(access, self.sessions, None, Site.now_ms)
+        parts = SiteParts(gate, access, self.vault, log, lambda: log, None, stock, hub, OsmHours())
+        self.site = Site(self.settings, parts)
         rows = [(STORES_TOPIC, it.store_id, msgspec.json.encode(it)) for it in STORES]
         rows += [(CATALOGUE_TOPIC, it.sku, encode(it)) for it in shop_catalogue().all()]
         stock.take([Record(topic, 0, at, 1, key.encode(), value) for at, (topic, key, value) in enumerate(rows)])
