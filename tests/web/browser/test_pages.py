@@ -1,0 +1,129 @@
+"""Every page in a browser: it shows what it is for, fits its width, and has no serious finding of axe-core."""
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+from bopis.access.roles import Role
+from tests.web.browser.conftest import Visitor, Visits
+from tests.web.shop import OWN, SKUS, Shop
+
+SERIOUS = {"serious", "critical"}
+HQ_PAGES = {
+    "/": "Now",
+    "/orders": "Orders",
+    "/inventory": "Inventory",
+    "/stores": "Stores",
+    f"/stores/{OWN}": "Main Street",
+    "/operations": "Operations",
+    "/routing": "Routing",
+}
+WIDTHS = [(390, False), (820, True), (1_440, False)]
+
+
+def findings(visitor: Visitor) -> list[str]:
+    """Serious findings of axe-core on the page that is shown."""
+    found = Axe().run(visitor.page).response["violations"]
+    return [f"{it['id']}: {it['help']}" for it in found if it["impact"] in SERIOUS]
+
+
+def overflow(visitor: Visitor) -> int:
+    """Pixels by which the page is wider than its window."""
+    return int(visitor.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth"))
+
+
+@pytest.mark.parametrize(("width", "dark"), WIDTHS)
+def test_the_pages_of_headquarters_can_be_read_at_every_width(
+    visit: Visits, shop: Shop, width: int, dark: bool
+) -> None:
+    number = shop.promised()
+    visitor = visit(width, dark=dark)
+    visitor.sign_in(Role.HQ_OPERATOR)
+
+    problems = []
+    for path, heading in (HQ_PAGES | {f"/orders/{number}": number[:4]}).items():
+        visitor.open(path)
+        assert heading in visitor.page.inner_text("main"), path
+        visitor.picture(f"hq-{path.strip('/').replace('/', '-') or 'now'}-{width}")
+        problems += [f"{path}: {it}" for it in findings(visitor)]
+        if overflow(visitor) > 0:
+            problems.append(f"{path}: {overflow(visitor)} px wider than {width}")
+
+    assert not problems
+
+
+def test_the_counter_can_be_read_on_a_tablet_and_a_phone(visit: Visits, shop: Shop) -> None:
+    number = shop.promised()
+    problems = []
+    for width in (390, 820):
+        visitor = visit(width)
+        visitor.sign_in(Role.STORE_ASSOCIATE)
+        for path in ("/counter", f"/counter?store={OWN}&order={number}"):
+            visitor.open(path)
+            visitor.picture(f"counter-{'order' if 'order' in path else 'queue'}-{width}")
+            problems += [f"{path}: {it}" for it in findings(visitor)]
+            if overflow(visitor) > 0:
+                problems.append(f"{path}: wider than {width}")
+
+    assert not problems
+
+
+def test_the_customers_page_has_the_code_when_the_goods_are_ready(visit: Visits, shop: Shop) -> None:
+    number = shop.promised()
+    with shop.vault() as vault:
+        token, code = vault.codes.token(number, 1), vault.codes.code(number, 1)
+    visitor = visit(390)
+    visitor.open(f"/o/{number}/{token}")
+    assert token not in visitor.page.url
+    assert code not in visitor.page.inner_text("main")
+
+    for path, body in (
+        ("acceptance", {}),
+        ("picks", {"lines": [{"line": 1, "picked": 1}]}),
+        ("staging", {"location": "R1"}),
+    ):
+        answer = shop.ask("POST", f"/v1/orders/{number}/{path}", Role.STORE_ASSOCIATE, json=body)
+        assert answer.status_code == 200, answer.text
+
+    visitor.page.wait_for_function("code => document.body.innerText.replace(/\\s/g, '').includes(code)", arg=code)
+    visitor.picture("customer-ready-390")
+    assert not findings(visitor)
+    assert overflow(visitor) <= 0
+
+
+def test_a_till_sale_is_seen_without_reload(visit: Visits, shop: Shop) -> None:
+    visitor = visit()
+    visitor.sign_in(Role.HQ_VIEWER)
+    visitor.open(f"/orders?store={OWN}")
+    visitor.open("/")
+    before = visitor.page.inner_text("main")
+
+    number = shop.promised()
+    visitor.page.wait_for_function("before => document.querySelector('main').innerText !== before", arg=before)
+
+    visitor.open(f"/orders/{number}")
+    assert SKUS[0] in visitor.page.inner_text("main")
+
+
+def test_two_associates_at_one_order_see_each_others_work(visit: Visits, shop: Shop) -> None:
+    number = shop.promised()
+    first, second = visit(820), visit(820)
+    for visitor in (first, second):
+        visitor.sign_in(Role.STORE_ASSOCIATE)
+        visitor.open(f"/counter?store={OWN}&order={number}")
+
+    first.page.get_by_role("button", name="Accept").first.click()
+    first.page.wait_for_function("document.body.innerText.includes('Accepted')")
+
+    second.open(f"/counter?store={OWN}&order={number}")
+    assert second.page.get_by_role("button", name="Accept").count() == 0
+
+
+def test_whoever_is_not_signed_in_sees_nothing(visit: Visits, shop: Shop) -> None:
+    visitor = visit()
+    for path in ("/", "/orders", "/inventory", "/stores", "/operations", "/routing", "/counter"):
+        visitor.open(path)
+        assert "/sign-in" in visitor.page.url, path
+    number = shop.promised()
+    answer = visitor.page.goto(f"{shop.url}/o/{number}/AAAAAAAAAAAAAAAAAAAAAAAAAA")
+    assert answer is not None
+    assert answer.status == 404
