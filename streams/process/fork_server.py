@@ -163,12 +163,12 @@ class ForkServer:
         sys.stdout = open(1, "w", buffering=1 if os.isatty(1) else -1, closefd=False)  # noqa: SIM115
         sys.stderr = open(2, "w", buffering=1, errors="backslashreplace", closefd=False)  # noqa: SIM115
         os.chdir(request.directory)
+        # What people and tools see of it is what it does. The library needs the environment as it was at the start.
+        setproctitle(shlex.join([sys.executable, "-m", request.module, *request.arguments]))
         if request.environment is not None:
             os.environ.clear()
             os.environ.update(request.environment)
         sys.argv = [request.module, *request.arguments]
-        # What people and tools see of it is what it does.
-        setproctitle(shlex.join([sys.executable, "-m", request.module, *request.arguments]))
 
     def _report_ends(self) -> None:
         while True:
