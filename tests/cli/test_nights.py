@@ -211,7 +211,7 @@ def test_o2_57_ready_lists_what_runs_and_names_what_does_not(
         ("BROKER_PORT", "99999", "must be at most 65535"),
         ("READ_WAIT_SECONDS", "soon", "must be a number"),
         ("NOTICE_QUIET_HOURS", "21-8", "postponed; empty: none (for example 21:00-08:00)"),
-        ("LOG_LEVEL", "loud", "debug to critical"),
+        ("LOG_LEVEL", "loud", "debug to error"),
         ("LEAVE_ON_STOP", "perhaps", "must be true or false"),
     ],
 )
