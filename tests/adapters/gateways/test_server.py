@@ -245,7 +245,7 @@ async def test_a_void_after_a_partial_capture_releases_the_rest() -> None:
 
 
 async def test_a_close_overtakes_a_call_that_is_still_on_its_way() -> None:
-    async with fake_pair(FakeOptions(latency_ms=4_000, latency_sigma=0.0)) as pair:
+    async with fake_pair(FakeOptions(latency_ms=12_000, latency_sigma=0.0)) as pair:
         patient = FakeGateway(GatewayConfig(name="fake", url=pair.server.url, timeout_s=60.0))
         authorising = asyncio.create_task(patient.call(call()))
         await asyncio.sleep(1.5)  # it has arrived by then
