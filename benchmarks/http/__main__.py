@@ -110,7 +110,7 @@ def serving(log: Log, prefix: str, options: argparse.Namespace) -> Iterator[Site
     access = AccessTable(keys_url(load()))
     access.put_key(record)
     access.close()
-    workers = [sys.executable, "-m", "streams", "worker", "inventory", "orders", "routing", "--json"]
+    workers = [sys.executable, "-m", "streams", "worker", "inventory", "orders", "routing", "projection", "--json"]
     web = [sys.executable, "-m", "bopis.web", "--json"]
     with _started(workers, log.data_dir / "workers.log"):
         for topic, records in world.opening().items():
@@ -176,7 +176,8 @@ async def _bulk(connection: Connection, world: World, number: int) -> Any:
 async def _place(connection: Connection, world: World, number: int) -> Any:
     chance = random.Random(number)
     lines = [{"sku": sku, "quantity": 1, "unit_price": 299} for sku in chance.sample(world.codes, 3)]
-    body = {"store": chance.choice(world.stores), "lines": lines, "currency": "USD"}
+    customer = {"name": f"Customer {number}"}
+    body = {"store": chance.choice(world.stores), "lines": lines, "currency": "USD", "customer": customer}
     headers = f"Idempotency-Key: order-{number}\r\n"
     return await connection.request("POST", "/v1/orders", json.dumps(body).encode(), headers)
 

@@ -30,6 +30,11 @@ SECURITY_HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(self), geolocation=(self), microphone=()",
 }
+# As the server sends them: made once, since every answer has them.
+RAW_HEADERS = [
+    (name.lower().encode(), value.encode())
+    for name, value in (SECURITY_HEADERS | {"Cache-Control": "no-store"}).items()
+]
 CORS_HEADERS = "Authorization, Content-Type, Idempotency-Key, If-None-Match, Prefer, Last-Event-ID"
 CORS_EXPOSED = "ETag, Location, Retry-After, Preference-Applied, Bopis-Age, Bopis-Position"
 
@@ -145,13 +150,12 @@ class SecurityHeaders:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                sent = MutableHeaders(scope=message)
-                for name, value in SECURITY_HEADERS.items():
-                    sent.setdefault(name, value)
-                sent.setdefault("Cache-Control", "no-store")
+                known = {name for name, _ in message["headers"]}
+                message["headers"] += [it for it in RAW_HEADERS if it[0] not in known]
                 if scope["path"].startswith("/v1/"):
-                    sent.append("Vary", "Origin")
+                    message["headers"].append((b"vary", b"Origin"))
                 if allowed:
+                    sent = MutableHeaders(scope=message)
                     sent["Access-Control-Allow-Origin"] = allowed
                     sent["Access-Control-Expose-Headers"] = CORS_EXPOSED
             await send(message)

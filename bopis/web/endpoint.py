@@ -5,6 +5,7 @@ know a route that another one does not.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -103,7 +104,7 @@ def decode_params(endpoint: Endpoint, request: Request) -> Any:
             hint = f" Parameters are: {', '.join(known)}." if known else ""
             raise Problem(400, "parameter-unknown", f"There is no parameter {name!r}.{hint}")
         found = request.query_params.getlist(name)
-        values[name] = found if len(found) > 1 or _is_list(endpoint.params, name) else found[0]
+        values[name] = found if len(found) > 1 or name in _lists(endpoint.params) else found[0]
     values |= request.path_params
     try:
         return msgspec.convert(values, endpoint.params, strict=False)
@@ -142,9 +143,11 @@ def encoded(answer: Any, status: int, headers: Mapping[str, str], media_type: st
     return Response(msgspec.json.encode(answer), status, headers=dict(headers), media_type=media_type)
 
 
-def _is_list(params: type[Struct], name: str) -> bool:
-    kind = next(it.type for it in msgspec.structs.fields(params) if it.name == name)
-    return "tuple" in str(kind) or "list" in str(kind)
+@cache
+def _lists(params: type[Struct]) -> frozenset[str]:
+    """The parameters that may be repeated."""
+    fields = msgspec.structs.fields(params)
+    return frozenset(it.name for it in fields if "tuple" in str(it.type) or "list" in str(it.type))
 
 
 def _field(error: msgspec.ValidationError) -> FieldProblem:

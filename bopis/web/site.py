@@ -17,7 +17,7 @@ from bopis.access.roles import Principal
 from bopis.adapters.barcodes import gtin14
 from bopis.adapters.log import LogReader
 from bopis.adapters.secrets.access_table import AccessTable
-from bopis.ports import OpeningHours, Publisher, Secrets
+from bopis.ports import OpeningHours, OrderProjection, Publisher, Secrets
 from bopis.readside.queries.orders import OrdersInSql
 from bopis.services.channels import NOTICE_REQUESTS, ORDER_REQUESTS, PAYMENT_REQUESTS, STOCK_REQUESTS
 from bopis.services.checkout import Checkout
@@ -74,7 +74,8 @@ class Site:
         self.followers: list[Follower] = []
         self._engine = engine = parts.engine
         self._open_reader = parts.open_reader
-        self._pool = LogPool(parts.open_reader, lambda: OrdersInSql(engine) if engine is not None else None)
+        self._projection = OrdersInSql(engine) if engine is not None else None
+        self._pool = LogPool(parts.open_reader, self.projection)
         self._exchanges: dict[str, Exchange] = {}
         self._decided_before: dict[str, dict[int, int]] = {}
         self._exchange_readers: list[LogReader] = []
@@ -119,6 +120,10 @@ class Site:
     def desk(self) -> AbstractContextManager[LogDesk]:
         """A reader of the log with current books of orders."""
         return self._pool.desk()
+
+    def projection(self) -> OrderProjection | None:
+        """The orders of the read side; None where there is none."""
+        return self._projection
 
     def engine(self) -> Engine:
         """The read side. Raises `Problem` where there is none."""

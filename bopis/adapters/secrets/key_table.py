@@ -5,10 +5,11 @@ never copied together with other data, and erasing a customer also deletes the k
 """
 
 import hmac
+import threading
 import time
 from base64 import b64decode, b64encode
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,14 @@ class _Backup(msgspec.Struct):
     lookups: dict[str, str]
 
 
+class _NewKey:
+    """A row that waits to be stored."""
+
+    def __init__(self, row: dict[str, Any]) -> None:
+        self.row = row
+        self.is_stored = False
+
+
 class KeyTable:
     """Keys by customer, and customers by the keyed hash of an address or phone number."""
 
@@ -66,6 +75,9 @@ class KeyTable:
         self._engine = connect(url)
         self._master = master
         self._wrapping_key = master.derive(Purpose.WRAP)
+        # New keys of threads that wait for their turn are committed together: each commit is synced to the disk.
+        self._turn, self._queueing = threading.Lock(), threading.Lock()
+        self._new: list[_NewKey] = []
         with self._using() as connection:
             metadata.create_all(connection)
 
@@ -87,19 +99,40 @@ class KeyTable:
         if (known := self.key_of(customer)) is not None:
             return known
         wrapped = wrap(self._wrapping_key, customer, new_key())
-        try:
-            with self._using() as connection:
-                row = {"customer": customer, "wrapped": wrapped, "created_ms": int(time.time() * 1000)}
-                connection.execute(keys.insert().values(row))
-        except IntegrityError:
-            pass  # Another process created it at the same time: use that key.
+        self._store(_NewKey({"customer": customer, "wrapped": wrapped, "created_ms": int(time.time() * 1000)}))
         created = self.key_of(customer)
         assert created is not None
         return created
 
+    def _store(self, new: "_NewKey") -> None:
+        """Store a key, together with those of other threads. One that another process stored meanwhile stays."""
+        with self._queueing:
+            self._new.append(new)
+        with self._turn:
+            if not new.is_stored:
+                with self._queueing:
+                    batch, self._new = self._new, []
+                try:
+                    self._insert([it.row for it in batch])
+                except IntegrityError:
+                    for it in batch:
+                        self._insert_unless_there(it.row)
+                for it in batch:
+                    it.is_stored = True
+
+    def _insert(self, rows: list[dict[str, Any]]) -> None:
+        with self._using() as connection:
+            connection.execute(keys.insert(), rows)
+
+    def _insert_unless_there(self, row: dict[str, Any]) -> None:
+        with suppress(IntegrityError):
+            self._insert([row])
+
     def remember(self, customer: str, hashes: list[str]) -> None:
         """Store the keyed hashes by which `find` returns a customer. A hash returns the customer stored last."""
-        with self._using() as connection:
+        if not hashes:
+            return
+        with self._turn, self._using() as connection:
             for lookup in hashes:
                 connection.execute(lookups.delete().where(lookups.c.lookup == lookup))
                 connection.execute(lookups.insert().values(lookup=lookup, customer=customer))

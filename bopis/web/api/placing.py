@@ -176,6 +176,14 @@ def _place(site: Site, caller: Principal, keyed: _KeyedRequest, wait_s: float) -
 
 
 def _known(site: Site, number: str) -> Order | None:
+    """The order with a number: an open one from memory, else from the read side. One that ended a moment ago may be
+    missed; its command is sent again then, which the order recognises as a repeat."""
+    found = site.stock.routing.orders.get(number)
+    if found is not None:
+        return found
+    if (projection := site.projection()) is not None:
+        with projection.snapshot() as orders:
+            return orders.get(number)
     with site.desk() as desk:
         return desk.orders.get(number)
 
