@@ -24,7 +24,7 @@ from kafka.protocol.producer import (
     ProduceResponse,
 )
 
-ANSWER_SECONDS = 20.0
+ANSWER_SECONDS = 60.0
 EARLIEST, LATEST = -2, -1
 
 
