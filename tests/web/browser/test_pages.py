@@ -1,10 +1,13 @@
 """Every page in a browser: it shows what it is for, fits its width, and has no serious finding of axe-core."""
 
+import re
+
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
 
 from bopis.access.roles import Role
-from tests.web.browser.conftest import Visitor, Visits
+from tests.web.browser.conftest import PATIENCE_MS, Visitor, Visits
 from tests.web.shop import OWN, SKUS, Shop
 
 SERIOUS = {"serious", "critical"}
@@ -84,7 +87,8 @@ def test_the_customers_page_has_the_code_when_the_goods_are_ready(visit: Visits,
         answer = shop.ask("POST", f"/v1/orders/{number}/{path}", Role.STORE_ASSOCIATE, json=body)
         assert answer.status_code == 200, answer.text
 
-    visitor.page.wait_for_function("code => document.body.innerText.replace(/\\s/g, '').includes(code)", arg=code)
+    in_groups = re.compile(r"\s?".join(code))
+    expect(visitor.page.locator("main")).to_contain_text(in_groups, timeout=PATIENCE_MS)
     visitor.picture("customer-ready-390")
     assert not findings(visitor)
     assert overflow(visitor) <= 0
@@ -98,7 +102,8 @@ def test_a_till_sale_is_seen_without_reload(visit: Visits, shop: Shop) -> None:
     before = visitor.page.inner_text("main")
 
     number = shop.promised()
-    visitor.page.wait_for_function("before => document.querySelector('main').innerText !== before", arg=before)
+    main = visitor.page.locator("main")
+    expect(main).not_to_have_text(before, use_inner_text=True, timeout=PATIENCE_MS)
 
     visitor.open(f"/orders/{number}")
     assert SKUS[0] in visitor.page.inner_text("main")
@@ -112,7 +117,7 @@ def test_two_associates_at_one_order_see_each_others_work(visit: Visits, shop: S
         visitor.open(f"/counter?store={OWN}&order={number}")
 
     first.page.get_by_role("button", name="Accept").first.click()
-    first.page.wait_for_function("document.body.innerText.includes('Accepted')")
+    expect(first.page.locator("body")).to_contain_text("Accepted", timeout=PATIENCE_MS)
 
     second.open(f"/counter?store={OWN}&order={number}")
     assert second.page.get_by_role("button", name="Accept").count() == 0
