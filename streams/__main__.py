@@ -2,8 +2,6 @@
 
 import argparse
 import asyncio
-import json
-import logging
 import os
 import socket
 import sys
@@ -17,11 +15,12 @@ import structlog
 
 from bopis.access.roles import Role
 from bopis.adapters.errors import AdapterError
+from bopis.adapters.program import log_to_stderr, print_json, settings_of_program
 from bopis.adapters.secrets.errors import SecretError
 from bopis.adapters.supervision import STATE_FILE, ChildStatus, check_writable
-from bopis.errors import CONFIGURATION, ConfigurationError, DatabaseUnreachable, DatabaseUrlInvalid
+from bopis.errors import ConfigurationError, DatabaseUnreachable, DatabaseUrlInvalid
 from bopis.names import PROCESSORS
-from bopis.settings import Settings, SettingsError, explain, load
+from bopis.settings import Settings
 from streams.clock import system_ms
 from streams.errors import StreamError
 from streams.process.compose import bootstrap, run_processor
@@ -57,15 +56,11 @@ def main(arguments: Sequence[str] | None = None, programs: Programs = Programs()
     for verb in (worker, up):
         verb.add_argument("--json", action="store_true", help="print that it is ready as one JSON line")
     given = parser.parse_args(arguments)
-    try:
-        settings = load()
-    except SettingsError as error:
-        print(f"A setting is not valid: {explain(error, {})}.", file=sys.stderr)
-        return CONFIGURATION
-    except ConfigurationError as error:
-        print(error, file=sys.stderr)
-        return error.exit_code
-    _log_to_stderr(settings.log_level, repeat_errors=given.json and given.verb == "worker" and len(given.names) == 1)
+    settings = settings_of_program()
+    if isinstance(settings, int):
+        return settings
+    is_child = given.json and given.verb == "worker" and len(given.names) == 1
+    log_to_stderr(settings.log_level, (_repeat_error,) if is_child else ())
     names = tuple(given.names) if given.verb == "worker" else PROCESSORS
     try:
         if given.verb == "worker" and len(names) == 1:
@@ -153,7 +148,7 @@ def _migrate(settings: Settings) -> None:
 def _print_ready(ready: WorkerReady, as_json: bool) -> None:
     rows = sum(ready.rows.values())
     if as_json:
-        _print_json(event="ready", name=ready.processor, rows=rows, seconds=ready.seconds)
+        print_json(event="ready", name=ready.processor, rows=rows, seconds=ready.seconds)
     else:
         print(f"{ready.processor} is ready: {rows} rows recovered in {ready.seconds} s", flush=True)
 
@@ -164,7 +159,7 @@ def _print_all_ready(settings: Settings, statuses: Sequence[ChildStatus], as_jso
     absent = {it.name: it.last_error or it.cause or it.state for it in statuses if it.name not in running}
     web, link = _web_links(settings) if WEB in running else (None, None)
     if as_json:
-        _print_json(
+        print_json(
             event="ready", pid=os.getpid(), bootstrap=address, processors=running, not_running=absent, web=web,
             sign_in=link,
         )  # fmt: skip
@@ -189,37 +184,13 @@ def _web_links(settings: Settings) -> tuple[str | None, str | None]:
         return web, SignInLinks(vault.session_key).url(web, name, Role.HQ_OPERATOR)
 
 
-def _print_json(**fields: object) -> None:
-    print(json.dumps(fields, separators=(",", ":")), flush=True)
-
-
 def _repeat_error(_logger: object, method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
     """Print an error to standard output, too: one JSON line for the supervisor, which shows it with the exit code."""
     if method == "error":
         facts = ", ".join(f"{key} {value}" for key, value in event.items() if key != "event")
         cause = f"{event.get('event')}: {event.get('error') or facts}"
-        _print_json(event="error", name=str(event.get("event")), error=cause)
+        print_json(event="error", name=str(event.get("event")), error=cause)
     return event
-
-
-def _log_to_stderr(level: str, *, repeat_errors: bool) -> None:
-    """Log to stderr: on a terminal the events that need a person, formatted; elsewhere all, one JSON object a line."""
-    least = logging.getLevelNamesMapping()[(level or ("warning" if sys.stderr.isatty() else "info")).upper()]
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(message)s")
-    renderer: structlog.typing.Processor = structlog.processors.JSONRenderer()
-    if sys.stderr.isatty():
-        renderer = structlog.dev.ConsoleRenderer()
-    structlog.configure(
-        processors=[
-            *([_repeat_error] if repeat_errors else []),
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            renderer,
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(least),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
 
 
 if __name__ == "__main__":

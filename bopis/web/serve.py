@@ -1,17 +1,16 @@
 """Serves the app until SIGTERM or SIGINT."""
 
 import asyncio
-import contextlib
-import signal
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import uvicorn
 from starlette.types import ASGIApp
 
 from bopis.adapters.address import bootstrap_address
 from bopis.adapters.errors import EmbeddedLogNotRunning, LogUnavailable
+from bopis.adapters.http_server import HttpServer
 from bopis.adapters.web_process import note_web
 from bopis.settings import Settings
 from bopis.web.api import ENDPOINTS
@@ -66,17 +65,9 @@ def check_exposure(settings: Settings) -> None:
 async def _serve(settings: Settings, site: Site, listener: socket.socket, ready: OnReady) -> None:
     async with running(site):
         app = create_app(site, ENDPOINTS, page_routes(site))
-        server = _server(settings, app)
-        loop = asyncio.get_running_loop()
-
-        def stop() -> None:
-            server.should_exit = True
-
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop)
         announcing = asyncio.create_task(_announce(settings, site, listener, ready))
         try:
-            await server.serve(sockets=[listener])
+            await _server(settings, app).serve_until_signal(listener)
         finally:
             announcing.cancel()
 
@@ -90,7 +81,7 @@ async def _announce(settings: Settings, site: Site, listener: socket.socket, rea
     ready(url, site)
 
 
-def _server(settings: Settings, app: ASGIApp) -> uvicorn.Server:
+def _server(settings: Settings, app: ASGIApp) -> HttpServer:
     config = uvicorn.Config(
         app,
         ws="none",
@@ -104,12 +95,4 @@ def _server(settings: Settings, app: ASGIApp) -> uvicorn.Server:
         proxy_headers=bool(settings.web_proxy),
         forwarded_allow_ips=settings.web_proxy or "127.0.0.1",
     )
-    return _Server(config)
-
-
-class _Server(uvicorn.Server):
-    """The library's server, which leaves the signals to this module."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
+    return HttpServer(config)

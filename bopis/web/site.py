@@ -24,7 +24,6 @@ from bopis.services.checkout import Checkout
 from bopis.services.counter.desk import OrderDesk
 from bopis.services.counter.store_times import StoreTimes
 from bopis.services.exchange import Author, Exchange, RequestChannel
-from bopis.services.payments.callbacks import CallbackIntake
 from bopis.services.payments.desk import PaymentDesk
 from bopis.services.progress import decided_positions
 from bopis.settings import Settings
@@ -39,6 +38,7 @@ from bopis.web.rate_limits import RateLimits
 CHANNELS = (STOCK_REQUESTS, ORDER_REQUESTS, PAYMENT_REQUESTS, NOTICE_REQUESTS)
 THREADS_MAX = 48
 Result = TypeVar("Result")
+Kept = TypeVar("Kept")
 
 
 class SiteParts(NamedTuple):
@@ -53,7 +53,6 @@ class SiteParts(NamedTuple):
     stock: LiveStock
     hub: Hub
     hours: OpeningHours
-    callbacks: CallbackIntake | None = None
 
 
 class Site:
@@ -68,10 +67,9 @@ class Site:
         self.stock = parts.stock
         self.hub = parts.hub
         self.hours = parts.hours
-        self.callbacks = parts.callbacks
         self.limits = RateLimits(settings.web_rate)
-        self.started_ms = self.now_ms()
         self.followers: list[Follower] = []
+        self._kept: dict[Callable[[Site], Any], Any] = {}
         self._engine = engine = parts.engine
         self._open_reader = parts.open_reader
         self._projection = OrdersInSql(engine) if engine is not None else None
@@ -92,6 +90,13 @@ class Site:
     async def in_thread(self, work: Callable[..., Result], *args: Any) -> Result:
         """Run blocking work in a thread."""
         return await anyio.to_thread.run_sync(lambda: work(*args), limiter=self._threads)
+
+    def keep(self, make: "Callable[[Site], Kept]") -> "Kept":
+        """What a function or class makes of this site, made at the first call."""
+        if make not in self._kept:
+            self._kept[make] = make(self)
+        kept: Kept = self._kept[make]
+        return kept
 
     # What follows the log
 

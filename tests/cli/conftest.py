@@ -1,25 +1,15 @@
 """One running installation for the folder; each test takes a store of its own in it."""
 
 import itertools
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.cli.program import Installation
+from tests.surroundings import clean as clean
 
 _numbers = itertools.count(1)
-
-
-@pytest.fixture(autouse=True)
-def clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No setting of whoever runs the tests, and no file of theirs."""
-    for name in list(os.environ):
-        if name.startswith("BOPIS_"):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("NO_COLOR", "1")
-    monkeypatch.chdir(tmp_path)
 
 
 @pytest.fixture(scope="session")

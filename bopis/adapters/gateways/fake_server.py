@@ -10,7 +10,7 @@ import html
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from bopis.adapters.gateways.fake_book import Book
 from bopis.adapters.gateways.fake_callbacks import CallbackSender
 from bopis.adapters.gateways.fake_script import FakeOptions, latency_s
 from bopis.adapters.gateways.signatures import callback_keys
+from bopis.adapters.http_server import HttpServer
 from bopis.domain.payments.gateway import CallOutcome, GatewayAnswer, GatewayCall, Operation
 
 NAME = "fake"
@@ -102,7 +103,7 @@ class FakeServer:
             timeout_graceful_shutdown=SHUTDOWN_S,
             timeout_keep_alive=KEEP_ALIVE_S,
         )
-        self._server = _Server(config)
+        self._server = HttpServer(config)
         serving = asyncio.create_task(self._server.serve(sockets=[listener]))
         self._tasks = [serving, asyncio.create_task(self._pulse())]
         while not self._server.started and not serving.done():
@@ -289,14 +290,6 @@ class _Connection(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as the library's own
         super().connection_made(transport)
         self.app_state = {**self.app_state, "transport": transport}
-
-
-class _Server(uvicorn.Server):
-    """The library's server, which leaves the signals to the process that it is part of."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
 
 
 def _question(ref: str, key: str) -> GatewayCall:

@@ -5,10 +5,8 @@ it has returned; when that fails the answer is 503, and the gateway sends it aga
 """
 
 import asyncio
-import contextlib
-import signal
 import socket
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 import structlog
@@ -18,6 +16,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
+
+from bopis.adapters.http_server import HttpServer
 
 BODY_BYTES_MAX = 262_144
 CALLBACKS_AT_ONCE_MAX = 64
@@ -98,16 +98,8 @@ async def _serve(take: TakeCallback, listener: socket.socket, host: str, ready: 
         limit_concurrency=CALLBACKS_AT_ONCE_MAX,
         timeout_graceful_shutdown=SHUTDOWN_S,
     )
-    server = _Server(config)
-    loop = asyncio.get_running_loop()
-
-    def stop() -> None:
-        server.should_exit = True
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop)
     ready(f"http://{host}:{listener.getsockname()[1]}{PATH}")
-    await server.serve(sockets=[listener])
+    await HttpServer(config).serve_until_signal(listener)
 
 
 async def _body(request: Request) -> bytes | None:
@@ -118,11 +110,3 @@ async def _body(request: Request) -> bytes | None:
         if len(body) > BODY_BYTES_MAX:
             return None
     return bytes(body)
-
-
-class _Server(uvicorn.Server):
-    """The library's server, which leaves the signals to this module."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield

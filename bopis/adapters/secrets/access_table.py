@@ -1,19 +1,14 @@
 """The tables of API keys, associates and used links, in the database of the customers' keys. Keys and associates are
 never deleted: they are the record of who had access when."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import msgspec
 from sqlalchemy import BigInteger, Column, MetaData, String, Table, Text, select
-from sqlalchemy.engine import Connection
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import IntegrityError
 
 from bopis.access.associates import AssociateRecord
 from bopis.access.keys import KeyRecord
 from bopis.access.session import LINK_S_MAX
-from bopis.adapters.secrets.errors import KeyTableUnavailable
-from bopis.adapters.secrets.key_table import connect
+from bopis.adapters.secrets.key_table import connect, transaction
 from bopis.domain.values import ID_LENGTH_MAX, STORE_LENGTH_MAX
 
 metadata = MetaData()
@@ -46,32 +41,32 @@ class AccessTable:
 
     def __init__(self, url: str) -> None:
         self._engine = connect(url)
-        with self._using() as connection:
+        with transaction(self._engine) as connection:
             metadata.create_all(connection)
 
     def put_key(self, record: KeyRecord) -> None:
         """Store a key, new or changed."""
         row = {"id": record.id, "created_ms": record.created_ms, "record": msgspec.json.encode(record).decode()}
-        with self._using() as connection:
+        with transaction(self._engine) as connection:
             connection.execute(access_keys.delete().where(access_keys.c.id == record.id))
             connection.execute(access_keys.insert().values(row))
 
     def key(self, identity: str) -> KeyRecord | None:
         """The key with an id."""
-        with self._using() as connection:
+        with transaction(self._engine) as connection:
             found = connection.scalar(select(access_keys.c.record).where(access_keys.c.id == identity))
         return None if found is None else msgspec.json.decode(found, type=KeyRecord)
 
     def keys(self) -> list[KeyRecord]:
         """All keys, the newest first."""
-        with self._using() as connection:
+        with transaction(self._engine) as connection:
             rows = connection.scalars(select(access_keys.c.record).order_by(access_keys.c.created_ms.desc()))
             return [msgspec.json.decode(row, type=KeyRecord) for row in rows]
 
     def put_associate(self, record: AssociateRecord) -> None:
         """Store an associate, new or changed."""
         row = {"store": record.store, "name": record.name, "record": msgspec.json.encode(record).decode()}
-        with self._using() as connection:
+        with transaction(self._engine) as connection:
             is_same = (associates.c.store == record.store) & (associates.c.name == record.name)
             connection.execute(associates.delete().where(is_same))
             connection.execute(associates.insert().values(row))
@@ -79,36 +74,26 @@ class AccessTable:
     def associate(self, store: str, name: str) -> AssociateRecord | None:
         """One associate of a store."""
         wanted = (associates.c.store == store) & (associates.c.name == name)
-        with self._using() as connection:
+        with transaction(self._engine) as connection:
             found = connection.scalar(select(associates.c.record).where(wanted))
         return None if found is None else msgspec.json.decode(found, type=AssociateRecord)
 
     def associates_of(self, store: str) -> list[AssociateRecord]:
         """The associates of a store by name, also those whose access has ended."""
-        with self._using() as connection:
+        with transaction(self._engine) as connection:
             query = select(associates.c.record).where(associates.c.store == store).order_by(associates.c.name)
             return [msgspec.json.decode(row, type=AssociateRecord) for row in connection.scalars(query)]
 
     def use_link(self, identity: str, now_ms: int) -> bool:
         """Note that a link was used. Returns whether it was the first time, in any process of the installation."""
         try:
-            with self._engine.begin() as connection:
+            with transaction(self._engine) as connection:
                 connection.execute(used_links.delete().where(used_links.c.used_ms < now_ms - USED_LINKS_KEPT_MS))
                 connection.execute(used_links.insert().values(id=identity, used_ms=now_ms))
         except IntegrityError:
             return False
-        except SQLAlchemyError as error:
-            raise KeyTableUnavailable(cause=getattr(error, "orig", None) or error) from error
         return True
 
     def close(self) -> None:
         """Close the connections."""
         self._engine.dispose()
-
-    @contextmanager
-    def _using(self) -> Iterator[Connection]:
-        try:
-            with self._engine.begin() as connection:
-                yield connection
-        except SQLAlchemyError as error:
-            raise KeyTableUnavailable(cause=getattr(error, "orig", None) or error) from error

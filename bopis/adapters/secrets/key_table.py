@@ -78,19 +78,19 @@ class KeyTable:
         # New keys of threads that wait for their turn are committed together: each commit is synced to the disk.
         self._turn, self._queueing = threading.Lock(), threading.Lock()
         self._new: list[_NewKey] = []
-        with self._using() as connection:
+        with transaction(self._engine) as connection:
             metadata.create_all(connection)
 
     def check(self) -> None:
         """Raise `MasterKeyDiffers` when the keys were wrapped with another master key."""
-        with self._using() as connection:
+        with transaction(self._engine) as connection:
             row = connection.execute(select(keys.c.customer, keys.c.wrapped).limit(1)).first()
         if row is not None:
             self._unwrapped(row.customer, row.wrapped)
 
     def key_of(self, customer: str) -> bytes | None:
         """The key of a customer; None if there is none or it was erased. Raises `MasterKeyDiffers`."""
-        with self._using() as connection:
+        with transaction(self._engine) as connection:
             wrapped = connection.scalar(select(keys.c.wrapped).where(keys.c.customer == customer))
         return None if wrapped is None else self._unwrapped(customer, wrapped)
 
@@ -121,7 +121,7 @@ class KeyTable:
                     it.is_stored = True
 
     def _insert(self, rows: list[dict[str, Any]]) -> None:
-        with self._using() as connection:
+        with transaction(self._engine) as connection:
             connection.execute(keys.insert(), rows)
 
     def _insert_unless_there(self, row: dict[str, Any]) -> None:
@@ -132,19 +132,19 @@ class KeyTable:
         """Store the keyed hashes by which `find` returns a customer. A hash returns the customer stored last."""
         if not hashes:
             return
-        with self._turn, self._using() as connection:
+        with self._turn, transaction(self._engine) as connection:
             for lookup in hashes:
                 connection.execute(lookups.delete().where(lookups.c.lookup == lookup))
                 connection.execute(lookups.insert().values(lookup=lookup, customer=customer))
 
     def find(self, lookup: str) -> str | None:
         """The id of the customer stored under a keyed hash."""
-        with self._using() as connection:
+        with transaction(self._engine) as connection:
             return connection.scalar(select(lookups.c.customer).where(lookups.c.lookup == lookup))
 
     def erase(self, customer: str, backups: Path | None = None) -> bool:
         """Delete a customer's key and look-ups, here and in the back-ups. Returns whether there was a key."""
-        with self._using() as connection:
+        with transaction(self._engine) as connection:
             found = connection.execute(keys.delete().where(keys.c.customer == customer)).rowcount > 0
             connection.execute(lookups.delete().where(lookups.c.customer == customer))
             if found:
@@ -161,7 +161,7 @@ class KeyTable:
     def back_up(self, folder: Path, keep_days: int) -> Path:
         """Write all keys, wrapped as they are, to a new file in a folder, and delete files older than `keep_days`."""
         now_ms = int(time.time() * 1000)
-        with self._using() as connection:
+        with transaction(self._engine) as connection:
             texts = {
                 row.customer: (b64encode(row.wrapped).decode(), row.created_ms)
                 for row in connection.execute(select(keys))
@@ -183,7 +183,7 @@ class KeyTable:
         """
         kept = _read(path)
         restored = 0
-        with self._using() as connection:
+        with transaction(self._engine) as connection:
             present = set(connection.scalars(select(keys.c.customer)))
             gone = {it.whose: it.erased_ms for it in connection.execute(select(erased))}
             barred = {it for it, (_, at_ms) in kept.keys.items() if at_ms <= gone.get(self._mark(it), -1)}
@@ -213,15 +213,18 @@ class KeyTable:
         except SealInvalid:
             raise MasterKeyDiffers(table=self._engine.url.render_as_string(), place=self._master.place) from None
 
-    @contextmanager
-    def _using(self) -> Iterator[Connection]:
-        try:
-            with self._engine.begin() as connection:
-                yield connection
-        except IntegrityError:
-            raise
-        except SQLAlchemyError as error:
-            raise KeyTableUnavailable(cause=getattr(error, "orig", None) or error) from error
+
+@contextmanager
+def transaction(engine: Engine) -> Iterator[Connection]:
+    """A transaction on the database of keys. Raises `IntegrityError` for a row that is there, else
+    `KeyTableUnavailable`."""
+    try:
+        with engine.begin() as connection:
+            yield connection
+    except IntegrityError:
+        raise
+    except SQLAlchemyError as error:
+        raise KeyTableUnavailable(cause=getattr(error, "orig", None) or error) from error
 
 
 def has_keys(url: str) -> bool:

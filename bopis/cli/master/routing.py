@@ -15,22 +15,6 @@ from bopis.services.routing.history import read_past_decisions
 from bopis.services.routing.rules_comparison import RuleSetFigures
 from bopis.services.routing.rules_file import read_rules, written
 
-ROWS = (
-    ("decisions", "decisions"),
-    ("routed", "routed"),
-    ("offered elsewhere", "offered"),
-    ("waiting", "waiting"),
-    ("refused", "refused"),
-    ("units served", "fill"),
-    ("split over stores", "split"),
-    ("stores used", "stores"),
-    ("distance, mean", "metres_mean"),
-    ("promise, mean", "promise_minutes_mean"),
-    ("promise kept", "promise_kept"),
-    ("SKUs drained", "drained"),
-    ("changed stores", "moved"),
-)
-
 
 def rules(
     context: typer.Context,
@@ -115,7 +99,7 @@ def simulate(
 def render(out: Console, columns: dict[str, RuleSetFigures]) -> None:
     """Print the figures of rule sets side by side."""
     grid = table("figure", *columns)
-    for label, name in ROWS:
+    for label, name in rules_comparison.FIGURES:
         grid.add_row(label, *(_cell(name, figures) for figures in columns.values()))
     out.print(grid)
 

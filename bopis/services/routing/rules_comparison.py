@@ -18,6 +18,23 @@ from bopis.services.routing.history import PastDecision
 
 PERMILLE = 1_000
 
+# Label and name of each figure, as people compare rule sets.
+FIGURES = (
+    ("decisions", "decisions"),
+    ("routed", "routed"),
+    ("offered elsewhere", "offered"),
+    ("waiting", "waiting"),
+    ("refused", "refused"),
+    ("units served", "fill"),
+    ("split over stores", "split"),
+    ("stores used", "stores"),
+    ("distance, mean", "metres_mean"),
+    ("promise, mean", "promise_minutes_mean"),
+    ("promise kept", "promise_kept"),
+    ("SKUs drained", "drained"),
+    ("changed stores", "moved"),
+)
+
 
 class RuleSetFigures(Struct, frozen=True, kw_only=True):
     """Results of a rule set over past requests. Shares are per mille; None without a decision to compute from.

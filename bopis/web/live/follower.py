@@ -28,20 +28,17 @@ TakeRecords = Callable[[Sequence[Record]], None]
 
 
 class Follower:
-    """Follows topics from their beginning, or from their end for those in `from_end`.
+    """Follows topics from their beginning.
 
     `caught_up_ms` is the clock's time when everything that the log had was taken, 0 until then.
     """
 
-    def __init__(
-        self, topics: Sequence[str], open_reader: OpenReader, take: TakeRecords, from_end: Sequence[str] = ()
-    ) -> None:
+    def __init__(self, topics: Sequence[str], open_reader: OpenReader, take: TakeRecords) -> None:
         self.caught_up_ms = 0
         self._positions: dict[tuple[str, int], int] = {}
         self._open_reader = open_reader
         self._topics = tuple(topics)
         self._take = take
-        self._from_end = frozenset(from_end)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._over = threading.Event()
         self._ready = asyncio.Event()
@@ -103,10 +100,9 @@ class Follower:
     def _first(self, starts: Offsets, ends: Offsets) -> Offsets:
         first = {}
         for where, start in starts.items():
-            begin = ends[where] if where[0] in self._from_end else start
-            known = self._positions.get(where, begin)
+            known = self._positions.get(where, start)
             # A log that was emptied or replaced is read from its beginning.
-            first[where] = known if start <= known <= ends[where] else begin
+            first[where] = known if start <= known <= ends[where] else start
         return first
 
     def _hand_over(self, records: list[Record]) -> None:

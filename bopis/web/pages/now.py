@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from weakref import WeakKeyDictionary
 
 import structlog
 from msgspec import Struct
@@ -86,17 +85,6 @@ class Board:
         finally:
             self._log_read_at, self._log_read_s = time.monotonic(), time.monotonic() - began
             self._reading = None
-
-
-_boards: WeakKeyDictionary[Site, Board] = WeakKeyDictionary()
-
-
-def board_of(site: Site) -> Board:
-    """The board of a site."""
-    found = _boards.get(site)
-    if found is None:
-        found = _boards[site] = Board(site)
-    return found
 
 
 def _read_log(site: Site) -> LogFigures:
@@ -219,7 +207,7 @@ async def show_stores(call: PageCall) -> Response:
 async def _tiles(call: PageCall) -> dict[str, object]:
     site = call.site
     site.require_ready()
-    board, now_ms = board_of(site), site.now_ms()
+    board, now_ms = site.keep(Board), site.now_ms()
     orders, of_log = board.orders(), await board.of_log()
     stores = store_figures(site)
     tiles = [

@@ -4,7 +4,6 @@ import asyncio
 import time
 from datetime import UTC, datetime
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import structlog
 from msgspec import Struct
@@ -96,17 +95,6 @@ class Verifier:
             self._task = None
 
 
-_verifiers: WeakKeyDictionary[Site, Verifier] = WeakKeyDictionary()
-
-
-def verifier_of(site: Site) -> Verifier:
-    """The verifier of a site."""
-    found = _verifiers.get(site)
-    if found is None:
-        found = _verifiers[site] = Verifier(site)
-    return found
-
-
 def _verified(site: Site) -> Verification:
     began = time.monotonic()
     with reading(site.engine()) as snapshot:
@@ -167,7 +155,7 @@ async def _live(call: PageCall) -> dict[str, Any]:
             return workers_and_processors(site, desk.reader)
 
     workers, processors = await site.in_thread(read)
-    verifier = verifier_of(site)
+    verifier = site.keep(Verifier)
     last = verifier.last
     return {
         "workers": workers,
@@ -274,7 +262,7 @@ def _open(site: Site, name: str) -> DeadLetter:
 
 async def verify(call: PageCall) -> Response:
     """Begin a check of the books; the page shows its result when it is there."""
-    verifier_of(call.site).start()
+    call.site.keep(Verifier).start()
     return RedirectResponse("/operations#verify", 303)
 
 

@@ -23,22 +23,6 @@ from bopis.web.site import Site
 DAYS = (1, 7, 30, 90)
 DAYS_MAX = 365
 DECISIONS_MAX = 50_000
-# Label and figure, as `bopis routing simulate` lists them.
-ROWS = (
-    ("decisions", "decisions"),
-    ("routed", "routed"),
-    ("offered elsewhere", "offered"),
-    ("waiting", "waiting"),
-    ("refused", "refused"),
-    ("units served", "fill"),
-    ("split over stores", "split"),
-    ("stores used", "stores"),
-    ("distance, mean", "metres_mean"),
-    ("promise, mean", "promise_minutes_mean"),
-    ("promise kept", "promise_kept"),
-    ("SKUs drained", "drained"),
-    ("changed stores", "moved"),
-)
 
 
 class LabQuery(Struct, frozen=True, kw_only=True):
@@ -114,7 +98,9 @@ def _compared(site: Site, candidate: RuleSet, days: int) -> Comparison | None:
     }
     return Comparison(
         columns=tuple(columns),
-        rows=tuple((label, tuple(cell_text(name, it) for it in columns.values())) for label, name in ROWS),
+        rows=tuple(
+            (label, tuple(cell_text(name, it) for it in columns.values())) for label, name in rules_comparison.FIGURES
+        ),
         decisions=len(past),
         differing=rules_comparison.not_repeatable(past),
         one_store=sum(len(it.decision.facts) < 2 for it in past),
