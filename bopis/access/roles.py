@@ -2,9 +2,12 @@
 
 from collections.abc import Mapping
 from enum import StrEnum
+from hashlib import sha256
 from types import MappingProxyType
 
 from msgspec import Struct
+
+from bopis.domain.values import ID_LENGTH_MAX
 
 
 class Right(StrEnum):
@@ -121,3 +124,8 @@ class Principal(Struct, frozen=True, kw_only=True):
     def may_see(self, order: str) -> bool:
         """Whether the caller may see an order at all; which store has it is asked with `may_in`."""
         return self.role is not Role.CUSTOMER or order == self.order
+
+
+def id_from(text: str) -> str:
+    """A text as an id: itself, or its SHA-256 when it is too long, so that two texts never have one id."""
+    return text if len(text) <= ID_LENGTH_MAX else sha256(text.encode()).hexdigest()

@@ -6,7 +6,7 @@ from hashlib import blake2b
 from typing import Annotated, Any
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Meta
 from starlette.responses import Response
 
 from bopis.ports import RecordMetadata
@@ -14,6 +14,7 @@ from bopis.web.endpoint import Call
 from bopis.web.problems import FieldProblem, Problem
 
 AGE_HEADER, POSITION_HEADER = "Bopis-Age", "Bopis-Position"
+KEY_HEADER = "Idempotency-Key"
 PAGE_MAX = 500
 PageSize = Annotated[int, Meta(ge=1, le=PAGE_MAX)]
 WAIT_S_MAX = 10.0
@@ -34,6 +35,11 @@ def note_age(call: Call) -> int:
 def position_of(placed: RecordMetadata) -> str:
     """The place of a message in the log, for ``?after=``."""
     return f"{placed.topic}/{placed.partition}/{placed.offset}"
+
+
+def idempotency_key(call: Call) -> str:
+    """The key under which the caller sends a change; empty without one."""
+    return call.request.headers.get(KEY_HEADER.lower(), "").strip()
 
 
 def prefer_wait(call: Call) -> float:
@@ -73,10 +79,3 @@ def decode_cursor(text: str, kind: type[Any]) -> Any:
     except (ValueError, msgspec.MsgspecError):
         field = FieldProblem(field="cursor", detail="take it from the answer before")
         raise Problem(400, "cursor-invalid", "This cursor is not valid.", fields=(field,)) from None
-
-
-class Money(Struct, frozen=True, kw_only=True):
-    """An amount in minor units of an ISO 4217 currency."""
-
-    amount: int
-    currency: str

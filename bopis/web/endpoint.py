@@ -13,7 +13,7 @@ from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import Response
 
-from bopis.access.roles import Principal, Right
+from bopis.access.roles import Principal, Right, id_from
 from bopis.web.problems import FieldProblem, Problem
 
 if TYPE_CHECKING:
@@ -46,6 +46,10 @@ class Call:
         """The caller of an endpoint that is not open to everybody."""
         assert self.principal is not None
         return self.principal
+
+    def message_id(self, key: str) -> str | None:
+        """The id of the message of a change under a key: a change sent twice is one. None without a key."""
+        return id_from(f"{self.caller.source}/{key}") if key else None
 
     def require_store(self, store: str) -> None:
         """Raise a problem unless the caller may see and change data of a store."""

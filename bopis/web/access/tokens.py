@@ -8,7 +8,8 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
-from bopis.access.roles import Principal, Role
+from bopis.access.roles import Principal, Role, id_from
+from bopis.domain.values import ID_LENGTH_MAX
 from bopis.web.problems import Problem
 
 ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
@@ -45,7 +46,10 @@ class TokenVerifier:
             raise _refused(f"The token has no usable claim {ROLE_CLAIM}.")
         name = str(claims.get("email") or claims.get("preferred_username") or claims["sub"])
         return Principal(
-            name=name[:128], role=Role(role), source=f"web/{claims['sub']}"[:128], stores=frozenset(map(str, stores))
+            name=name[:ID_LENGTH_MAX],
+            role=Role(role),
+            source=id_from(f"web/{claims['sub']}"),
+            stores=frozenset(map(str, stores)),
         )
 
     async def claims(self, token: str) -> Mapping[str, Any]:

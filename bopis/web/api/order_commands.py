@@ -30,7 +30,7 @@ from bopis.services.counter.event_text import EventText
 from bopis.services.counter.guidance import guidance
 from bopis.services.counter.refusal_text import ended_text, unpaid_text
 from bopis.services.exchange import Reply
-from bopis.web.answers import POSITION_HEADER, position_of
+from bopis.web.answers import KEY_HEADER, POSITION_HEADER, idempotency_key, position_of
 from bopis.web.api.availability import Sku, Store
 from bopis.web.api.orders import OrderPath, find
 from bopis.web.endpoint import Call, Endpoint
@@ -39,7 +39,6 @@ from bopis.web.site import Site
 from bopis.wire.orders import ORDER_EVENTS
 
 TAG = "order commands"
-KEY_HEADER = "Idempotency-Key"
 Text = Annotated[str, Meta(max_length=500)]
 
 
@@ -216,7 +215,7 @@ def command(it: OrderCommand) -> Callable[[Call], Any]:
 
     async def handle(call: Call) -> CommandAnswer:
         order = await find(call, call.params.order)
-        key = call.request.headers.get(KEY_HEADER.lower(), "").strip()
+        key = idempotency_key(call)
         return await call.site.in_thread(send, call, order, it.body, call.body, key)
 
     return handle
@@ -228,13 +227,12 @@ def send(call: Call, order: Order, body: Body, given: Any, key: str) -> CommandA
     Raises `Problem` for another store's order, and the errors of `OrderDesk.command`.
     """
     site = call.site
-    message_id = f"{call.caller.source}/{key}"[:128] if key else None
     message = body(site, order, given, call.caller)
     store = getattr(message, "store", "")
     if store:
         call.require_store(store)
     desk = site.order_desk(call.caller, lambda number: _ended(site, number))
-    reply = desk.command(order.order, message, message_id)
+    reply = desk.command(order.order, message, call.message_id(key))
     call.headers[POSITION_HEADER] = position_of(reply.sent.placed)
     return answer_of(site, order.order, reply)
 

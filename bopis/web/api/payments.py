@@ -7,23 +7,22 @@ import msgspec
 from msgspec import Meta, Struct
 
 from bopis.access.roles import OWN_STORES, Right
-from bopis.domain.payments.gateway import MethodKind, PaymentMethod
+from bopis.domain.payments.gateway import MethodKind
 from bopis.domain.payments.messages import AddMethod, RecordPaidInStore, RefundPayment, RetryPayment, VoidPayment
 from bopis.domain.payments.state import Payment
 from bopis.domain.values import AMOUNT_CENTS_MAX
 from bopis.services.payments.book import Concern, status_of
 from bopis.services.payments.event_text import PaymentEventText
 from bopis.services.payments.explanation import Explanation, explain, read_payment_history
-from bopis.web.answers import POSITION_HEADER, PageSize, position_of
+from bopis.web.answers import KEY_HEADER, POSITION_HEADER, PageSize, idempotency_key, position_of
 from bopis.web.api.orders import OrderPath, find, read_payment
-from bopis.web.api.placing import MethodDetails
+from bopis.web.api.placing import MethodDetails, method_of
 from bopis.web.endpoint import Call, Endpoint
 from bopis.web.problems import Problem
 from bopis.web.site import Site
 from bopis.wire.payments import PAYMENT_EVENTS
 
 TAG = "payments"
-KEY_HEADER = "Idempotency-Key"
 Reason = Annotated[str, Meta(min_length=1, max_length=200)]
 Amount = Annotated[int, Meta(ge=1, le=AMOUNT_CENTS_MAX)]
 
@@ -143,7 +142,7 @@ def command(body: Body) -> Callable[[Call], Any]:
 
     async def handle(call: Call) -> PaymentAnswer:
         order = await find(call, call.params.order)
-        key = call.request.headers.get(KEY_HEADER.lower(), "").strip()
+        key = idempotency_key(call)
         return await call.site.in_thread(send, call, order.order, body(call.body), key)
 
     return handle
@@ -155,12 +154,11 @@ def send(call: Call, order: str, message: Any, key: str) -> PaymentAnswer:
     Raises `Problem` for an order without a payment, and the errors of `PaymentDesk.command`.
     """
     site: Site = call.site
-    message_id = f"{call.caller.source}/{key}"[:128] if key else None
     with site.desk() as desk:
         payment = read_payment(desk, order)
     if payment is None:
         raise _none(order)
-    reply = site.payment_desk(call.caller).command(order, message, payment.currency, message_id)
+    reply = site.payment_desk(call.caller).command(order, message, payment.currency, call.message_id(key))
     call.headers[POSITION_HEADER] = position_of(reply.sent.placed)
     with site.desk() as desk:
         payment = read_payment(desk, order) or payment
@@ -180,11 +178,7 @@ def add_method(it: MethodDetails) -> AddMethod:
     """Another payment method of a customer. Raises `Problem` for one without a token."""
     if it.kind is MethodKind.PAY_IN_STORE or not it.token:
         raise Problem(422, "method-token", "A payment method needs the token of its gateway.")
-    return AddMethod(
-        method=PaymentMethod(
-            kind=it.kind, token=it.token, gateway=it.gateway, card=it.card, hint=it.hint, limit_cents=it.limit
-        )
-    )
+    return AddMethod(method=method_of(it))
 
 
 def _endpoint(path: str, body: Body, kind: type[Struct], right: Right, summary: str) -> Endpoint:

@@ -19,7 +19,7 @@ from bopis.services.catalogue import RequestedLine
 from bopis.services.checkout import SETTLED, AcceptedOrder, Customer, OrderRequest
 from bopis.services.counter.event_text import EventText
 from bopis.services.exchange import Subscription
-from bopis.web.answers import POSITION_HEADER, position_of, prefer_wait
+from bopis.web.answers import KEY_HEADER, POSITION_HEADER, idempotency_key, position_of, prefer_wait
 from bopis.web.api.availability import Latitude, Longitude, Sku, Store
 from bopis.web.endpoint import Call, Endpoint, encoded
 from bopis.web.problems import Problem
@@ -28,7 +28,6 @@ from bopis.wire.orders import ORDER_EVENTS
 
 TAG = "orders"
 KEY_LENGTH_MAX = 200
-KEY_HEADER = "Idempotency-Key"
 MICRODEGREES = 1_000_000
 Text = Annotated[str, Meta(max_length=1_000)]
 
@@ -128,7 +127,7 @@ class _KeyedRequest(NamedTuple):
 async def place(call: Call) -> Response:
     """Place an order. It is answered with 202 as soon as the log has it; the promise follows. Requests with the same
     `Idempotency-Key` and content place one order; with other content they are refused."""
-    key = call.request.headers.get(KEY_HEADER.lower(), "").strip().strip('"')
+    key = idempotency_key(call).strip('"')
     if not key or len(key) > KEY_LENGTH_MAX or not key.isascii():
         raise Problem(400, "idempotency-key", f"Send {KEY_HEADER}: one new text per order, up to 200 characters.")
     wanted: NewOrder = call.body
@@ -230,13 +229,15 @@ def _plan(site: Site, wanted: NewOrder) -> PaymentPlan | None:
         raise Problem(422, "method-order", "pay_in_store is the last method: nothing is asked after it.")
     if any(not it.token and it.kind is not MethodKind.PAY_IN_STORE for it in wanted.payment_methods):
         raise Problem(422, "method-token", "A payment method needs the token of its gateway.")
-    methods = tuple(
-        PaymentMethod(
-            kind=it.kind, token=it.token, gateway=it.gateway, card=it.card, hint=it.hint, limit_cents=it.limit
-        )
-        for it in wanted.payment_methods
-    )
+    methods = tuple(method_of(it) for it in wanted.payment_methods)
     return PaymentPlan(methods=methods, policy=policy_of(site.settings), consent=wanted.consent)
+
+
+def method_of(it: MethodDetails) -> PaymentMethod:
+    """A payment method for the core."""
+    return PaymentMethod(
+        kind=it.kind, token=it.token, gateway=it.gateway, card=it.card, hint=it.hint, limit_cents=it.limit
+    )
 
 
 def _allows(it: Allowed) -> Allows:

@@ -49,7 +49,7 @@ def changing(change: Change) -> Callable[[PageCall], Awaitable[Response]]:
 def message_id(call: PageCall) -> str | None:
     """The id of the form's message: a form that is sent twice is one change."""
     form_id = call.field("form_id")[:FORM_ID_LENGTH_MAX]
-    return f"{call.caller.source}/{form_id}"[:128] if form_id else None
+    return call.message_id(form_id)
 
 
 def reason_of(call: PageCall) -> str:

@@ -90,6 +90,13 @@ def test_a_token_of_the_provider_names_its_caller(algorithm: str, key: Any, issu
     assert not caller.by_cookie
 
 
+def test_callers_whose_long_names_differ_at_their_end_are_two_sources(issuer: str) -> None:
+    header = {"alg": "RS256", "kid": "rsa"}
+    sources = {principal(issuer, jwt.encode(header, claims(issuer, sub="u" * 200 + end), RSA)).source for end in "ab"}
+
+    assert len(sources) == 2
+
+
 @pytest.mark.parametrize(
     "changes",
     [
