@@ -17,9 +17,10 @@ ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking",
 PATIENCE_MS = 60_000
 
 
-@pytest.fixture(scope="session")
+# Not of the session: Playwright's event loop runs in this thread until it ends, and no other test could run one.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Chromium, for all tests of this process."""
+    """Chromium, for the tests of a file."""
     program = shutil.which("chromium")
     if program is None:
         problem = "Chromium is missing: install the package chromium."
