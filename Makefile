@@ -35,7 +35,7 @@ run: setup       ## Run the demo: a trading day with faults, and a report (ARGS=
 
 test: setup      ## Run the tests (ARGS are given to pytest)
 	@$(BIN)/python -m deploy.kafka.archive
-	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder --durations 15 $(ARGS)
+	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder --durations 25 $(ARGS)
 
 check: lint types ## Check style, types, rules of the house and the pure parts, in about a minute
 	$(BIN)/python -m pytest -q -n $(TEST_PROCESSES) --dist loadfile $(CHECKED) $(ARGS)

@@ -1,5 +1,7 @@
 """Names that several parts of the product share: topics (without the prefix) and processors."""
 
+from collections.abc import Sequence
+
 STOCK_TOPIC = "stock"
 LEVELS_TOPIC = "inventory-levels"
 INVENTORY_EVENTS_TOPIC = "inventory-events"
@@ -33,3 +35,8 @@ READ_SIDE_TOPICS = (
 
 # In the order in which people are shown them: each may read what those before it write.
 PROCESSORS = ("inventory", "orders", "routing", "payments", "payment-runner", "notices", "notifier", "projection")
+
+
+def topics_text(names: Sequence[str]) -> str:
+    """Topics in the text of a right: "topic a", or "topics a, b"."""
+    return f"{'topic' if len(names) == 1 else 'topics'} {', '.join(names)}"

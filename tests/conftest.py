@@ -3,56 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import structlog
 
 from tests.engines import Engine, Engines, chosen
-
-# Files that take longest, the longest first: none of them is left over at the end when the others are done.
-LONG_FILES = (
-    "tests/services/replay/test_replay.py",
-    "tests/security/test_rights.py",
-    "tests/services/topics/test_migrate.py",
-    "tests/web/api/test_outages.py",
-    "tests/services/privacy/test_erasing.py",
-    "tests/faults/test_payments.py",
-    "tests/faults/test_logs_die.py",
-    "tests/contract/test_groups.py",
-    "tests/contract/test_keeping.py",
-    "tests/contract/test_restart.py",
-    "tests/streams/engine/test_absence.py",
-    "tests/faults/test_workers_die.py",
-    "tests/services/topics/test_topics.py",
-    "tests/readside/history/test_both_clocks.py",
-    "tests/cli/test_running.py",
-    "tests/web/browser/test_pages.py",
-    "tests/streams/engine/test_standby.py",
-    "tests/readside/projection/test_side_by_side.py",
-    "tests/benchmarks/test_checkout.py",
-    "tests/demo/test_demo.py",
-    "tests/readside/worker/test_worker.py",
-    "tests/readside/worker/test_faults.py",
-    "tests/faults/test_orders.py",
-    "tests/simulation/test_simulation.py",
-    "tests/streams/health/test_watchdogs.py",
-    "tests/streams/engine/test_joining_and_leaving.py",
-    "tests/cli/test_codes_after_kills.py",
-    "tests/faults/test_kills.py",
-    "tests/faults/test_disks.py",
-    "tests/web/contract/test_schemathesis.py",
-    "tests/web/access/test_matrix.py",
-    "tests/services/notices/test_notifier.py",
-    "tests/streams/engine/test_crashes.py",
-    "tests/streams/engine/test_ownership_of_partitions.py",
-)
+from tests.scheduling import RoomScheduling, long_ones_first
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the long files first; the other ones stay in the order of chance (pytest-randomly)."""
-    rank = {name: number for number, name in enumerate(LONG_FILES)}
-    items.sort(key=lambda item: rank.get(item.nodeid.split("::", 1)[0], len(rank)))
+    """Put the long units first."""
+    items[:] = long_ones_first(items)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> RoomScheduling:
+    """Distribute units over processes, each as a whole."""
+    return RoomScheduling(config, log)
 
 
 @pytest.fixture(autouse=True)

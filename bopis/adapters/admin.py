@@ -11,6 +11,7 @@ from kafka.admin import ConfigResource, ConfigResourceType
 from bopis.adapters.client_errors import SEE, SEE_GROUP, SEE_SETTINGS, connection_failure, translate
 from bopis.adapters.errors import AccessDenied
 from bopis.adapters.publisher import bootstrap_ms
+from bopis.names import topics_text
 
 ATTEMPTS_MAX = 10
 RETRY_PAUSE_SECONDS = 0.3
@@ -72,14 +73,15 @@ class LogAdmin:
         """Every setting of the topics, by topic. Raises `AccessDenied`."""
         resources = [ConfigResource(ConfigResourceType.TOPIC, self._prefix + topic) for topic in topics]
         described = self._request(SEE_SETTINGS, self._client.describe_configs, resources, False, "all")
-        found: dict[str, list[Setting]] = {}
-        for by_name in described.values():
-            for name, settings in by_name.items():
-                # kafka-python drops the log's refusal and returns no settings; every topic has some.
-                if not settings:
-                    raise AccessDenied(right=f"{SEE_SETTINGS} on topic {name}")
-                found[name.removeprefix(self._prefix)] = [_setting(key, it) for key, it in sorted(settings.items())]
-        return found
+        by_topic = {name: settings for by_name in described.values() for name, settings in by_name.items()}
+        # kafka-python drops the log's refusal and returns no settings; every topic has some.
+        refused = sorted(name for name, settings in by_topic.items() if not settings)
+        if refused:
+            raise AccessDenied(right=f"{SEE_SETTINGS} on {topics_text(refused)}")
+        return {
+            name.removeprefix(self._prefix): [_setting(key, it) for key, it in sorted(settings.items())]
+            for name, settings in by_topic.items()
+        }
 
     def groups(self, names: list[str]) -> dict[str, GroupFacts]:
         """The named groups; one that does not exist has the state Dead. Raises `AccessDenied`."""

@@ -8,7 +8,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 
-from bopis.names import DEAD_LETTERS_TOPIC
+from bopis.names import DEAD_LETTERS_TOPIC, topics_text
 from bopis.topics.plans import (
     LOG_APPEND_TIME,
     TIMESTAMP_TYPE,
@@ -133,11 +133,15 @@ async def _states(admin: AIOKafkaAdminClient, plans: Sequence[TopicPlan]) -> dic
 
 async def _settings(admin: AIOKafkaAdminClient, plans: Sequence[TopicPlan]) -> dict[str, dict[str, str]]:
     resources = [ConfigResource(ConfigResourceType.TOPIC, plan.name) for plan in plans]
+    described = [it for reply in await admin.describe_configs(resources) for it in reply.resources]
+    # All of them at once, so that the operator grants every missing right in one go.
+    refused = {name: code for code, _, _, name, _ in described if for_code(code) in REFUSALS}
+    if refused:
+        check(next(iter(refused.values())), f"DESCRIBE_CONFIGS on {topics_text(sorted(refused))}")
     settings: dict[str, dict[str, str]] = {}
-    for reply in await admin.describe_configs(resources):
-        for code, _, _, name, entries in reply.resources:
-            check(code, f"DESCRIBE_CONFIGS on topic {name}")
-            settings[name] = {entry[0]: entry[1] for entry in entries}
+    for code, _, _, name, entries in described:
+        check(code, f"DESCRIBE_CONFIGS on topic {name}")
+        settings[name] = {entry[0]: entry[1] for entry in entries}
     return settings
 
 

@@ -12,7 +12,7 @@ from tests.surroundings import clean as clean
 _numbers = itertools.count(1)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def bopis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     """A running installation that no test may stop."""
     installation = Installation(tmp_path_factory.mktemp("installation") / "home")

@@ -9,6 +9,7 @@ import msgspec
 from bopis.names import PROCESSORS
 from bopis.topics.acls import PARTS, AccessRight, AccessRule, Operation, rules
 
+SETTINGS = Operation.DESCRIBE_CONFIGS
 PEOPLE = ("till", "desk", "operator", "auditor")
 
 
@@ -47,6 +48,30 @@ class Case(NamedTuple):
         return f"{self.part} without {self.operation} on {self.right.resource} {self.right.name or 'any'}"
 
 
+class Blind(NamedTuple):
+    """A user with all rights of a processor but those to read the settings of its topics, on topics of its own."""
+
+    part: str
+
+    @property
+    def user(self) -> str:
+        return f"{self.part}-blind"
+
+    @property
+    def prefix(self) -> str:
+        return f"blind-{self.part}."
+
+    def rights(self) -> list[AccessRule]:
+        """The remaining rights of this user."""
+        rights = all_rights(self.part, self.user, self.prefix)
+        kept = [(it, tuple(one for one in it.operations if one is not SETTINGS)) for it in rights]
+        return [msgspec.structs.replace(it, operations=operations) for it, operations in kept if operations]
+
+    def topics(self) -> list[str]:
+        """The full names of the topics whose settings this user may not read."""
+        return sorted(it.name for it in all_rights(self.part, self.user, self.prefix) if SETTINGS in it.operations)
+
+
 def all_rights(part: str, user: str, prefix: str) -> list[AccessRule]:
     """The rights of a part for a user."""
     mine = [it for it in rules(prefix, "User:") if it.part == part]
@@ -56,7 +81,10 @@ def all_rights(part: str, user: str, prefix: str) -> list[AccessRule]:
 def _every() -> tuple[Case, ...]:
     there = [it for it in PARTS if it.name in PROCESSORS or it.name in PEOPLE]
     found = [(part.name, right, it) for part in there for right in part.rights for it in right.operations]
-    return tuple(Case(number, *it) for number, it in enumerate(found, 1))
+    # A processor reads the settings of all its topics in one request, and names every right that it lacks for it.
+    alone = [it for it in found if it[0] in PEOPLE or it[2] is not SETTINGS]
+    return tuple(Case(number, *it) for number, it in enumerate(alone, 1))
 
 
 CASES = _every()
+BLIND = tuple(Blind(it.name) for it in PARTS if it.name in PROCESSORS)

@@ -49,7 +49,7 @@ def can_run_kafka() -> None:
         pytest.skip(missing)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def fortress(tmp_path_factory: pytest.TempPathFactory, can_run_kafka: None) -> Iterator[Fortress]:
     """A cluster that lets in who has a name, a password and rights."""
     found = Fortress(tmp_path_factory.mktemp("fortress"))

@@ -30,7 +30,7 @@ from deploy.kafka.cluster import Cluster
 from deploy.kafka.properties import Layout
 from deploy.kafka.security import ADMIN, Security
 from tests.cli.program import Answer, clean_environment, run
-from tests.security.cases import CASES, Case, all_rights
+from tests.security.cases import BLIND, CASES, Blind, Case, all_rights
 from tests.security.nursery import Forked
 
 PREFIX, REVOKED = "bopis.", "revoked."
@@ -43,6 +43,7 @@ SOURCE = "fortress"
 # The rights are those of a machine with one partition as well; and one is quicker to make.
 PARTITIONS = 1
 ROOT = Path(__file__).parents[2]
+LACKING = (*CASES, *BLIND)
 
 
 # Topics that a processor names itself and the product's list does not.
@@ -72,7 +73,7 @@ class Fortress:
 
     def __init__(self, home: Path) -> None:
         self.home = home
-        everybody = [ADMIN, EVERYTHING, REVOKED_USER, *(it.name for it in PARTS), *(it.user for it in CASES)]
+        everybody = [ADMIN, EVERYTHING, REVOKED_USER, *(it.name for it in PARTS), *(it.user for it in LACKING)]
         users = {name: word_of(name) for name in everybody}
         quick = {"offsets.topic.num.partitions": "1", "transaction.state.log.num.partitions": "1"}
         self.cluster = Cluster(home / "kafka", Layout(security=Security(users), settings=quick))
@@ -90,7 +91,7 @@ class Fortress:
         rights = [it for part in PARTS for it in all_rights(part.name, part.name, PREFIX)]
         rights += [it for name in PROCESSORS for it in all_rights(name, EVERYTHING, PREFIX)]
         rights += all_rights("inventory", REVOKED_USER, REVOKED)
-        grant(self.admin, [*rights, *(it for case in CASES for it in case.rights())])
+        grant(self.admin, [*rights, *(it for case in LACKING for it in case.rights())])
 
     def stop(self) -> None:
         self.producer.close(timeout=5)
@@ -100,7 +101,7 @@ class Fortress:
     def _create_topics(self) -> None:
         """Those that each needs; who has rights on all has all."""
         wanted = {}
-        for prefix, part in ((PREFIX, ""), (REVOKED, "inventory"), *((it.prefix, it.part) for it in CASES)):
+        for prefix, part in ((PREFIX, ""), (REVOKED, "inventory"), *((it.prefix, it.part) for it in LACKING)):
             settings = load(topic_prefix=prefix, partitions=PARTITIONS)
             needed = {it.name for it in all_rights(part, part, prefix) if not it.prefixed}
             for it in (*plans(settings), *(plan(it, settings) for it in LATER)):
@@ -153,7 +154,7 @@ class Fortress:
         """A worker as a process of its own."""
         return Running(("worker", name), self.environment(user, prefix, **more), self.home / f"{user}.talk")
 
-    def fork_worker(self, case: Case) -> Running:
+    def fork_worker(self, case: Case | Blind) -> Running:
         """A worker that lacks a right, started as one of many."""
         environment = self.environment(case.user, case.prefix)
         return Running(("worker", case.part), environment, self.home / f"{case.user}.talk", forked=True)

@@ -1,5 +1,6 @@
 """Each part works with exactly the rights of the table; without any one of them it says which one it lacks."""
 
+import re
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +15,7 @@ from bopis.adapters.publisher import LogPublisher
 from bopis.names import PROCESSORS
 from bopis.topics.acls import Operation, Resource
 from tests.cli.program import Answer
-from tests.security.cases import CASES, Case, all_rights
+from tests.security.cases import BLIND, CASES, SETTINGS, Blind, Case, all_rights
 from tests.security.fortress import PREFIX, REVOKED, REVOKED_USER, WAIT_SECONDS_MAX, Fortress, Running, stimuli
 
 pytestmark = pytest.mark.kafka
@@ -160,6 +161,16 @@ def test_a_worker_that_cannot_tell_how_it_is_says_so_and_goes_on(
 
     assert code is None, talk[-3000:]
     assert any(it in talk for it in expected(case)), talk[-3000:]
+
+
+@pytest.mark.parametrize("case", BLIND, ids=[it.part for it in BLIND])
+def test_a_worker_that_may_not_read_settings_names_every_topic_at_once(case: Blind, fortress: Fortress) -> None:
+    worker = fortress.fork_worker(case)
+
+    assert worker.wait_end() == CONFIGURATION, worker.talk[-3000:]
+    named = [line for line in worker.talk.splitlines() if f"{SETTINGS.name} on topics" in line]
+    assert named, worker.talk[-3000:]
+    assert all(re.search(rf"{re.escape(topic)}\b", named[-1]) for topic in case.topics())
 
 
 def expected(case: Case) -> tuple[str, ...]:

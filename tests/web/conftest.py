@@ -8,7 +8,7 @@ from tests.surroundings import clean as clean
 from tests.web.shop import Shop
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     """A running installation that no test may stop."""
     shop = Shop(tmp_path_factory.mktemp("shop") / "home")
