@@ -2,13 +2,14 @@
 
 import asyncio
 import time
+from collections.abc import Sequence
 
 import structlog
 from aiokafka.structs import TopicPartition
 
 from bopis.wire.changelog import CLAIM_KEY, Claim, encode_note
 from bopis.wire.placement import Placement
-from streams.engine.batches import NO_HEADERS, Chunk
+from streams.engine.batches import NO_HEADERS, BatchEntry, Chunk
 from streams.engine.commit import GroupCommit
 from streams.engine.dead_letters import dead_letter
 from streams.engine.exact_step import NO_POSITION, StepResult, step
@@ -137,15 +138,32 @@ class OwnedPartition:
 
     def _start(self) -> None:
         self.ready = self._was_ready = True
-        self._ticking = asyncio.get_running_loop().create_task(self._tick())
+        self._context.pulse.add(self._beat)
 
-    async def _tick(self) -> None:
+    def _stop_ticking(self) -> None:
+        self._context.pulse.remove(self._beat)
+        if self._ticking is not None:
+            self._ticking.cancel()
+
+    def _beat(self) -> None:
+        """Append what is due, unless something is still on its way."""
+        if self._ticking is not None and not self._ticking.done():
+            return
         try:
-            ticks = self._ticker.run(lambda: self._table.position, self._context.connection.now_ms)
-            if self._feeder is None:
-                await ticks
-            else:
-                await asyncio.gather(ticks, self._feeder.run(lambda: self._table.position))
+            position = self._table.position
+            lacking = () if self._feeder is None else self._feeder.lacking(position)
+            if lacking or self._ticker.is_due(position, self._context.connection.now_ms):
+                self._ticking = asyncio.get_running_loop().create_task(self._append(lacking))
+        except Exception as error:
+            self._context.failed(error)
+
+    async def _append(self, lacking: Sequence[BatchEntry]) -> None:
+        now_ms = self._context.connection.now_ms
+        try:
+            if self._ticker.is_due(self._table.position, now_ms):
+                await self._ticker.append(now_ms())
+            if lacking and self._feeder is not None:
+                await self._feeder.append(lacking)
         except Exception as error:
             self._context.failed(error)
 
@@ -211,8 +229,7 @@ class OwnedPartition:
     async def rest(self, drain_s_max: float) -> bool:
         """Decide nothing more and commit what is staged. Returns whether all of it is in the log."""
         self.ready = False
-        if self._ticking is not None:
-            self._ticking.cancel()
+        self._stop_ticking()
         try:
             await asyncio.wait_for(self._commits.drain(), drain_s_max)
         except TimeoutError:
@@ -251,6 +268,5 @@ class OwnedPartition:
     def close(self) -> None:
         """Stop at once; what is staged is decided again by the next owner."""
         self.ready = False
-        if self._ticking is not None:
-            self._ticking.cancel()
+        self._stop_ticking()
         self._commits.stop()

@@ -29,7 +29,7 @@ log = structlog.get_logger("streams.health.watchdog")
 # From this share of its limit on, a stall is reported as an issue; at the whole of it the worker ends.
 REPORTED_FROM = 1 / 3
 # How often the guard checks; the time from one check to the next shows a sleep.
-GUARD_INTERVAL_S = 0.25
+GUARD_INTERVAL_S = 1.0
 EVENTS: dict[type[Stalled], str] = {
     NoProgress: "watchdog.no_progress",
     CommitStalled: "watchdog.commit_stalled",

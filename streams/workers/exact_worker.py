@@ -9,7 +9,7 @@ from streams.engine.faust_app import StreamApp, build_app
 from streams.engine.ownership import OwnedPartitions
 from streams.engine.partition_status import PartitionStatus
 from streams.engine.processor import Processor
-from streams.engine.ticks import Feed
+from streams.engine.ticks import Feed, Pulse
 from streams.engine.topics import topic_plans
 from streams.engine.worker_context import WorkerContext
 from streams.limits import StreamLimits
@@ -29,7 +29,8 @@ class ExactWorker(Worker):
         feed: Feed | None = None,
     ) -> None:
         super().__init__(processor.name, connection, limits, ready)
-        context = WorkerContext(processor, connection, limits, self.client, self.fail, feed)
+        pulse = Pulse(limits.tick_check_ms / 1000)
+        context = WorkerContext(processor, connection, limits, self.client, self.fail, feed, pulse)
         self._feed = feed
         self._tables = None if feed is None else LiveTables(connection, limits, feed.topics, feed.take)
         self._processor = processor

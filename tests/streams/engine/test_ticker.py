@@ -39,7 +39,13 @@ class Place:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Callable[[], int]]:
-        task = asyncio.create_task(self.ticker.run(lambda: self.position, soon))
+        async def tick() -> None:
+            while True:
+                await asyncio.sleep(LIMITS.tick_check_ms / 1000)
+                if self.ticker.is_due(self.position, soon):
+                    await self.ticker.append(soon())
+
+        task = asyncio.create_task(tick())
         yield lambda: len(self.writer.ticks)
         task.cancel()
 
