@@ -9,8 +9,8 @@ from collections.abc import Iterable
 import pytest
 from xdist.scheduler.loadscope import LoadScopeScheduling
 
-# Folders whose files share one server, which ends with the last of them.
-ROOMS = ("tests/cli/", "tests/web/", "tests/security/")
+# Folders whose files share a server, which ends with the last of them, or the parsed source tree.
+ROOMS = ("tests/cli/", "tests/web/", "tests/security/", "tests/house/")
 # Files of these folders that start servers of their own.
 APART = frozenset(
     {

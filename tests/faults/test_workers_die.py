@@ -13,7 +13,7 @@ STAY_SECONDS = 3
 FENCED = 75
 
 
-@times(small=10, large=300)
+@times(small=6, large=300)
 def test_workers_killed_at_random_under_load_lose_and_double_nothing(crew: Crew, count: int) -> None:
     seed = random.randrange(2**32)
     print("seed", seed)

@@ -36,10 +36,15 @@ class Module:
         return ast.parse(self.text, self.place)
 
     @cached_property
+    def nodes(self) -> list[ast.AST]:
+        """Every node of the tree, in the order of `ast.walk`."""
+        return list(ast.walk(self.tree))
+
+    @cached_property
     def imports(self) -> list[Import]:
         """Every import, of types too; ``from a import b`` counts as ``a.b`` where that is a module of ours."""
         found = []
-        for node in ast.walk(self.tree):
+        for node in self.nodes:
             if isinstance(node, ast.Import):
                 found += [Import(it.name, node.lineno) for it in node.names]
             elif isinstance(node, ast.ImportFrom):
@@ -50,12 +55,12 @@ class Module:
         return found
 
     def functions(self) -> Iterator[Function]:
-        for node in ast.walk(self.tree):
+        for node in self.nodes:
             if isinstance(node, Function):
                 yield node
 
     def classes(self) -> Iterator[ast.ClassDef]:
-        for node in ast.walk(self.tree):
+        for node in self.nodes:
             if isinstance(node, ast.ClassDef):
                 yield node
 

@@ -141,12 +141,10 @@ def test_commands_import_at_the_top() -> None:
 
 
 def late_imports(module: Module) -> list[int]:
-    inner = [
-        node for function in ast.walk(module.tree) if isinstance(function, Function) for node in ast.walk(function)
-    ]
+    inner = [node for function in module.nodes if isinstance(function, Function) for node in ast.walk(function)]
     checked = [
         node
-        for block in ast.walk(module.tree)
+        for block in module.nodes
         if isinstance(block, ast.If) and ast.unparse(block.test) == "TYPE_CHECKING"
         for node in ast.walk(block)
     ]

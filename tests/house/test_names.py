@@ -15,7 +15,7 @@ def test_topics_are_named_in_one_place() -> None:
     for module in modules():
         if module.place == NAMES:
             continue
-        for node in ast.walk(module.tree):
+        for node in module.nodes:
             is_topic = isinstance(node, ast.Constant) and node.value in TOPIC_LITERALS
             if is_topic and f"{module.place}:{node.value}" not in NOT_TOPICS:
                 found.append(f"{module.place}:{node.lineno} {node.value!r}")
@@ -26,7 +26,7 @@ def test_topics_are_named_in_one_place() -> None:
 def test_files_that_several_parts_read_are_named_in_one_place() -> None:
     places: dict[str, list[str]] = {name: [] for name in FILE_LITERALS}
     for module in modules():
-        for node in ast.walk(module.tree):
+        for node in module.nodes:
             if isinstance(node, ast.Constant) and node.value in FILE_LITERALS:
                 places[str(node.value)].append(module.place)
 
@@ -39,7 +39,7 @@ def test_files_of_the_log_are_named_in_one_place() -> None:
         f"{module.place}:{node.lineno} {node.value!r}"
         for module in modules()
         if module.place != LOG_FILES
-        for node in ast.walk(module.tree)
+        for node in module.nodes
         if isinstance(node, ast.Constant) and node.value in named
     ]
 

@@ -45,7 +45,7 @@ def sql_in(module: Module) -> Iterator[tuple[int, str]]:
         if _is_in(it.target, set(SQL_TABLES)):
             yield it.line, f"imports {it.target}"
     docstrings = {id(node) for node in _docstrings(module.tree)}
-    for node in ast.walk(module.tree):
+    for node in module.nodes:
         if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "sqlalchemy":
             for name in node.names:
                 if name.name in SQL_WORDS:
