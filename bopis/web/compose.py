@@ -17,9 +17,11 @@ from bopis.readside.engine import connect
 from bopis.services.routing.live import LiveRouting
 from bopis.services.routing.rules_file import read_rules
 from bopis.settings import Settings
+from bopis.web.access.account import AccountSignIn, account_sign_in
 from bopis.web.access.gate import Gate
-from bopis.web.access.provider import token_verifier
+from bopis.web.access.provider import Provider
 from bopis.web.access.sessions import Sessions
+from bopis.web.access.tokens import TokenVerifier, token_verifier
 from bopis.web.live.follower import Follower
 from bopis.web.live.hub import Hub
 from bopis.web.live.stock import TOPICS, LiveStock
@@ -53,11 +55,23 @@ def opened_site(settings: Settings) -> Iterator[Site]:
             stack.callback(engine.dispose)
         hub, hours = Hub(), OsmHours()
         stock = LiveStock(LiveRouting(hours, read_rules(settings.routing_rules), None, settings.partitions), hub)
-        sessions = Sessions(vault.session_key, is_secure=is_over_tls(settings))
-        gate = Gate(access, sessions, token_verifier(settings), Site.now_ms)
-        site = Site(settings, SiteParts(gate, access, vault, publisher, open_reader, engine, stock, hub, hours))
+        is_secure = is_over_tls(settings)
+        tokens, account = identity_provider(settings, vault.session_key)
+        gate = Gate(access, Sessions(vault.session_key, is_secure=is_secure), tokens, Site.now_ms)
+        parts = SiteParts(gate, access, vault, publisher, open_reader, engine, stock, hub, hours, account)
+        site = Site(settings, parts)
         site.followers.append(Follower(TOPICS, open_reader, stock.take))
         yield site
+
+
+def identity_provider(settings: Settings, key: bytes) -> tuple[TokenVerifier | None, AccountSignIn | None]:
+    """The check of tokens and the sign-in with accounts of the identity provider in the settings; None where there is
+    none. Raises `ChannelMisconfigured` for a file of its secret that cannot be read."""
+    if not settings.web_oidc_issuer:
+        return None, None
+    provider = Provider(settings.web_oidc_issuer)
+    tokens = token_verifier(settings, provider)
+    return tokens, account_sign_in(settings, provider, tokens, key=key, is_secure=is_over_tls(settings))
 
 
 @asynccontextmanager

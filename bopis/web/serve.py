@@ -63,22 +63,27 @@ def check_exposure(settings: Settings) -> None:
 
 
 async def _serve(settings: Settings, site: Site, listener: socket.socket, ready: OnReady) -> None:
+    site.url = address_of(settings, listener)
     async with running(site):
         app = create_app(site, ENDPOINTS, page_routes(site))
-        announcing = asyncio.create_task(_announce(settings, site, listener, ready))
+        announcing = asyncio.create_task(_announce(settings, site, ready))
         try:
             await _server(settings, app).serve_until_signal(listener)
         finally:
             announcing.cancel()
 
 
-async def _announce(settings: Settings, site: Site, listener: socket.socket, ready: OnReady) -> None:
+async def _announce(settings: Settings, site: Site, ready: OnReady) -> None:
     await asyncio.gather(*(it.wait_ready() for it in site.followers))
+    note_web(settings, site.url)
+    ready(site.url, site)
+
+
+def address_of(settings: Settings, listener: socket.socket) -> str:
+    """The URL under which browsers reach this process."""
     scheme = "http" if settings.web_cert_file is None else "https"
     host = f"[{settings.web_host}]" if ":" in settings.web_host else settings.web_host
-    url = settings.web_url or f"{scheme}://{host}:{listener.getsockname()[1]}"
-    note_web(settings, url)
-    ready(url, site)
+    return settings.web_url or f"{scheme}://{host}:{listener.getsockname()[1]}"
 
 
 def _server(settings: Settings, app: ASGIApp) -> HttpServer:

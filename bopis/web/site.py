@@ -27,6 +27,7 @@ from bopis.services.exchange import Author, Exchange, RequestChannel
 from bopis.services.payments.desk import PaymentDesk
 from bopis.services.progress import decided_positions
 from bopis.settings import Settings
+from bopis.web.access.account import AccountSignIn
 from bopis.web.access.gate import Gate
 from bopis.web.live.follower import Follower
 from bopis.web.live.hub import Hub
@@ -53,6 +54,7 @@ class SiteParts(NamedTuple):
     stock: LiveStock
     hub: Hub
     hours: OpeningHours
+    account: AccountSignIn | None = None
 
 
 class Site:
@@ -67,6 +69,9 @@ class Site:
         self.stock = parts.stock
         self.hub = parts.hub
         self.hours = parts.hours
+        self.account = parts.account
+        # Where browsers reach this process; its own address is known when it listens.
+        self.url = settings.web_url
         self.limits = RateLimits(settings.web_rate)
         self.followers: list[Follower] = []
         self._kept: dict[Callable[[Site], Any], Any] = {}

@@ -53,13 +53,14 @@ Show = Callable[["PageCall"], Awaitable[Response]]
 
 
 class Page(Struct, frozen=True, kw_only=True):
-    """One page, part of a page, or change from a form. `right` None: open to everybody."""
+    """One page, part of a page, or change from a form. `right` None: open to everybody. `params` None: other parameters
+    than ours may come along, and the page reads those that it knows itself."""
 
     path: str
     show: Show
     right: Right | None
     method: str = "GET"
-    params: type[Struct] = NoParameters
+    params: type[Struct] | None = NoParameters
     store: str = ""
 
 
@@ -155,10 +156,12 @@ async def _enter(site: Site, page: Page, request: Request, call: PageCall) -> Re
         call.form = await _form(request)
         token = call.form.get(CSRF_FIELD, "")
         site.gate.check_forgery(request, principal, token if isinstance(token, str) else "")
-    shape = Endpoint(
-        method=page.method, path=page.path, handle=_unused, right=page.right, summary="", tag="", params=page.params
-    )
-    call.params = decode_params(shape, request)
+    if page.params is not None:
+        shape = Endpoint(
+            method=page.method, path=page.path, handle=_unused, right=page.right, summary="", tag="",
+            params=page.params,
+        )  # fmt: skip
+        call.params = decode_params(shape, request)
     if page.store and principal is not None and not principal.may_in(getattr(call.params, page.store)):
         raise Problem(403, "other-store", "This access does not reach that store.")
     return None
