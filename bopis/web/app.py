@@ -81,7 +81,7 @@ async def _answer(site: Site, endpoint: Endpoint, request: Request) -> Response:
 async def enter(site: Site, endpoint: Endpoint, request: Request) -> Call:
     """Let a request in: its caller, its right, its store, its parameters and its body. Raises `Problem`."""
     try:
-        principal = await site.gate.caller(request)
+        principal = None if endpoint.is_signed else await site.gate.caller(request)
     except Problem:
         site.limits.take(address_of(request))  # guesses cost look-ups
         raise

@@ -71,7 +71,8 @@ class Endpoint(Struct, frozen=True, kw_only=True):
     `right` None: open to everybody. `params` has the parameters of path and query by name, `body` the type of the JSON
     body, `answer` that of the answer; a handler may return a finished `Response` instead. `store` names the parameter
     that is a store of the caller's own. `statuses` are the errors besides those that every endpoint has; those in
-    `answer_statuses` may have the form of the answer.
+    `answer_statuses` may have the form of the answer. `is_signed`: the signature of the raw body is the credential, and
+    no other one is looked at.
     """
 
     method: str
@@ -88,6 +89,7 @@ class Endpoint(Struct, frozen=True, kw_only=True):
     media_type: str = JSON
     body_bytes_max: int = BODY_BYTES_MAX
     raw_body: bool = False
+    is_signed: bool = False
     statuses: tuple[int, ...] = ()
     answer_statuses: tuple[int, ...] = ()
     request_headers: tuple[str, ...] = ()

@@ -4,7 +4,7 @@ import asyncio
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, TypeVar
@@ -74,6 +74,7 @@ class Site:
         self.url = settings.web_url
         self.limits = RateLimits(settings.web_rate)
         self.followers: list[Follower] = []
+        self._at_close: list[Callable[[], Awaitable[None]]] = []
         self._kept: dict[Callable[[Site], Any], Any] = {}
         self._engine = engine = parts.engine
         self._open_reader = parts.open_reader
@@ -191,9 +192,15 @@ class Site:
 
     # Life
 
+    def at_close(self, close: Callable[[], Awaitable[None]]) -> None:
+        """Close something of a piece that was made by `keep` when the site is closed."""
+        self._at_close.append(close)
+
     async def close(self) -> None:
         """Stop following, and close connections."""
         await asyncio.gather(*(it.stop() for it in self.followers))
+        for close in self._at_close:
+            await close()
         self._pool.close()
         for reader in self._exchange_readers:
             reader.close()

@@ -72,6 +72,7 @@ LIBRARIES = {
         "apprise",
         "segno",
         "starlette",
+        "anyio",
         "uvicorn",
         "stripe",
         "itsdangerous",

@@ -1,6 +1,6 @@
 """A small identity provider as a real HTTP server: discovery, keys, and the authorization code flow with PKCE.
 
-It signs in whoever comes, at once. Tests change what it answers.
+It signs in whoever comes, at once or after a click on its page. Tests change what it answers.
 """
 
 import base64
@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from hashlib import sha256
+from html import escape
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, unquote_plus, urlencode, urlsplit
@@ -48,6 +49,7 @@ class IdentityProvider:
         self.answer_changes: dict[str, str | None] = {}
         self.token_status = 200
         self.codes: dict[str, dict[str, str]] = {}
+        self.has_page = False
         self.asked: list[str] = []
 
     def close(self) -> None:
@@ -115,9 +117,12 @@ def _pages(provider: IdentityProvider) -> type[BaseHTTPRequestHandler]:
             parts = urlsplit(self.path)
             provider.asked.append(parts.path)
             if parts.path == "/authorize":
-                query = {name: values[0] for name, values in parse_qs(parts.query).items()}
+                address = provider.authorize({name: values[0] for name, values in parse_qs(parts.query).items()})
+                if provider.has_page:
+                    self._send(200, "text/html", f'<a href="{escape(address)}">Continue as Anna</a>'.encode())
+                    return
                 self.send_response(303)
-                self.send_header("Location", provider.authorize(query))
+                self.send_header("Location", address)
                 self.send_header("Content-Length", "0")
                 self.end_headers()
                 return
@@ -135,9 +140,11 @@ def _pages(provider: IdentityProvider) -> type[BaseHTTPRequestHandler]:
             self._json(*provider.exchange(form, self.headers.get("Authorization", "")))
 
         def _json(self, status: int, content: Claims) -> None:
-            body = json.dumps(content).encode()
+            self._send(status, "application/json", json.dumps(content).encode())
+
+        def _send(self, status: int, kind: str, body: bytes) -> None:
             self.send_response(status)
-            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)

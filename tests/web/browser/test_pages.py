@@ -138,10 +138,13 @@ def test_whoever_is_not_signed_in_sees_nothing(visit: Visits, shop: Shop) -> Non
 def test_an_account_signs_in_from_another_site_and_out_again(visit: Visits, accounts: IdentityProvider) -> None:
     """A browser leaves a strict cookie out of what another site begins: the page after a sign-in must have it all the
     same, at the first try."""
+    # A page of the provider: what is clicked there is a navigation that another site begins.
+    accounts.has_page = True
     visitor = visit()
     page = visitor.page
     visitor.open("/orders")
     page.get_by_role("link", name="Sign in with your account").click()
+    page.get_by_role("link", name="Continue as Anna").click()
 
     expect(page.get_by_role("heading", name="Orders", level=1)).to_be_visible()
     expect(page.locator("header .who")).to_contain_text("anna@example.org")
