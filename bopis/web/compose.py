@@ -2,9 +2,6 @@
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager, closing, contextmanager
-from pathlib import Path
-
-from sqlalchemy import Engine
 
 from bopis.adapters.address import bootstrap_address
 from bopis.adapters.log import LogReader
@@ -13,7 +10,6 @@ from bopis.adapters.publisher import LogPublisher
 from bopis.adapters.secrets.access_table import AccessTable
 from bopis.adapters.secrets.vault import keys_url, open_vault
 from bopis.adapters.security import security_of
-from bopis.readside.engine import connect
 from bopis.services.routing.live import LiveRouting
 from bopis.services.routing.rules_file import read_rules
 from bopis.settings import Settings
@@ -24,6 +20,7 @@ from bopis.web.access.sessions import Sessions
 from bopis.web.access.tokens import TokenVerifier, token_verifier
 from bopis.web.live.follower import Follower
 from bopis.web.live.hub import Hub
+from bopis.web.live.read_side import ReadSide
 from bopis.web.live.stock import TOPICS, LiveStock
 from bopis.web.site import Site, SiteParts
 
@@ -51,14 +48,13 @@ def opened_site(settings: Settings) -> Iterator[Site]:
         publisher = stack.enter_context(
             LogPublisher(address, settings.topic_prefix, linger_ms=0, timeout_seconds=timeout_s, **options)
         )
-        if (engine := _read_side(settings)) is not None:
-            stack.callback(engine.dispose)
+        read_side = stack.enter_context(closing(ReadSide(settings.database_reader_url)))
         hub, hours = Hub(), OsmHours()
         stock = LiveStock(LiveRouting(hours, read_rules(settings.routing_rules), None, settings.partitions), hub)
         is_secure = is_over_tls(settings)
         tokens, account = identity_provider(settings, vault.session_key)
         gate = Gate(access, Sessions(vault.session_key, is_secure=is_secure), tokens, Site.now_ms)
-        parts = SiteParts(gate, access, vault, publisher, open_reader, engine, stock, hub, hours, account)
+        parts = SiteParts(gate, access, vault, publisher, open_reader, read_side, stock, hub, hours, account)
         site = Site(settings, parts)
         site.followers.append(Follower(TOPICS, open_reader, stock.take))
         yield site
@@ -88,10 +84,3 @@ async def running(site: Site) -> AsyncIterator[Site]:
 def is_over_tls(settings: Settings) -> bool:
     """Whether browsers reach it over TLS only."""
     return settings.web_cert_file is not None or settings.web_url.startswith("https://")
-
-
-def _read_side(settings: Settings) -> Engine | None:
-    url = settings.database_reader_url
-    if url.startswith("sqlite:///") and not Path(url.removeprefix("sqlite:///")).exists():
-        return None
-    return connect(url)

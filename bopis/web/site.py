@@ -18,7 +18,6 @@ from bopis.adapters.barcodes import gtin14
 from bopis.adapters.log import LogReader
 from bopis.adapters.secrets.access_table import AccessTable
 from bopis.ports import OpeningHours, OrderProjection, Publisher, Secrets
-from bopis.readside.queries.orders import OrdersInSql
 from bopis.services.channels import NOTICE_REQUESTS, ORDER_REQUESTS, PAYMENT_REQUESTS, STOCK_REQUESTS
 from bopis.services.checkout import Checkout
 from bopis.services.counter.desk import OrderDesk
@@ -32,6 +31,7 @@ from bopis.web.access.gate import Gate
 from bopis.web.live.follower import Follower
 from bopis.web.live.hub import Hub
 from bopis.web.live.log_pool import LogDesk, LogPool
+from bopis.web.live.read_side import ReadSide, read_side_missing
 from bopis.web.live.stock import LiveStock
 from bopis.web.problems import Problem
 from bopis.web.rate_limits import RateLimits
@@ -50,7 +50,7 @@ class SiteParts(NamedTuple):
     secrets: Secrets
     publisher: Publisher
     open_reader: Callable[[], LogReader]
-    engine: Engine | None
+    read_side: ReadSide | None
     stock: LiveStock
     hub: Hub
     hours: OpeningHours
@@ -76,9 +76,8 @@ class Site:
         self.followers: list[Follower] = []
         self._at_close: list[Callable[[], Awaitable[None]]] = []
         self._kept: dict[Callable[[Site], Any], Any] = {}
-        self._engine = engine = parts.engine
+        self._read_side = parts.read_side
         self._open_reader = parts.open_reader
-        self._projection = OrdersInSql(engine) if engine is not None else None
         self._pool = LogPool(parts.open_reader, self.projection)
         self._exchanges: dict[str, Exchange] = {}
         self._decided_before: dict[str, dict[int, int]] = {}
@@ -112,6 +111,11 @@ class Site:
         return all(it.is_ready for it in self.followers)
 
     @property
+    def failure(self) -> str:
+        """The reason why the memory is not followed at the moment, after a fault; empty while it is."""
+        return "; ".join(it.failure for it in self.followers if it.failure)
+
+    @property
     def age_ms(self) -> int:
         """How long ago the memory last had everything that the log has, in milliseconds."""
         return max((it.lag_ms() for it in self.followers), default=0)
@@ -123,8 +127,7 @@ class Site:
 
     def times(self, store: str = "") -> StoreTimes:
         """The clocks of all stores; times that name no store are on the clock of this one."""
-        zones = {it.store_id: it.zone for it in self.stock.routing.tables.stores()}
-        return StoreTimes(zones, store, (store,) if store else ())
+        return StoreTimes(self.stock.store_labels().zones, store, (store,) if store else ())
 
     # Blocking work: call these in a thread
 
@@ -133,14 +136,15 @@ class Site:
         return self._pool.desk()
 
     def projection(self) -> OrderProjection | None:
-        """The orders of the read side; None where there is none."""
-        return self._projection
+        """The orders of the read side; None where there is none now."""
+        return self._read_side.projection() if self._read_side is not None else None
 
     def engine(self) -> Engine:
-        """The read side. Raises `Problem` where there is none."""
-        if self._engine is None:
-            raise Problem(503, "read-side-missing", "The read side is not there; start the projection.")
-        return self._engine
+        """The read side. Raises `Problem` where there is none now."""
+        engine = self._read_side.engine() if self._read_side is not None else None
+        if engine is None:
+            raise read_side_missing()
+        return engine
 
     def order_desk(self, principal: Principal, ended: Callable[[str], str] | None = None) -> OrderDesk:
         """The order desk for a caller's commands; ``ended`` is that of `OrderDesk`."""
