@@ -104,7 +104,7 @@ class Endpoint(Struct, frozen=True, kw_only=True):
 def decode_params(endpoint: Endpoint, request: Request) -> Any:
     """The parameters of path and query. A parameter that is repeated is a list. Raises `Problem`."""
     values: dict[str, Any] = {}
-    known = endpoint.params.__struct_fields__
+    known = endpoint.params.__struct_encode_fields__
     for name in request.query_params:
         if name not in known:
             hint = f" Parameters are: {', '.join(known)}." if known else ""
@@ -153,7 +153,7 @@ def encoded(answer: Any, status: int, headers: Mapping[str, str], media_type: st
 def _lists(params: type[Struct]) -> frozenset[str]:
     """The parameters that may be repeated."""
     fields = msgspec.structs.fields(params)
-    return frozenset(it.name for it in fields if "tuple" in str(it.type) or "list" in str(it.type))
+    return frozenset(it.encode_name for it in fields if "tuple" in str(it.type) or "list" in str(it.type))
 
 
 def _field(error: msgspec.ValidationError) -> FieldProblem:
