@@ -23,6 +23,8 @@ from bopis.web.problems import Problem
 TIMEOUT_S = 5.0
 DISCOVERY = "/.well-known/openid-configuration"
 DOCUMENT_S_MAX = 3_600.0
+# After a failure it is not asked again for so long: everybody who waits would wait for it one after the other.
+PAUSE_S = 2.0
 ANSWER_BYTES_MAX = 1 << 20
 SECRET_IN_BODY, SECRET_IN_HEADER = "client_secret_post", "client_secret_basic"
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -84,19 +86,20 @@ class Provider:
         self._document: ProviderDocument | None = None
         self._read_at = 0.0
         self._reading = asyncio.Lock()
+        self._failure: Problem | None = None
+        self._failed_at = 0.0
 
     async def document(self) -> ProviderDocument:
         """The provider's configuration, read again each hour. Raises `Problem` while it is away."""
         async with self._reading:
             if self._document is None or self._clock() - self._read_at > DOCUMENT_S_MAX:
-                self._document = await self._read_document()
+                self._document = self._checked(await self._get(f"{self._issuer.rstrip('/')}{DISCOVERY}"))
                 self._read_at = self._clock()
             return self._document
 
     async def keys(self) -> ProviderKeys:
         """The provider's public keys. Raises `Problem` while it is away."""
-        found = await _get((await self.document()).jwks_uri)
-        return _decoded(found, ProviderKeys)
+        return _decoded(await self._get((await self.document()).jwks_uri), ProviderKeys)
 
     async def id_token(self, client: Client, exchange: CodeExchange) -> str:
         """The ID token for a code, not checked yet. Raises `Problem`: 401 for a code that the provider refuses, 503
@@ -123,8 +126,23 @@ class Provider:
             raise Problem(401, "sign-in-expired", "The identity provider does not accept this sign-in any more.")
         raise _unusable(f"it answers {error!r}; check web_oidc_client and web_oidc_secret")
 
-    async def _read_document(self) -> ProviderDocument:
-        document = _decoded(await _get(f"{self._issuer.rstrip('/')}{DISCOVERY}"), ProviderDocument)
+    async def _get(self, url: str) -> bytes:
+        """What an address has. Raises `Problem`, within `PAUSE_S` of a failure without another try."""
+        failure = self._failure
+        if failure is not None and self._clock() - self._failed_at < PAUSE_S:
+            raise Problem(failure.status, failure.code, failure.detail, retry_after_s=failure.retry_after_s)
+        try:
+            answer = await _send("GET", url)
+            if not answer.is_success:
+                raise _away(f"{answer.status_code} of {url}")
+        except Problem as problem:
+            self._failure, self._failed_at = problem, self._clock()
+            raise
+        self._failure = None
+        return answer.content
+
+    def _checked(self, content: bytes) -> ProviderDocument:
+        document = _decoded(content, ProviderDocument)
         if document.issuer != self._issuer:
             # Section 4.3 of Discovery: else one provider could speak for another one.
             raise _unusable(f"its issuer is {document.issuer!r}, and web_oidc_issuer is {self._issuer!r}")
@@ -139,13 +157,6 @@ class Provider:
 def _is_protected(address: str) -> bool:
     parts = urlsplit(address)
     return bool(parts.hostname) and (parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK))
-
-
-async def _get(url: str) -> bytes:
-    answer = await _send("GET", url)
-    if not answer.is_success:
-        raise _away(f"{answer.status_code} of {url}")
-    return answer.content
 
 
 async def _send(method: str, url: str, **options: Any) -> httpx.Response:

@@ -16,6 +16,9 @@ from bopis.web.site import Site
 
 PIN_TRIES = PinTries()
 COUNTER = "/counter"
+# What browsers say of a request that a page of ours, or the person, began; other programs say nothing.
+OWN_SITE = "same-origin"
+OWN_SITES = frozenset({OWN_SITE, "none"})
 NO_REFERRER = {"Referrer-Policy": "no-referrer"}
 
 
@@ -108,6 +111,9 @@ def authorization_answer(call: PageCall) -> AuthorizationAnswer:
 
 async def sign_in_associate(call: PageCall) -> Response:
     """Sign in with store, name and PIN."""
+    if call.request.headers.get("sec-fetch-site", OWN_SITE) not in OWN_SITES:
+        # Another site could sign a browser in as somebody else, who then reads what is done there.
+        raise Problem(403, "csrf", "Sign in on the page of this installation.")
     store, name, pin = call.field("store"), call.field("name"), call.field("pin")
     if PIN_TRIES.is_locked(store, name):
         raise Problem(429, "pin-locked", "Too many wrong PINs; wait five minutes.", retry_after_s=PinTries.LOCK_S)

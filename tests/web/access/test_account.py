@@ -1,5 +1,6 @@
 """Signing in with an account: the pages and the gate as they are, against a provider that is a real HTTP server."""
 
+import asyncio
 from collections.abc import Callable, Iterator
 from http.cookies import SimpleCookie
 from pathlib import Path
@@ -15,7 +16,9 @@ from joserfc.jwk import RSAKey
 
 from bopis.settings import Settings, SettingsError
 from bopis.web.access.account import BEGIN_PATH, CALLBACK_PATH, COOKIE, FLOW_S_MAX, safe_target
+from bopis.web.access.provider import PAUSE_S, Provider
 from bopis.web.access.sessions import COOKIE as SESSION_COOKIE
+from bopis.web.problems import Problem
 from tests.web.access.account_site import ADDRESS, Asked, Installation, at_provider, changed, problem
 from tests.web.access.identity_provider import CLIENT, EC, RSA, STRANGER, IdentityProvider, challenge_of
 
@@ -398,6 +401,49 @@ def test_signing_out_ends_the_session_here_and_offers_the_end_there(
     provider.document_changes = {"end_session_endpoint": None}
     shop.forget_provider()
     assert shop.visit(steps)[0].status_code == 303
+
+
+def test_a_provider_that_is_away_is_not_asked_again_by_everybody_who_waits(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = 1_000.0
+    asked = []
+
+    async def away(method: str, url: str, **_: Any) -> httpx.Response:
+        asked.append(url)
+        await asyncio.sleep(0)
+        return httpx.Response(502)
+
+    monkeypatch.setattr("bopis.web.access.provider._send", away)
+    provider = Provider("https://login.example", lambda: now)
+
+    async def crowd() -> list[Any]:
+        return await asyncio.gather(*(provider.document() for _ in range(20)), return_exceptions=True)
+
+    first = asyncio.run(crowd())
+    now += PAUSE_S
+    asyncio.run(crowd())
+
+    assert {(it.status, it.code) for it in first} == {(503, "identity-provider-away")}
+    assert len(asked) == 2
+
+
+@pytest.mark.parametrize(
+    ("site", "status"), [("cross-site", 403), ("same-site", 403), ("same-origin", 404), (None, 404)]
+)
+def test_no_other_site_signs_a_browser_in_with_a_pin(installed: Installation, site: str | None, status: int) -> None:
+    class Access:
+        def associate(self, store: str, name: str) -> None:
+            raise Problem(404, "reached")
+
+    access: Any = Access()
+    installed.site.access = access
+    headers = {"Sec-Fetch-Site": site} if site else {}
+    form = {"store": "319", "name": "Anna", "pin": "4711"}
+
+    answer = installed.visit(lambda browser: browser.post("/sign-in/associate", data=form, headers=headers))
+
+    assert answer.status_code == status
 
 
 latin = st.text(st.characters(min_codepoint=33, max_codepoint=126), max_size=80)
