@@ -110,7 +110,8 @@ def _log(settings: Settings, programs: Programs) -> Child:
 
 
 def _web(programs: Programs) -> Child:
-    return Child(name=WEB, command=(*programs.web, "--json"), ready_mark=READY)
+    command = (*programs.web, "--json")
+    return Child(name=WEB, command=command, ready_mark=READY, is_forked=True, imports=("bopis.web.__main__",))
 
 
 def _free_port() -> int:

@@ -12,13 +12,15 @@ LINK_S_MAX = 15 * 60
 
 
 class Session(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a browser signed in as. `id` names the sign-in, and is part of the source of its messages."""
+    """What a browser signed in as. `id` names the sign-in, and is part of the source of its messages.
+    `by_provider`: with an account of the identity provider."""
 
     id: str
     name: str
     role: Role
     stores: tuple[str, ...] = ()
     order: str = ""
+    by_provider: bool = False
 
     def principal(self) -> Principal:
         """The caller of this session."""
@@ -32,6 +34,9 @@ class Session(Struct, frozen=True, kw_only=True, omit_defaults=True):
         )
 
 
-def new_session(name: str, role: Role, stores: tuple[str, ...] = (), order: str = "") -> Session:
+def new_session(
+    name: str, role: Role, stores: tuple[str, ...] = (), order: str = "", *, by_provider: bool = False
+) -> Session:
     """A session that begins now."""
-    return Session(id=secrets.token_hex(ID_BYTES), name=name, role=role, stores=stores, order=order)
+    identity = secrets.token_hex(ID_BYTES)
+    return Session(id=identity, name=name, role=role, stores=stores, order=order, by_provider=by_provider)

@@ -1,8 +1,9 @@
 """Settings of HTTP: where it listens, who may call, and how much."""
 
 from pathlib import Path
+from typing import Self
 
-from pydantic import BaseModel, Field, SecretStr
+from pydantic import BaseModel, Field, SecretStr, model_validator
 
 
 class WebSettings(BaseModel):
@@ -38,6 +39,18 @@ class WebSettings(BaseModel):
         description="URL of the identity provider, with https.",
     )
     web_oidc_audience: str = Field("bopis", description="Audience of the identity provider's tokens.")
+    web_oidc_role_claim: str = Field(
+        "bopis_role", min_length=1, description="Claim of the identity provider's tokens that has the role."
+    )
+    web_oidc_stores_claim: str = Field(
+        "bopis_stores", min_length=1, description="Claim of its tokens that has the list of the caller's stores."
+    )
     web_oidc_client: str = Field("", description="Client id at the identity provider, for sign-in in a browser.")
     web_oidc_secret: SecretStr = Field(SecretStr(""), description="Client secret there; never shown.")
     web_oidc_secret_file: Path | None = Field(None, description="A file that contains only that secret.")
+
+    @model_validator(mode="after")
+    def _sign_in_is_complete(self) -> Self:
+        if self.web_oidc_client and not self.web_oidc_issuer:
+            raise ValueError("web_oidc_client: set web_oidc_issuer to the identity provider, too")
+        return self

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from bopis.access.roles import Principal
 from bopis.errors import BopisError
 from bopis.web.endpoint import Call, Endpoint, decode_body, decode_params, encoded, read_body
+from bopis.web.live.read_side import PASSING, read_side_away
 from bopis.web.metrics import Metrics
 from bopis.web.problems import FAULT_TEXT, Problem, problem_of, problem_response
 from bopis.web.rate_limits import address_of
@@ -61,6 +62,9 @@ def _route(site: Site, endpoint: Endpoint, metrics: Metrics) -> Route:
             response = problem_response(problem, request.url.path)
         except BopisError as error:
             response = _error_response(error, request)
+        except PASSING as error:
+            log.warning("read_side_away", path=request.url.path, cause=str(error))
+            response = problem_response(read_side_away(), request.url.path)
         except Exception as error:
             response = await _fault(request, error)
         metrics.end(endpoint.name, response.status_code, began)
@@ -81,7 +85,7 @@ async def _answer(site: Site, endpoint: Endpoint, request: Request) -> Response:
 async def enter(site: Site, endpoint: Endpoint, request: Request) -> Call:
     """Let a request in: its caller, its right, its store, its parameters and its body. Raises `Problem`."""
     try:
-        principal = await site.gate.caller(request)
+        principal = None if endpoint.is_signed else await site.gate.caller(request)
     except Problem:
         site.limits.take(address_of(request))  # guesses cost look-ups
         raise

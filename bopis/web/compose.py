@@ -2,9 +2,6 @@
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager, closing, contextmanager
-from pathlib import Path
-
-from sqlalchemy import Engine
 
 from bopis.adapters.address import bootstrap_address
 from bopis.adapters.log import LogReader
@@ -13,15 +10,17 @@ from bopis.adapters.publisher import LogPublisher
 from bopis.adapters.secrets.access_table import AccessTable
 from bopis.adapters.secrets.vault import keys_url, open_vault
 from bopis.adapters.security import security_of
-from bopis.readside.engine import connect
 from bopis.services.routing.live import LiveRouting
 from bopis.services.routing.rules_file import read_rules
 from bopis.settings import Settings
+from bopis.web.access.account import AccountSignIn, account_sign_in
 from bopis.web.access.gate import Gate
-from bopis.web.access.provider import token_verifier
+from bopis.web.access.provider import Provider
 from bopis.web.access.sessions import Sessions
+from bopis.web.access.tokens import TokenVerifier, token_verifier
 from bopis.web.live.follower import Follower
 from bopis.web.live.hub import Hub
+from bopis.web.live.read_side import ReadSide
 from bopis.web.live.stock import TOPICS, LiveStock
 from bopis.web.site import Site, SiteParts
 
@@ -49,15 +48,26 @@ def opened_site(settings: Settings) -> Iterator[Site]:
         publisher = stack.enter_context(
             LogPublisher(address, settings.topic_prefix, linger_ms=0, timeout_seconds=timeout_s, **options)
         )
-        if (engine := _read_side(settings)) is not None:
-            stack.callback(engine.dispose)
+        read_side = stack.enter_context(closing(ReadSide(settings.database_reader_url)))
         hub, hours = Hub(), OsmHours()
         stock = LiveStock(LiveRouting(hours, read_rules(settings.routing_rules), None, settings.partitions), hub)
-        sessions = Sessions(vault.session_key, is_secure=is_over_tls(settings))
-        gate = Gate(access, sessions, token_verifier(settings), Site.now_ms)
-        site = Site(settings, SiteParts(gate, access, vault, publisher, open_reader, engine, stock, hub, hours))
+        is_secure = is_over_tls(settings)
+        tokens, account = identity_provider(settings, vault.session_key)
+        gate = Gate(access, Sessions(vault.session_key, is_secure=is_secure), tokens, Site.now_ms)
+        parts = SiteParts(gate, access, vault, publisher, open_reader, read_side, stock, hub, hours, account)
+        site = Site(settings, parts)
         site.followers.append(Follower(TOPICS, open_reader, stock.take))
         yield site
+
+
+def identity_provider(settings: Settings, key: bytes) -> tuple[TokenVerifier | None, AccountSignIn | None]:
+    """The check of tokens and the sign-in with accounts of the identity provider in the settings; None where there is
+    none. Raises `ChannelMisconfigured` for a file of its secret that cannot be read."""
+    if not settings.web_oidc_issuer:
+        return None, None
+    provider = Provider(settings.web_oidc_issuer)
+    tokens = token_verifier(settings, provider)
+    return tokens, account_sign_in(settings, provider, tokens, key=key, is_secure=is_over_tls(settings))
 
 
 @asynccontextmanager
@@ -74,10 +84,3 @@ async def running(site: Site) -> AsyncIterator[Site]:
 def is_over_tls(settings: Settings) -> bool:
     """Whether browsers reach it over TLS only."""
     return settings.web_cert_file is not None or settings.web_url.startswith("https://")
-
-
-def _read_side(settings: Settings) -> Engine | None:
-    url = settings.database_reader_url
-    if url.startswith("sqlite:///") and not Path(url.removeprefix("sqlite:///")).exists():
-        return None
-    return connect(url)

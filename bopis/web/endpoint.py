@@ -71,7 +71,8 @@ class Endpoint(Struct, frozen=True, kw_only=True):
     `right` None: open to everybody. `params` has the parameters of path and query by name, `body` the type of the JSON
     body, `answer` that of the answer; a handler may return a finished `Response` instead. `store` names the parameter
     that is a store of the caller's own. `statuses` are the errors besides those that every endpoint has; those in
-    `answer_statuses` may have the form of the answer.
+    `answer_statuses` may have the form of the answer. `is_signed`: the signature of the raw body is the credential, and
+    no other one is looked at.
     """
 
     method: str
@@ -88,6 +89,7 @@ class Endpoint(Struct, frozen=True, kw_only=True):
     media_type: str = JSON
     body_bytes_max: int = BODY_BYTES_MAX
     raw_body: bool = False
+    is_signed: bool = False
     statuses: tuple[int, ...] = ()
     answer_statuses: tuple[int, ...] = ()
     request_headers: tuple[str, ...] = ()
@@ -102,7 +104,7 @@ class Endpoint(Struct, frozen=True, kw_only=True):
 def decode_params(endpoint: Endpoint, request: Request) -> Any:
     """The parameters of path and query. A parameter that is repeated is a list. Raises `Problem`."""
     values: dict[str, Any] = {}
-    known = endpoint.params.__struct_fields__
+    known = endpoint.params.__struct_encode_fields__
     for name in request.query_params:
         if name not in known:
             hint = f" Parameters are: {', '.join(known)}." if known else ""
@@ -151,7 +153,7 @@ def encoded(answer: Any, status: int, headers: Mapping[str, str], media_type: st
 def _lists(params: type[Struct]) -> frozenset[str]:
     """The parameters that may be repeated."""
     fields = msgspec.structs.fields(params)
-    return frozenset(it.name for it in fields if "tuple" in str(it.type) or "list" in str(it.type))
+    return frozenset(it.encode_name for it in fields if "tuple" in str(it.type) or "list" in str(it.type))
 
 
 def _field(error: msgspec.ValidationError) -> FieldProblem:

@@ -27,6 +27,12 @@ class Metrics:
             "bopis_data_age_seconds", "Seconds since the memory had all that the log has.", registry=self.registry
         )
         self._streams = Gauge("bopis_http_streams", "Open streams of events.", registry=self.registry)
+        self._failures = Gauge(
+            "bopis_follower_failures", "Faults of what follows the log since the start.", registry=self.registry
+        )
+        self._failing = Gauge(
+            "bopis_follower_failing", "1 while the memory is not followed after a fault.", registry=self.registry
+        )
         self._unreadable = Gauge(
             "bopis_unreadable_records", "Records of the log that could not be read.", registry=self.registry
         )
@@ -45,5 +51,7 @@ class Metrics:
         """All figures in the text format of Prometheus."""
         self._age.set(self._site.age_ms / 1000)
         self._streams.set(self._site.hub.count)
+        self._failures.set(sum(it.failures for it in self._site.followers))
+        self._failing.set(bool(self._site.failure))
         self._unreadable.set(self._site.stock.unreadable)
         return generate_latest(self.registry)

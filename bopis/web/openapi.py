@@ -95,6 +95,9 @@ def _operation(endpoint: Endpoint, schema_of: dict[Any, Any]) -> dict[str, Any]:
     if endpoint.body is not None:
         content = {endpoint.media_type: {"schema": schema_of[endpoint.body]}}
         operation["requestBody"] = {"required": True, "content": content}
+    elif endpoint.is_signed:
+        content = {JSON: {"schema": {"description": "As its sender signs it."}}}
+        operation["requestBody"] = {"required": True, "content": content}
     elif endpoint.raw_body:
         # Messages of many types, described by their own schemas.
         any_object = {"schema": {"anyOf": [{"type": "object"}, {"type": "array", "items": {"type": "object"}}]}}

@@ -22,6 +22,8 @@ from bopis.web.site import Site
 
 SHUTDOWN_S = 5
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+# Addresses that mean all of a machine, with the one under which it reaches itself.
+EVERY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 BACKLOG = 2_048
 LOG_WAIT_S = 30.0
 LOG_CHECK_S = 0.1
@@ -63,22 +65,27 @@ def check_exposure(settings: Settings) -> None:
 
 
 async def _serve(settings: Settings, site: Site, listener: socket.socket, ready: OnReady) -> None:
+    site.url = settings.web_url or local_address(settings, listener)
     async with running(site):
         app = create_app(site, ENDPOINTS, page_routes(site))
-        announcing = asyncio.create_task(_announce(settings, site, listener, ready))
+        announcing = asyncio.create_task(_announce(settings, site, local_address(settings, listener), ready))
         try:
             await _server(settings, app).serve_until_signal(listener)
         finally:
             announcing.cancel()
 
 
-async def _announce(settings: Settings, site: Site, listener: socket.socket, ready: OnReady) -> None:
+async def _announce(settings: Settings, site: Site, local: str, ready: OnReady) -> None:
     await asyncio.gather(*(it.wait_ready() for it in site.followers))
+    note_web(settings, site.url, local)
+    ready(site.url, site)
+
+
+def local_address(settings: Settings, listener: socket.socket) -> str:
+    """The URL under which programs of this machine reach this process."""
     scheme = "http" if settings.web_cert_file is None else "https"
-    host = f"[{settings.web_host}]" if ":" in settings.web_host else settings.web_host
-    url = settings.web_url or f"{scheme}://{host}:{listener.getsockname()[1]}"
-    note_web(settings, url)
-    ready(url, site)
+    host = EVERY_ADDRESS.get(settings.web_host, settings.web_host)
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
 
 
 def _server(settings: Settings, app: ASGIApp) -> HttpServer:

@@ -4,7 +4,7 @@ import asyncio
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, TypeVar
@@ -18,7 +18,6 @@ from bopis.adapters.barcodes import gtin14
 from bopis.adapters.log import LogReader
 from bopis.adapters.secrets.access_table import AccessTable
 from bopis.ports import OpeningHours, OrderProjection, Publisher, Secrets
-from bopis.readside.queries.orders import OrdersInSql
 from bopis.services.channels import NOTICE_REQUESTS, ORDER_REQUESTS, PAYMENT_REQUESTS, STOCK_REQUESTS
 from bopis.services.checkout import Checkout
 from bopis.services.counter.desk import OrderDesk
@@ -27,10 +26,12 @@ from bopis.services.exchange import Author, Exchange, RequestChannel
 from bopis.services.payments.desk import PaymentDesk
 from bopis.services.progress import decided_positions
 from bopis.settings import Settings
+from bopis.web.access.account import AccountSignIn
 from bopis.web.access.gate import Gate
 from bopis.web.live.follower import Follower
 from bopis.web.live.hub import Hub
 from bopis.web.live.log_pool import LogDesk, LogPool
+from bopis.web.live.read_side import ReadSide, read_side_missing
 from bopis.web.live.stock import LiveStock
 from bopis.web.problems import Problem
 from bopis.web.rate_limits import RateLimits
@@ -49,10 +50,11 @@ class SiteParts(NamedTuple):
     secrets: Secrets
     publisher: Publisher
     open_reader: Callable[[], LogReader]
-    engine: Engine | None
+    read_side: ReadSide | None
     stock: LiveStock
     hub: Hub
     hours: OpeningHours
+    account: AccountSignIn | None = None
 
 
 class Site:
@@ -67,12 +69,15 @@ class Site:
         self.stock = parts.stock
         self.hub = parts.hub
         self.hours = parts.hours
+        self.account = parts.account
+        # Where browsers reach this process; its own address is known when it listens.
+        self.url = settings.web_url
         self.limits = RateLimits(settings.web_rate)
         self.followers: list[Follower] = []
+        self._at_close: list[Callable[[], Awaitable[None]]] = []
         self._kept: dict[Callable[[Site], Any], Any] = {}
-        self._engine = engine = parts.engine
+        self._read_side = parts.read_side
         self._open_reader = parts.open_reader
-        self._projection = OrdersInSql(engine) if engine is not None else None
         self._pool = LogPool(parts.open_reader, self.projection)
         self._exchanges: dict[str, Exchange] = {}
         self._decided_before: dict[str, dict[int, int]] = {}
@@ -106,6 +111,11 @@ class Site:
         return all(it.is_ready for it in self.followers)
 
     @property
+    def failure(self) -> str:
+        """The reason why the memory is not followed at the moment, after a fault; empty while it is."""
+        return "; ".join(it.failure for it in self.followers if it.failure)
+
+    @property
     def age_ms(self) -> int:
         """How long ago the memory last had everything that the log has, in milliseconds."""
         return max((it.lag_ms() for it in self.followers), default=0)
@@ -117,8 +127,7 @@ class Site:
 
     def times(self, store: str = "") -> StoreTimes:
         """The clocks of all stores; times that name no store are on the clock of this one."""
-        zones = {it.store_id: it.zone for it in self.stock.routing.tables.stores()}
-        return StoreTimes(zones, store, (store,) if store else ())
+        return StoreTimes(self.stock.store_labels().zones, store, (store,) if store else ())
 
     # Blocking work: call these in a thread
 
@@ -127,14 +136,15 @@ class Site:
         return self._pool.desk()
 
     def projection(self) -> OrderProjection | None:
-        """The orders of the read side; None where there is none."""
-        return self._projection
+        """The orders of the read side; None where there is none now."""
+        return self._read_side.projection() if self._read_side is not None else None
 
     def engine(self) -> Engine:
-        """The read side. Raises `Problem` where there is none."""
-        if self._engine is None:
-            raise Problem(503, "read-side-missing", "The read side is not there; start the projection.")
-        return self._engine
+        """The read side. Raises `Problem` where there is none now."""
+        engine = self._read_side.engine() if self._read_side is not None else None
+        if engine is None:
+            raise read_side_missing()
+        return engine
 
     def order_desk(self, principal: Principal, ended: Callable[[str], str] | None = None) -> OrderDesk:
         """The order desk for a caller's commands; ``ended`` is that of `OrderDesk`."""
@@ -186,9 +196,15 @@ class Site:
 
     # Life
 
+    def at_close(self, close: Callable[[], Awaitable[None]]) -> None:
+        """Close something of a piece that was made by `keep` when the site is closed."""
+        self._at_close.append(close)
+
     async def close(self) -> None:
         """Stop following, and close connections."""
         await asyncio.gather(*(it.stop() for it in self.followers))
+        for close in self._at_close:
+            await close()
         self._pool.close()
         for reader in self._exchange_readers:
             reader.close()

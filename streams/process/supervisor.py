@@ -17,6 +17,7 @@ import structlog
 from bopis.adapters.supervision import ChildStatus, end_with_parent, write_status
 from bopis.errors import CONFIGURATION, EXIT_CODES, INTERNAL_FAULT, OK
 from streams.limits import SupervisorLimits
+from streams.process.fork_server import WORKER_MODULES
 from streams.process.forked import ForkClient, ForkedProcess
 
 log = structlog.get_logger("streams.process.supervisor")
@@ -36,6 +37,8 @@ class Child(msgspec.Struct, frozen=True, kw_only=True):
     ready_mark: str = "ready"
     # A module of ours is forked, with the libraries imported already: its command is ``PYTHON -m MODULE …``.
     is_forked: bool = False
+    # What it needs beside the libraries of workers.
+    imports: tuple[str, ...] = ()
     # Without an essential child, such as the log itself, the others have nothing to do.
     essential: bool = False
 
@@ -68,7 +71,8 @@ class Supervisor:
         self._limits = limits
         self._statuses = {child.name: ChildStatus(name=child.name) for child in children}
         self._processes: dict[str, Process] = {}
-        self._forks = ForkClient()
+        more = [module for child in children for module in child.imports]
+        self._forks = ForkClient((*WORKER_MODULES, *more))
         self._stopping = asyncio.Event()
         self._code = OK
 

@@ -72,8 +72,8 @@ class FakeLog:
         for where, offset in first.items():
             yield from self.records[where][offset : end.get(where, 0)]
 
-    def tail(self, topics: Iterable[str]) -> "FakeTail":
-        return FakeTail(self, tuple(topics))
+    def tail(self, topics: Iterable[str], first: Offsets | None = None) -> "FakeTail":
+        return FakeTail(self, tuple(topics), first or {})
 
     def __enter__(self) -> "FakeLog":
         return self
@@ -83,11 +83,16 @@ class FakeLog:
 
 
 class FakeTail:
-    """Records that reach the topics from now on. With nothing new it waits a moment, as a log does."""
+    """Records that reach the topics from now on, or from given offsets on. With nothing new it waits a moment, as a log
+    does."""
 
-    def __init__(self, log: FakeLog, topics: tuple[str, ...]) -> None:
+    def __init__(self, log: FakeLog, topics: tuple[str, ...], first: Offsets) -> None:
         self._log = log
-        self._next = log.end_offsets(topics)
+        self._next = log.end_offsets(topics) | dict(first)
+
+    @property
+    def next(self) -> Offsets:
+        return self._next
 
     def poll(self, seconds: float) -> list[Record]:
         ends = {where: len(self._log.records[where]) for where in self._next}

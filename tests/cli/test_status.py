@@ -20,12 +20,18 @@ def process(name: str, **changes: Any) -> dict[str, Any]:
     return row | {"cause": "", "last_error": "", "since_ms": NOW_MS - 90 * MINUTE_MS} | changes
 
 
+def web(**changes: Any) -> dict[str, Any]:
+    row = process("web") | {"url": "http://127.0.0.1:8080", "alive": True, "ready": True, "age_ms": 40, "detail": ""}
+    return row | changes
+
+
 def document(*changed: dict[str, Any], **more: Any) -> dict[str, Any]:
     rows = {name: process(name) for name in PROCESSORS} | {it["name"]: it for it in changed if it["name"] != "log"}
     log = next((it for it in changed if it["name"] == "log"), process("log"))
     made: dict[str, Any] = {
         "at": NOW,
         "log": {"address": "127.0.0.1:19092", "embedded": True} | log,
+        "web": web(),
         "processors": list(rows.values()),
         "workers": [],
         "data_age": {"stores": 0, "heard": 0},
@@ -98,5 +104,43 @@ def test_it_fits_eighty_columns(workers: int) -> None:
 
     lines = console.export_text().splitlines()
     assert lines[0] == f"All well: {len(PROCESSORS)} processors, lag 0, 0 dead letters"
-    assert len(lines) < 10 + len(PROCESSORS) + workers
+    assert len(lines) < 11 + len(PROCESSORS) + workers
     assert max(map(len, lines)) <= 80
+
+
+NOT_RUNNING = web(state="not running", pid=None, url=None, alive=False, ready=False, restarts=None, since_ms=None)
+
+
+@pytest.mark.parametrize(
+    ("changed", "looked_at", "line"),
+    [
+        (web(), [], "http://127.0.0.1:8080, ready, its data are"),
+        (NOT_RUNNING, [], "does not run here; `bopis up` or `bopis web serve` starts it"),
+        (
+            web(ready=False, detail="The log is away."),
+            ["web at http://127.0.0.1:8080 is not ready: The log is away."],
+            "http://127.0.0.1:8080, alive, not ready: The log is away.",
+        ),
+        (
+            web(alive=False, ready=False, detail="it does not answer (timed out)"),
+            ["web at http://127.0.0.1:8080 is not ready: it does not answer (timed out)"],
+            "not alive, not ready: it does not answer",
+        ),
+        (
+            web(state="gave up", pid=None, url=None, ready=False, cause="configuration", last_error="8080 is taken"),
+            ["web gave up: configuration: 8080 is taken"],
+            "does not run here",
+        ),
+        (web(restarts=2, since_ms=NOW_MS - 5 * MINUTE_MS), ["web was started again 5 min ago"], "ready"),
+    ],
+    ids=["ready", "none", "not ready", "silent", "given up", "restarted"],
+)
+def test_the_web_process_is_shown_and_what_is_wrong_with_it_is_named(
+    changed: dict[str, Any], looked_at: list[str], line: str
+) -> None:
+    found = document(web=changed)
+    out = StringIO()
+    Console(file=out, width=200).print(_view(found))
+
+    assert found["to_look_at"] == looked_at
+    assert line in next(it for it in out.getvalue().splitlines() if it.startswith("web  "))

@@ -7,12 +7,12 @@ it has returned; when that fails the answer is 503, and the gateway sends it aga
 import asyncio
 import socket
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import structlog
 import uvicorn
+from anyio import CapacityLimiter, to_thread
 from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
@@ -40,32 +40,21 @@ class TakenCallback(Protocol):
     def refusal(self) -> str: ...
 
 
+Taken = TypeVar("Taken", bound=TakenCallback)
 # Takes a gateway's name (empty: the first one), the headers and the raw body; blocks until it is in the log.
 TakeCallback = Callable[[str, Mapping[str, str], bytes], TakenCallback]
 
 
 def callback_app(take: TakeCallback) -> Starlette:
     """The app: ``POST /payments/GATEWAY``, ``POST /payments`` for the first gateway, ``GET /health``."""
-    log = structlog.get_logger("bopis.callbacks")
 
     async def receive(request: Request) -> Response:
-        name = request.path_params.get("gateway", "")
         body = await _body(request)
         if body is None:
             return JSONResponse({"refused": "too_large"}, TOO_LARGE)
-        try:
-            taken = await run_in_threadpool(take, name, dict(request.headers), body)
-        except Exception as error:  # whatever it is, the gateway has to send it again
-            log.error("callback_not_taken", gateway=name, error=type(error).__name__, cause=str(error))
+        taken = await take_in_thread(take, request.path_params.get("gateway", ""), request.headers, body)
+        if taken is None:
             return JSONResponse({"refused": "not_taken"}, NOT_TAKEN)
-        log.info(
-            "callback",
-            gateway=name,
-            status=taken.status,
-            published=taken.published,
-            parked=taken.parked,
-            refusal=taken.refusal,
-        )
         content = {"refused": taken.refusal} if taken.refusal else {"taken": taken.published, "parked": taken.parked}
         return JSONResponse(content, taken.status)
 
@@ -79,6 +68,32 @@ def callback_app(take: TakeCallback) -> Starlette:
             Route("/health", health),
         ]
     )
+
+
+async def take_in_thread(
+    take: Callable[[str, Mapping[str, str], bytes], Taken],
+    name: str,
+    headers: Mapping[str, str],
+    body: bytes,
+    limiter: CapacityLimiter | None = None,
+) -> Taken | None:
+    """Take one callback in a thread, and log what became of it. None when it failed: then the gateway has to send it
+    again, whatever the cause was. `limiter`: how many may be taken at a time, by default as many as other work."""
+    log = structlog.get_logger("bopis.callbacks")
+    try:
+        taken = await to_thread.run_sync(take, name, dict(headers), body, limiter=limiter)
+    except Exception as error:
+        log.error("callback_not_taken", gateway=name, error=type(error).__name__, cause=str(error))
+        return None
+    log.info(
+        "callback",
+        gateway=name,
+        status=taken.status,
+        published=taken.published,
+        parked=taken.parked,
+        refusal=taken.refusal,
+    )
+    return taken
 
 
 def listen(take: TakeCallback, host: str, port: int, ready: Callable[[str], None]) -> None:

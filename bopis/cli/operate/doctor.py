@@ -26,6 +26,7 @@ from bopis.adapters.notices.mail import SmtpMail
 from bopis.adapters.secrets.errors import SecretError
 from bopis.adapters.secrets.vault import check_master_key
 from bopis.adapters.supervision import supervisor_of
+from bopis.adapters.web_process import web_health, web_process
 from bopis.broker.errors import BrokerError
 from bopis.broker.files import LOG_FILE
 from bopis.broker.limits import BrokerLimits
@@ -34,7 +35,7 @@ from bopis.broker.storage.directory_lock import DirectoryLock
 from bopis.cli.app.context import AsJson, CommandContext, open_context
 from bopis.cli.app.errors import CommandError
 from bopis.cli.app.readside import shown_url
-from bopis.cli.app.render import counted, print_line
+from bopis.cli.app.render import counted, duration, print_line
 from bopis.cli.operate.dead_letters import open_letters
 from bopis.cli.operate.verify import MISPLACED_ADVICE
 from bopis.cli.stock.unknown import unknown_counts, unknown_text
@@ -63,7 +64,7 @@ class CheckResult(NamedTuple):
 
 
 def doctor(context: typer.Context, as_json: AsJson = False) -> None:
-    """Check Python, packages, disk, log, topics, tables, codes, clock, mail, leftovers; exit code 1 if one failed.
+    """Check Python, packages, disk, log, topics, tables, codes, clock, mail, web, leftovers; exit code 1 if one failed.
 
     Examples:
         bopis doctor
@@ -304,6 +305,25 @@ def _mail(ctx: CommandContext) -> Iterator[CheckResult]:
     yield CheckResult("mail", OK, f"{server} accepts the login")
 
 
+def _web(ctx: CommandContext) -> Iterator[CheckResult]:
+    """Ask the web process of this data directory whether it is ready."""
+    found = web_process(ctx.settings.data_dir)
+    if found is None:
+        supervisor = supervisor_of(ctx.settings.data_dir)
+        is_missing = supervisor is not None and any(it.name == "web" for it in supervisor.children)
+        advice = "`bopis status` names the cause; `bopis web serve` starts it alone." if is_missing else ""
+        seen = "does not run here" if is_missing else "does not run here; `bopis up` or `bopis web serve` starts it"
+        yield CheckResult("web", WARN if is_missing else OK, seen, advice)
+        return
+    health = web_health(found)
+    if health.ready:
+        yield CheckResult("web", OK, f"ready at {found.url}, its data are {duration(health.age_ms)} old")
+        return
+    advice = f"Look at its log; end process {found.pid}, and start it again with `bopis up` or `bopis web serve`."
+    seen = f"not ready at {found.url}: {health.detail}"
+    yield CheckResult("web", WARN if health.alive else FAIL, seen, "" if health.alive else advice)
+
+
 CHECKS: tuple[Callable[[CommandContext], Iterator[CheckResult]], ...] = (
     _python,
     _packages,
@@ -316,4 +336,5 @@ CHECKS: tuple[Callable[[CommandContext], Iterator[CheckResult]], ...] = (
     _customers_keys,
     _codes,
     _mail,
+    _web,
 )

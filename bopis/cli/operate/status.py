@@ -6,11 +6,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
+import msgspec
 import typer
 from rich.console import Group, RenderableType
 from rich.live import Live
 
 from bopis.adapters.supervision import ChildStatus, supervisor_of
+from bopis.adapters.web_process import WebHealth, web_health, web_process
 from bopis.broker.files import LOG_FILE
 from bopis.cli.app.context import AsJson, CommandContext, open_context
 from bopis.cli.app.errors import CommandError
@@ -31,6 +33,7 @@ from bopis.services.progress import exact_lags, lag
 WATCH_SECONDS = 2.0
 # The name of the embedded log among the processes of `bopis up`.
 LOG_PROCESS = "broker"
+WEB_PROCESS = "web"
 DISK_LABELS = (("free_bytes", "free"), ("log_bytes", "log"), ("database_bytes", "read side"))
 QUANTILES = ((0.5, "p50_ms"), (0.95, "p95_ms"))
 
@@ -104,7 +107,7 @@ def gathered(ctx: CommandContext) -> dict[str, Any]:
         processors.append(
             {
                 "name": name,
-                "state": child.state if child else ("running" if groups[name].members else "not running"),
+                "state": child.state if child else ("running" if groups[name].members else status_workers.NOT_RUNNING),
                 "pid": child.pid if child else None,
                 "restarts": child.restarts if child else None,
                 "cause": child.cause if child else "",
@@ -117,7 +120,8 @@ def gathered(ctx: CommandContext) -> dict[str, Any]:
     letters = open_letters(ctx)
     document = {
         "at": datetime.now(UTC),
-        "log": {"address": ctx.bootstrap, "embedded": settings.embedded} | _log_process(children.get(LOG_PROCESS)),
+        "log": {"address": ctx.bootstrap, "embedded": settings.embedded} | _process("log", children.get(LOG_PROCESS)),
+        "web": _web(ctx, children.get(WEB_PROCESS)),
         "supervisor_pid": supervisor.pid if supervisor else None,
         "processors": processors,
         "workers": workers,
@@ -130,14 +134,24 @@ def gathered(ctx: CommandContext) -> dict[str, Any]:
     return document | {"to_look_at": to_look_at(document)}
 
 
-def _log_process(child: ChildStatus | None) -> dict[str, Any]:
+def _process(name: str, child: ChildStatus | None) -> dict[str, Any]:
+    """A process that is no processor, as its supervisor knows it; all None without one."""
     names = ("state", "restarts", "cause", "last_error", "since_ms")
-    return {"name": "log"} | {name: getattr(child, name) if child else None for name in names}
+    return {"name": name} | {it: getattr(child, it) if child else None for it in names}
+
+
+def _web(ctx: CommandContext, child: ChildStatus | None) -> dict[str, Any]:
+    """The web process of this data directory, and its own answer about its health."""
+    found = web_process(ctx.settings.data_dir)
+    health = web_health(found) if found is not None else WebHealth(alive=False)
+    own = {"url": found and found.url, "pid": found and found.pid, **msgspec.to_builtins(health)}
+    state = {} if child or found else {"state": status_workers.NOT_RUNNING}
+    return {**_process(WEB_PROCESS, child), **own, **state}
 
 
 def to_look_at(document: dict[str, Any]) -> list[str]:
     """What an operator should look at, one sentence each; what has passed for an hour is forgotten."""
-    found = status_workers.problems(document)
+    found = status_workers.problems(document) + _web_problems(document)
     found += [
         f"{source}: {counted(number, 'message')} in a wrong partition, parked; {MISPLACED_ADVICE}"
         for source, number in document["misplaced_by_source"].items()
@@ -146,6 +160,14 @@ def to_look_at(document: dict[str, Any]) -> list[str]:
     if other:
         found.append(f"{counted(other, 'open dead letter')}: `bopis dead-letters list`")
     return found
+
+
+def _web_problems(document: dict[str, Any]) -> list[str]:
+    """The web process that runs and is not ready; that none runs is a choice, unless a supervisor should keep one."""
+    web = document["web"]
+    if web["pid"] is None or web["state"] in status_workers.UNWELL or web["ready"]:
+        return []
+    return [f"web at {web['url']} is not ready: {web['detail']}"]
 
 
 def judgement(document: dict[str, Any]) -> str:
@@ -222,6 +244,7 @@ def _view(document: dict[str, Any], partitions: bool = False) -> RenderableType:
         lines.append(status_workers.grid(document["workers"]))
     elif len(document["workers"]) > len(document["processors"]):
         lines.append(status_workers.short_grid(document["workers"]))
+    lines.append(plain(f"web           {_web_text(document['web'])}"))
     lines.append(plain(f"till data     {_till_data_text(document['data_age'])}"))
     lines.append(plain(f"dead letters  {document['dead_letters_open']} open"))
     if unknown := unknown_text(document["unknown"]):
@@ -230,6 +253,14 @@ def _view(document: dict[str, Any], partitions: bool = False) -> RenderableType:
     sizes = [f"{size(disk[name])} {label}" for name, label in DISK_LABELS if disk[name] is not None]
     lines.append(plain(f"disk          {', '.join(sizes)}"))
     return Group(*lines)
+
+
+def _web_text(web: dict[str, Any]) -> str:
+    if web["pid"] is None:
+        return "does not run here; `bopis up` or `bopis web serve` starts it"
+    if web["ready"]:
+        return f"{web['url']}, ready, its data are {duration(web['age_ms'])} old"
+    return f"{web['url']}, {'alive' if web['alive'] else 'not alive'}, not ready: {web['detail']}"
 
 
 def _till_data_text(ages: dict[str, Any]) -> str:

@@ -13,6 +13,7 @@ from bopis.cli.app.render import duration, table
 from bopis.services.worker_reports import newest_reports
 
 RUNNING, SILENT = "running", "silent"
+NOT_RUNNING = "not running"
 OWNER = "owner"
 # A worker that was not restarted for a day was stopped on purpose.
 FORGOTTEN_AFTER_MS = 86_400_000
@@ -95,6 +96,8 @@ def problems(document: dict[str, Any]) -> list[str]:
     now_ms = int(document["at"].timestamp() * 1000)
     for process in (*document["processors"], document["log"]):
         lines += _fall(process, now_ms)
+    if document["web"]["state"] != NOT_RUNNING:
+        lines += _fall(document["web"], now_ms)
     return lines
 
 
@@ -102,7 +105,7 @@ def _fall(process: dict[str, Any], now_ms: int) -> list[str]:
     """The end of a process that needs a person, or happened in the last hour."""
     name, state = process["name"], process["state"]
     cause = ": ".join(part for part in (process["cause"], process["last_error"]) if part)
-    if state == "not running":
+    if state == NOT_RUNNING:
         return [f"{name} does not run"]
     if state in UNWELL:
         return [f"{name} {state}: {cause}" if cause else f"{name}: {state}"]

@@ -84,7 +84,8 @@ class Gate:
         if signed is None:
             return None
         session, signed_s = signed
-        if session.role in ASSOCIATE_ROLES and len(session.stores) == 1:
+        # An account of the provider is no associate of ours, whatever its name.
+        if session.role in ASSOCIATE_ROLES and len(session.stores) == 1 and not session.by_provider:
             place = session.stores[0], session.name
             if place not in self._associates:
                 self._associates[place] = await run_in_threadpool(self._records.associate, *place)

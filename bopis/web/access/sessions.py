@@ -16,7 +16,7 @@ from starlette.responses import Response
 
 from bopis.access.roles import Role
 from bopis.access.session import Session, new_session
-from bopis.adapters.secrets.sign_in_links import SignInLinks, read_session, session_signer
+from bopis.adapters.secrets.sign_in_links import Signed, SignInLinks, read_signed, signer_for
 
 __all__ = ["PinTries", "Session", "Sessions", "new_session"]
 COOKIE = "bopis_session"
@@ -37,23 +37,23 @@ class Sessions:
     def __init__(self, key: bytes, is_secure: bool) -> None:
         self._key = key
         self._is_secure = is_secure
-        self._cookies = session_signer(key, "session")
+        self._cookies = signer_for(key, "session")
         self.links = SignInLinks(key)
 
     def of(self, request: Request) -> Session | None:
         """The session of a request's cookie."""
         signed = self.signed(request)
-        return signed[0] if signed is not None else None
+        return signed.content if signed is not None else None
 
-    def signed(self, request: Request) -> tuple[Session, int] | None:
-        """The session of a request's cookie, and when it began, in epoch seconds; None for none that is valid."""
+    def signed(self, request: Request) -> Signed[Session] | None:
+        """The session of a request's cookie, and when it began; None for none that is valid."""
         text = request.cookies.get(COOKIE, "")
         if request.url.path.startswith(ORDER_PATH):
             text = request.cookies.get(ORDER_COOKIE, "") or text
-        signed = read_session(self._cookies, text, CUSTOMER_SESSION_S_MAX) if text else None
-        if signed is None or signed[0].role is Role.CUSTOMER:
+        signed = read_signed(self._cookies, text, CUSTOMER_SESSION_S_MAX, Session) if text else None
+        if signed is None or signed.content.role is Role.CUSTOMER:
             return signed
-        return signed if time.time() - signed[1] <= SESSION_S_MAX else None
+        return signed if time.time() - signed.signed_s <= SESSION_S_MAX else None
 
     def begin(self, response: Response, session: Session) -> None:
         """Sign the browser in."""

@@ -2,6 +2,7 @@
 
 from bopis.web.api import (
     availability,
+    callbacks,
     catalogue,
     documents,
     events,
@@ -26,6 +27,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *orders.ENDPOINTS,
     *order_commands.ENDPOINTS,
     *payments.ENDPOINTS,
+    *callbacks.ENDPOINTS,
     *stock.ENDPOINTS,
     *stores.ENDPOINTS,
     *catalogue.ENDPOINTS,

@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Annotated, NamedTuple
 
+import msgspec
 from msgspec import Meta, Struct
 from starlette.responses import Response
 
@@ -23,6 +24,8 @@ SKUS_MAX, STORES_MAX, CELLS_MAX = 200, 200, 5_000
 NEAR_STORES = 10
 Sku = Annotated[str, Meta(min_length=1, max_length=SKU_LENGTH_MAX)]
 Store = Annotated[str, Meta(min_length=1, max_length=STORE_LENGTH_MAX)]
+Skus = Annotated[tuple[Sku, ...], Meta(min_length=1, max_length=SKUS_MAX)]
+Stores = Annotated[tuple[Store, ...], Meta(max_length=STORES_MAX)]
 Latitude = Annotated[float, Meta(ge=-90, le=90)]
 Longitude = Annotated[float, Meta(ge=-180, le=180)]
 
@@ -35,27 +38,23 @@ class _Question(NamedTuple):
     now_ms: int
 
 
-class AvailabilityQuery(Struct, frozen=True, kw_only=True):
-    """SKUs or GTINs (repeat `sku`), and the stores: named ones (repeat `store`), or the `limit` nearest to a point.
-    Without either, the stores that have any of the SKUs in their books."""
-
-    sku: Annotated[tuple[Sku, ...], Meta(min_length=1, max_length=SKUS_MAX)]
-    store: Annotated[tuple[Store, ...], Meta(max_length=STORES_MAX)] = ()
-    latitude: Latitude | None = None
-    longitude: Longitude | None = None
-    limit: Annotated[int, Meta(ge=1, le=STORES_MAX)] = NEAR_STORES
-    explain: bool = False
-
-
 class AvailabilityRequest(Struct, frozen=True, kw_only=True):
     """As the query, for many SKUs at once."""
 
-    skus: Annotated[tuple[Sku, ...], Meta(min_length=1, max_length=SKUS_MAX)]
-    stores: Annotated[tuple[Store, ...], Meta(max_length=STORES_MAX)] = ()
+    skus: Skus
+    stores: Stores = ()
     latitude: Latitude | None = None
     longitude: Longitude | None = None
     limit: Annotated[int, Meta(ge=1, le=STORES_MAX)] = NEAR_STORES
     explain: bool = False
+
+
+class AvailabilityQuery(AvailabilityRequest, frozen=True, kw_only=True):
+    """SKUs or GTINs (repeat `sku`), and the stores: named ones (repeat `store`), or the `limit` nearest to a point.
+    Without either, the stores that have any of the SKUs in their books."""
+
+    skus: Skus = msgspec.field(name="sku")
+    stores: Stores = msgspec.field(name="store", default=())
 
 
 class AvailabilityTerms(Struct, frozen=True, kw_only=True):
@@ -100,12 +99,7 @@ class Availability(Struct, frozen=True, kw_only=True):
 
 async def read(call: Call) -> Response:
     """What stores can promise of some SKUs now. `ETag` and `If-None-Match` are supported."""
-    asked: AvailabilityQuery = call.params
-    wanted = AvailabilityRequest(
-        skus=asked.sku, stores=asked.store, latitude=asked.latitude, longitude=asked.longitude, limit=asked.limit,
-        explain=asked.explain,
-    )  # fmt: skip
-    answer = _availability(call, wanted)
+    answer = _availability(call, call.params)
     note_age(call)
     return with_etag(call, answer)
 

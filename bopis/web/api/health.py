@@ -29,8 +29,18 @@ async def ready(call: Call) -> Readiness:
     """The memory is loaded and follows the log."""
     site = call.site
     most_ms = int(site.settings.web_age_seconds_max * 1000)
-    if not site.is_ready or site.age_ms > most_ms:
+    if site.failure:
+        raise Problem(
+            503,
+            "not-followed",
+            f"The log is not followed after a fault ({site.failure}); its cause is in the log of this process.",
+            retry_after_s=5,
+        )
+    if not site.is_ready:
         raise Problem(503, "not-ready", "The log is away, or its tables are being read.", retry_after_s=2)
+    if site.age_ms > most_ms:
+        detail = f"The log is away, or is not followed in time: the data are {site.age_ms // 1000} s old."
+        raise Problem(503, "not-ready", detail, retry_after_s=2)
     return Readiness(ready=True, age_ms=site.age_ms, stores=len(site.stock.routing.tables.stores()))
 
 

@@ -1,5 +1,6 @@
 """An order as the API answers it. What only its processor needs is left out, and names and contacts with it."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from msgspec import Struct
@@ -100,7 +101,7 @@ class OrderRow(Struct, frozen=True, kw_only=True, omit_defaults=True):
     total: int | None = None
 
 
-def order_view(order: Order, times: StoreTimes, catalogue: Catalogue, names: dict[str, str]) -> OrderView:
+def order_view(order: Order, times: StoreTimes, catalogue: Catalogue, names: Mapping[str, str]) -> OrderView:
     """An order for the API; `names` are the names of stores."""
     times = times.about(order)
     total = order_total(order)
@@ -171,7 +172,7 @@ def _line(line: Line, catalogue: Catalogue) -> LineView:
     )
 
 
-def _store(order: Order, work: StoreWork, names: dict[str, str]) -> StoreView:
+def _store(order: Order, work: StoreWork, names: Mapping[str, str]) -> StoreView:
     due = to_pay(order, work.store)
     return StoreView(
         store=work.store,

@@ -183,8 +183,7 @@ async def find(call: Call, text: str) -> Order:
 
 def view_of(site: Site, order: Order) -> OrderView:
     """An order for the API."""
-    names = {it.store_id: it.name for it in site.stock.routing.tables.stores()}
-    return order_view(order, site.times(order.store), site.stock.catalogue, names)
+    return order_view(order, site.times(order.store), site.stock.catalogue, site.stock.store_labels().names)
 
 
 def own_store(caller: Principal, asked: str) -> str | None:

@@ -1,7 +1,7 @@
 """A thread that reads topics of the log, and hands their records over to the event loop in order.
 
 Tables that follow the log are changed and read on the loop alone, so they need no locks. A batch is handed over only
-when the one before it was taken: a loop that is busy is not flooded.
+when the one before it was taken: a loop that is busy is not flooded. A batch that could not be taken is read again.
 """
 
 import asyncio
@@ -21,6 +21,8 @@ TURN_RECORDS_MAX = 500
 POLL_SECONDS = 0.5
 ENDS_SECONDS = 1.0
 RETRY_SECONDS = 0.5
+# After a fault it waits longer each time: the same records are likely to fail again.
+RETRY_SECONDS_MAX = 30.0
 log = structlog.get_logger("bopis.web.follower")
 
 OpenReader = Callable[[], AbstractContextManager[LogReader]]
@@ -30,11 +32,14 @@ TakeRecords = Callable[[Sequence[Record]], None]
 class Follower:
     """Follows topics from their beginning.
 
-    `caught_up_ms` is the clock's time when everything that the log had was taken, 0 until then.
+    `caught_up_ms` is the clock's time when everything that the log had was taken, 0 until then. `failure` is the kind
+    of the fault that stopped it, until it follows again, and `failures` how many there were.
     """
 
     def __init__(self, topics: Sequence[str], open_reader: OpenReader, take: TakeRecords) -> None:
         self.caught_up_ms = 0
+        self.failure = ""
+        self.failures = 0
         self._positions: dict[tuple[str, int], int] = {}
         self._open_reader = open_reader
         self._topics = tuple(topics)
@@ -68,18 +73,31 @@ class Follower:
         await asyncio.to_thread(self._thread.join, 10)
 
     def _run(self) -> None:
+        wait_s = RETRY_SECONDS
         while not self._over.is_set():
+            before = dict(self._positions)
             try:
                 with self._open_reader() as reader:
                     self._follow(reader)
+                wait_s = RETRY_SECONDS
             except BopisError as error:
                 # The log is away: what was read stays, and its age says so.
                 log.warning("follower_waits", topics=self._topics, cause=str(error))
-            except RuntimeError:
+                wait_s = RETRY_SECONDS
+            except Exception as error:
                 if self._over.is_set() or self._loop is None or self._loop.is_closed():
                     return
-                raise
-            self._over.wait(RETRY_SECONDS)
+                self._note_failure(error)
+                # What made progress before it failed begins with a short wait again.
+                wait_s = min(2 * wait_s, RETRY_SECONDS_MAX) if self._positions == before else RETRY_SECONDS
+            self._over.wait(wait_s)
+
+    def _note_failure(self, error: Exception) -> None:
+        """Note a fault: of what takes records, or of the reading itself."""
+        self.failures += 1
+        # Its text is for the log alone: it may have a customer's data in it.
+        self.failure = type(error).__name__
+        log.error("follower_failed", topics=self._topics, cause=str(error), count=self.failures, exc_info=error)
 
     def _follow(self, reader: LogReader) -> None:
         starts, ends = reader.start_offsets(self._topics), reader.end_offsets(self._topics)
@@ -92,6 +110,8 @@ class Follower:
             for start in range(0, len(batch), TURN_RECORDS_MAX):
                 self._hand_over(batch[start : start + TURN_RECORDS_MAX])
             self._positions = dict(tail.next)
+            if batch:
+                self.failure = ""
             if not batch or time.monotonic() - checked > ENDS_SECONDS:
                 checked = time.monotonic()
                 if tail.has_reached(reader.end_offsets(self._topics)):
@@ -106,21 +126,31 @@ class Follower:
         return first
 
     def _hand_over(self, records: list[Record]) -> None:
+        """Have records taken on the loop. Raises the fault of what takes them: then they count as not read."""
         taken = threading.Event()
+        faults: list[Exception] = []
 
         def take() -> None:
             try:
                 self._take(records)
+            except Exception as error:
+                faults.append(error)
             finally:
                 taken.set()
 
         assert self._loop is not None
         self._loop.call_soon_threadsafe(take)
-        while not taken.wait(ENDS_SECONDS) and not self._over.is_set():
-            pass
+        while not taken.wait(ENDS_SECONDS):
+            if self._over.is_set():
+                return
+        if faults:
+            raise faults[0]
+        for record in records:
+            self._positions[record.topic, record.partition] = record.offset + 1
 
     def _note_end(self) -> None:
         """Note that nothing was left to read."""
+        self.failure = ""
         self.caught_up_ms = _now_ms()
         if not self._ready.is_set() and self._loop is not None:
             self._loop.call_soon_threadsafe(self._ready.set)

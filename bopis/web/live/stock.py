@@ -1,7 +1,8 @@
 """Availability from memory: the tables of routing, followed from the log."""
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import tzinfo
 from typing import NamedTuple
 
 import structlog
@@ -55,8 +56,17 @@ class Available(NamedTuple):
     is_pickup: bool
 
 
+class StoreLabels(NamedTuple):
+    """The time zone and the name of every store, as of one change of the stores."""
+
+    revision: int
+    zones: Mapping[str, tzinfo]
+    names: Mapping[str, str]
+
+
 class LiveStock:
-    """Levels, policies, stores, open orders and articles as the log has them. Use it on the event loop only."""
+    """Levels, policies, stores, open orders and articles as the log has them. Use it on the event loop only, where
+    nothing else is said."""
 
     def __init__(self, routing: LiveRouting, hub: Hub) -> None:
         self.routing = routing
@@ -64,6 +74,17 @@ class LiveStock:
         self.unreadable = 0
         self.changes = ChangeRate()
         self._hub = hub
+        self._stores_revision = 0
+        self._labels: StoreLabels | None = None
+
+    def store_labels(self) -> StoreLabels:
+        """Zones and names of all stores, made once per change of the stores. Threads may ask, too."""
+        revision, kept = self._stores_revision, self._labels
+        if kept is None or kept.revision != revision:
+            stores = self.routing.tables.stores()
+            zones = {it.store_id: it.zone for it in stores}
+            kept = self._labels = StoreLabels(revision, zones, {it.store_id: it.name for it in stores})
+        return kept
 
     def take(self, records: Sequence[Record]) -> None:
         """Apply records of the followed topics. One that cannot be read is skipped, counted and logged."""
@@ -84,6 +105,8 @@ class LiveStock:
         name = key.decode() if key and key[0] else ""
         before = self._stores_of(name) if record.topic == ORDER_STATE_TOPIC else frozenset()
         self.routing.take(record.topic, record, record.partition)
+        if record.topic == STORES_TOPIC:
+            self._stores_revision += 1
         if name:
             self._announce(record.topic, name, before)
 

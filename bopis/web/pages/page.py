@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 import msgspec
+import structlog
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from msgspec import Struct
 from starlette.datastructures import FormData
@@ -20,10 +21,12 @@ from bopis.errors import BopisError
 from bopis.web.access.sessions import CSRF_FIELD
 from bopis.web.answers import note_age
 from bopis.web.endpoint import Call, Endpoint, NoParameters, decode_params
+from bopis.web.live.read_side import PASSING, read_side_away
 from bopis.web.problems import TITLES, Problem, problem_of
 from bopis.web.rate_limits import address_of
 from bopis.web.site import Site
 
+log = structlog.get_logger("bopis.web.pages")
 TEMPLATES = Path(__file__).parent / "templates"
 FORM_BYTES_MAX = 64 << 10
 FORM_FIELDS_MAX = 200
@@ -53,13 +56,14 @@ Show = Callable[["PageCall"], Awaitable[Response]]
 
 
 class Page(Struct, frozen=True, kw_only=True):
-    """One page, part of a page, or change from a form. `right` None: open to everybody."""
+    """One page, part of a page, or change from a form. `right` None: open to everybody. `params` None: other parameters
+    than ours may come along, and the page reads those that it knows itself."""
 
     path: str
     show: Show
     right: Right | None
     method: str = "GET"
-    params: type[Struct] = NoParameters
+    params: type[Struct] | None = NoParameters
     store: str = ""
 
 
@@ -115,6 +119,7 @@ class Renderer:
             "here": call.request.url.path,
             "navigation": [it for it in NAVIGATION if principal is not None and principal.may(it.right)],
             "version": STATIC_VERSION,
+            "failure": self._site.failure,
             "age_s": f"{self._site.age_ms / 1000:.1f}",
             "may": principal.may if principal is not None else lambda _right: False,
             "Right": Right,
@@ -135,6 +140,9 @@ def page_route(site: Site, renderer: Renderer, page: Page) -> Route:
             return problem_page(call, problem)
         except BopisError as error:
             return problem_page(call, problem_of(error))
+        except PASSING as error:
+            log.warning("read_side_away", path=request.url.path, cause=str(error))
+            return problem_page(call, read_side_away())
 
     return Route(page.path, serve, methods=[page.method])
 
@@ -155,10 +163,12 @@ async def _enter(site: Site, page: Page, request: Request, call: PageCall) -> Re
         call.form = await _form(request)
         token = call.form.get(CSRF_FIELD, "")
         site.gate.check_forgery(request, principal, token if isinstance(token, str) else "")
-    shape = Endpoint(
-        method=page.method, path=page.path, handle=_unused, right=page.right, summary="", tag="", params=page.params
-    )
-    call.params = decode_params(shape, request)
+    if page.params is not None:
+        shape = Endpoint(
+            method=page.method, path=page.path, handle=_unused, right=page.right, summary="", tag="",
+            params=page.params,
+        )  # fmt: skip
+        call.params = decode_params(shape, request)
     if page.store and principal is not None and not principal.may_in(getattr(call.params, page.store)):
         raise Problem(403, "other-store", "This access does not reach that store.")
     return None

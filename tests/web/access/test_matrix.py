@@ -60,8 +60,10 @@ def test_without_a_credential_nothing_is_reached(endpoint: Endpoint, shop: Shop)
 
 def test_only_these_endpoints_are_open_to_everybody() -> None:
     opened = {it.path for it in ENDPOINTS if it.right is None}
+    signed = {it.path for it in ENDPOINTS if it.is_signed}
 
-    assert opened == {"/livez", "/readyz", "/openapi.json", "/docs"}
+    assert opened == {"/livez", "/readyz", "/openapi.json", "/docs"} | signed
+    assert signed == {"/v1/payments/callbacks/{gateway}"}
 
 
 def test_every_endpoint_with_a_store_in_its_path_is_limited_to_the_callers_stores() -> None:

@@ -4,54 +4,36 @@ import asyncio
 import base64
 import hmac
 import json
-import threading
 import time
 from collections.abc import Iterator
 from hashlib import sha256
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
 from joserfc import jwt
-from joserfc.jwk import ECKey, RSAKey
+from joserfc.jwk import RSAKey
 
 from bopis.access.roles import Role
+from bopis.settings import Settings
 from bopis.web.access.provider import Provider
-from bopis.web.access.tokens import TokenVerifier
+from bopis.web.access.tokens import REFETCH_S_MIN, TokenVerifier, token_verifier
 from bopis.web.problems import Problem
-
-RSA = RSAKey.generate_key(2048, {"kid": "rsa"})
-EC = ECKey.generate_key("P-256", {"kid": "ec"})
-STRANGER = RSAKey.generate_key(2048, {"kid": "stranger"})
+from tests.web.access.identity_provider import EC, RSA, STRANGER, IdentityProvider
 
 
 @pytest.fixture(scope="module")
-def issuer() -> Iterator[str]:
+def provider() -> Iterator[IdentityProvider]:
     """A provider that publishes two keys."""
+    provider = IdentityProvider()
+    yield provider
+    provider.close()
 
-    class Pages(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            pages: dict[str, Any] = {
-                "/.well-known/openid-configuration": {"jwks_uri": f"{address}/keys"},
-                "/keys": {"keys": [RSA.as_dict(private=False), EC.as_dict(private=False)]},
-            }
-            body = json.dumps(pages[self.path]).encode()
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
 
-        def log_message(self, *_: object) -> None:
-            """Nothing is logged."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Pages)
-    address = f"http://127.0.0.1:{server.server_port}"
-    serving = threading.Thread(target=server.serve_forever)
-    serving.start()
-    yield address
-    server.shutdown()
-    serving.join()
-    server.server_close()
+@pytest.fixture
+def issuer(provider: IdentityProvider) -> str:
+    """Its issuer, with nothing broken."""
+    provider.reset()
+    return provider.issuer
 
 
 def claims(issuer: str, **changes: Any) -> dict[str, Any]:
@@ -65,7 +47,12 @@ def claims(issuer: str, **changes: Any) -> dict[str, Any]:
 
 def principal(issuer: str, token: str) -> Any:
     """Who a token names. Raises `Problem`."""
-    return asyncio.run(TokenVerifier(issuer, "bopis", Provider(issuer).keys).principal(token))
+    return asyncio.run(verifier_of(issuer).principal(token))
+
+
+def verifier_of(issuer: str, **options: Any) -> TokenVerifier:
+    """The check of a provider's tokens."""
+    return token_verifier(Settings(web_oidc_issuer=issuer, **options), Provider(issuer))
 
 
 def refused(issuer: str, token: str) -> bool:
@@ -142,3 +129,80 @@ def test_a_provider_that_is_away_is_a_passing_problem() -> None:
         principal("http://127.0.0.1:1", token)
 
     assert (caught.value.status, caught.value.code) == (503, "identity-provider-away")
+
+
+def test_the_settings_name_the_claims_of_role_and_stores(issuer: str) -> None:
+    names = {"web_oidc_role_claim": "https://shop.example/role", "web_oidc_stores_claim": "shops"}
+    changes = {"bopis_role": None, "https://shop.example/role": "store-associate", "shops": ["367"]}
+    token = jwt.encode({"alg": "RS256", "kid": "rsa"}, claims(issuer, **changes), RSA)
+
+    caller = asyncio.run(verifier_of(issuer, **names).principal(token))
+
+    assert (caller.role, caller.stores) == (Role.STORE_ASSOCIATE, {"367"})
+
+
+def test_an_address_that_the_provider_has_not_verified_names_nobody(issuer: str) -> None:
+    token = jwt.encode({"alg": "RS256", "kid": "rsa"}, claims(issuer, email_verified=False), RSA)
+
+    assert principal(issuer, token).name == "u1"
+
+
+def test_a_new_key_is_fetched_for_its_first_token_and_a_flood_of_unknown_keys_is_not(
+    provider: IdentityProvider, issuer: str
+) -> None:
+    now = time.time()
+    rules = verifier_of(issuer).rules
+    checked = TokenVerifier(rules, Provider(issuer).keys, lambda: now)
+    fresh = RSAKey.generate_key(2048, {"kid": "fresh"})
+
+    async def scenario() -> None:
+        nonlocal now
+        await checked.principal(jwt.encode({"alg": "RS256", "kid": "rsa"}, claims(issuer), RSA))
+        provider.keys = [fresh]
+        new = jwt.encode({"alg": "RS256", "kid": "fresh"}, claims(issuer), fresh)
+        for _ in range(5):
+            with pytest.raises(Problem):
+                await checked.principal(new)
+        now += REFETCH_S_MIN + 1
+        await checked.principal(new)
+        with pytest.raises(Problem):
+            await checked.principal(jwt.encode({"alg": "RS256", "kid": "rsa"}, claims(issuer), RSA))
+
+    asyncio.run(scenario())
+
+    assert provider.asked.count("/keys") == 2
+
+
+def test_published_keys_that_cannot_be_used_are_passed_over(provider: IdentityProvider, issuer: str) -> None:
+    token = jwt.encode({"alg": "RS256", "kid": "rsa"}, claims(issuer), RSA)
+    provider.extra_keys = [
+        {"kty": "oct", "k": "AAAA", "kid": "shared"}, {"kty": "new", "kid": "n"}, {"kty": "RSA", "kid": "broken"},
+        {"kid": "no kind"}, STRANGER.as_dict(private=False) | {"use": "enc"},
+    ]  # fmt: skip
+
+    assert principal(issuer, token).name == "anna@example.org"
+    assert refused(issuer, jwt.encode({"alg": "RS256", "kid": "stranger"}, claims(issuer), STRANGER))
+    provider.keys = []
+    with pytest.raises(Problem) as caught:
+        principal(issuer, token)
+    assert caught.value.code == "identity-provider-unusable"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"issuer": "https://other.example"}, {"issuer": None}, {"jwks_uri": None}, {"jwks_uri": 5},
+        {"jwks_uri": "http://keys.example/keys"}, {"jwks_uri": "file:///etc/passwd"}, {"token_endpoint": "ftp://x.y"},
+        {"token_endpoint_auth_methods_supported": "all"},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_provider_that_says_something_else_about_itself_is_not_used(
+    changes: dict[str, Any], provider: IdentityProvider, issuer: str
+) -> None:
+    provider.document_changes = changes
+
+    with pytest.raises(Problem) as caught:
+        principal(issuer, jwt.encode({"alg": "RS256", "kid": "rsa"}, claims(issuer), RSA))
+
+    assert (caught.value.status, caught.value.code) == (503, "identity-provider-unusable")

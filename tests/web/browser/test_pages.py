@@ -7,6 +7,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 from bopis.access.roles import Role
+from tests.web.access.identity_provider import IdentityProvider
 from tests.web.browser.conftest import PATIENCE_MS, Visitor, Visits
 from tests.web.shop import OWN, SKUS, Shop
 
@@ -132,3 +133,28 @@ def test_whoever_is_not_signed_in_sees_nothing(visit: Visits, shop: Shop) -> Non
     answer = visitor.page.goto(f"{shop.url}/o/{number}/AAAAAAAAAAAAAAAAAAAAAAAAAA")
     assert answer is not None
     assert answer.status == 404
+
+
+def test_an_account_signs_in_from_another_site_and_out_again(visit: Visits, accounts: IdentityProvider) -> None:
+    """A browser leaves a strict cookie out of what another site begins: the page after a sign-in must have it all the
+    same, at the first try."""
+    # A page of the provider: what is clicked there is a navigation that another site begins.
+    accounts.has_page = True
+    visitor = visit()
+    page = visitor.page
+    visitor.open("/orders")
+    page.get_by_role("link", name="Sign in with your account").click()
+    page.get_by_role("link", name="Continue as Anna").click()
+
+    expect(page.get_by_role("heading", name="Orders", level=1)).to_be_visible()
+    expect(page.locator("header .who")).to_contain_text("anna@example.org")
+    assert page.url == f"{visitor.shop.url}/orders"
+
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_role("heading", name="Signed out")).to_be_visible()
+    visitor.picture("signed-out")
+    assert not findings(visitor)
+    page.get_by_role("link", name="Sign out there, too").click()
+    page.wait_for_url(f"{accounts.issuer}/end**")
+    visitor.open("/orders")
+    assert page.url == f"{visitor.shop.url}/sign-in?to=/orders"

@@ -32,6 +32,7 @@ from bopis.web.access.sessions import Session, Sessions, new_session
 from bopis.web.api import ENDPOINTS
 from bopis.web.app import create_app
 from bopis.web.live.hub import Hub
+from bopis.web.live.read_side import ReadSide
 from bopis.web.live.stock import LiveStock
 from bopis.web.pages import customer
 from bopis.web.pages.table import page_routes
@@ -61,7 +62,8 @@ class World:
         self.sessions = Sessions(self.vault.session_key, is_secure=False)
         log: Any = self.log
         gate = Gate(access, self.sessions, None, Site.now_ms)
-        parts = SiteParts(gate, access, self.vault, log, lambda: log, None, stock, hub, OsmHours())
+        read_side = ReadSide(self.settings.database_reader_url)
+        parts = SiteParts(gate, access, self.vault, log, lambda: log, read_side, stock, hub, OsmHours())
         self.site = Site(self.settings, parts)
         rows = [(STORES_TOPIC, it.store_id, msgspec.json.encode(it)) for it in STORES]
         rows += [(CATALOGUE_TOPIC, it.sku, encode(it)) for it in shop_catalogue().all()]
