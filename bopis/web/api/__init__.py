@@ -14,6 +14,7 @@ from bopis.web.api import (
     quotes,
     stock,
     stores,
+    webhooks,
 )
 from bopis.web.endpoint import Endpoint
 
@@ -31,4 +32,5 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *catalogue.ENDPOINTS,
     *pos.ENDPOINTS,
     *events.ENDPOINTS,
+    *webhooks.ENDPOINTS,
 )
