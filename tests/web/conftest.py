@@ -6,6 +6,7 @@ import pytest
 
 from tests.surroundings import clean as clean
 from tests.web.shop import Shop
+from tests.webhooks.conftest import receiver as receiver
 
 
 @pytest.fixture(scope="session")
