@@ -19,6 +19,7 @@ from bopis.adapters.webhooks.errors import WebhookError, WebhookSecretUnreadable
 from bopis.adapters.webhooks.posting import Network, PostLimits, Receiver
 from bopis.adapters.webhooks.signing import signed_headers
 from bopis.adapters.webhooks.table import WebhookTable
+from bopis.services.worker_reports import Issue
 from bopis.webhooks.records import EventDelivery, EventSubscription, SubscriptionState
 from bopis.webhooks.schedule import AttemptResult, Spread, settle
 
@@ -27,6 +28,7 @@ log = structlog.get_logger("streams.workers.webhooks")
 # How often changes that others make to the table are looked for.
 POLL_S = 1.0
 FORGET_EVERY_S = 3_600.0
+DISABLED = "webhook.disabled"
 # An order's store is asked of the read side, which may be behind; after this the delivery has failed.
 STORE_RETRY_MS, STORE_WAIT_MS = 5_000, 600_000
 Found = TypeVar("Found")
@@ -79,6 +81,8 @@ class WebhookSender:
         self._polled = self._forgot = -FORGET_EVERY_S
         # As of the last look at the table.
         self.subscriptions: dict[str, EventSubscription] = {}
+        # Subscriptions that ended, for operators: `bopis status` and the pages show them.
+        self.issues: dict[str, Issue] = {}
 
     def wake(self, subscriptions: Iterable[str]) -> None:
         """Look for deliveries of some subscriptions now: they may have become due."""
@@ -121,9 +125,21 @@ class WebhookSender:
             before_ms = self._options.now_ms() - self._options.retention_ms
             while await self.asked(self._table.forget, before_ms):
                 await asyncio.sleep(0)
+        self._note_disabled()
         mine = {it.id for it in self._mine()}
         for identity in [it for it, lane in self._lanes.items() if it not in mine and not lane.running]:
             await self._lanes.pop(identity).receiver.close()
+
+    def _note_disabled(self) -> None:
+        """Report the subscriptions that are disabled as issues of this worker."""
+        ended = {
+            f"{DISABLED} {it.id}": Issue(name=DISABLED, text=f"{it.url}: {it.reason}; `bopis webhooks resume {it.id}`")
+            for it in self.subscriptions.values()
+            if it.state is SubscriptionState.DISABLED and self._is_mine(it)
+        }
+        for name in [it for it in self.issues if it.startswith(DISABLED) and it not in ended]:
+            del self.issues[name]
+        self.issues |= ended
 
     def _mine(self) -> list[EventSubscription]:
         """The active subscriptions that this worker sends."""

@@ -77,6 +77,7 @@ class WebhookWorker(ConsumerWorker):
         self._rebalances = 0
 
     async def load(self) -> None:
+        self._sender.issues = self.client.issues
         await self._producer.start(self.client)
 
     def routines(self) -> Sequence[Coroutine[Any, Any, None]]:

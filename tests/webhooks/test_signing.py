@@ -1,8 +1,11 @@
 """Signatures, by the vector of Standard Webhooks, an independent calculation, and the standard's own package."""
 
 import hashlib
+import re
 from base64 import b64decode, b64encode
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as some
@@ -36,6 +39,23 @@ def test_an_independent_calculation_agrees(key: bytes, identity: str, body: byte
     independent = b64encode(by_rfc_2104(key, f"{identity}.{AT}.".encode() + body)).decode()
 
     assert signature(key, identity, AT, body) == f"v1,{independent}"
+
+
+def test_the_example_for_receivers_accepts_what_is_sent_and_nothing_else() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "api.md").read_text(encoding="utf-8")
+    [example] = re.findall(r"```python\n(.+?)```", page, re.DOTALL)
+    scope: dict[str, Any] = {}
+    exec(example, scope)
+    verified = scope["verified"]
+    now, old, new = int(datetime.now(UTC).timestamp()), b"o" * 32, b"n" * 32
+    headers = signed_headers((new, old), "msg_1", now, b"{}")
+    secret = "whsec_" + b64encode(old).decode()
+
+    assert verified(secret, headers, b"{}")
+    assert not verified(secret, headers, b"{} ")
+    assert not verified(secret, headers | {"webhook-id": "msg_2"}, b"{}")
+    assert not verified("whsec_" + b64encode(b"x" * 32).decode(), headers, b"{}")
+    assert not verified(secret, signed_headers((old,), "msg_1", now - 301, b"{}"), b"{}")
 
 
 def test_the_package_of_the_standard_accepts_the_headers_with_either_secret() -> None:

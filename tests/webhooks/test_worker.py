@@ -102,6 +102,9 @@ def test_410_disables_a_subscription_and_nothing_more_is_recorded_for_it(world: 
     assert (found.state, "410" in found.reason) == ("disabled", True)
     assert len(world.receiver.got("/status/410/gone")) == len(world.rows(subscription)) == 1
     assert "webhook.disabled" in world.log.read_text()
+    # Operators see it in `bopis status` and on the pages.
+    issue = eventually(lambda: [it for it in world.issues() if subscription.url in it])[0]
+    assert f"bopis webhooks resume {subscription.id}" in issue
 
 
 def test_429_holds_the_whole_receiver_as_long_as_it_asks(world: WebhookWorld) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 from msgspec.structs import replace
 from pydantic import SecretStr
 
+from bopis.adapters.log import LogReader
 from bopis.adapters.publisher import LogPublisher
 from bopis.adapters.secrets.sealing import wrap
 from bopis.adapters.secrets.vault import open_vault
@@ -24,6 +25,7 @@ from bopis.domain.orders import events as orders
 from bopis.domain.orders.lines import Stamp
 from bopis.domain.orders.vocabulary import EndReason, Initiator
 from bopis.names import ORDER_EVENTS_TOPIC
+from bopis.services.worker_reports import newest_reports
 from bopis.settings import Settings
 from bopis.webhooks.public_events import EventType
 from bopis.webhooks.records import (
@@ -50,6 +52,7 @@ class WebhookWorld:
     def __init__(self, engine: Engine, home: Path, receiver: ReceiverProcess) -> None:
         self.home = home
         self.receiver = receiver
+        self.bootstrap = engine.bootstrap
         self.prefix = f"w{uuid.uuid4().hex[:8]}."
         self.master_key = b64encode(os.urandom(32)).decode()
         self.settings = Settings(
@@ -96,6 +99,11 @@ class WebhookWorld:
         self.kill()
         self.publisher.close()
         self.table.close()
+
+    def issues(self) -> list[str]:
+        """What the worker reports as wrong."""
+        with LogReader(self.bootstrap, self.prefix) as reader:
+            return [issue.text for it in newest_reports(reader) for issue in it.report.issues]
 
     def subscribe(self, path: str, *types: EventType, **fields: Any) -> tuple[str, EventSubscription]:
         """A subscription of the receiver at a path; its secret in clear text, and its record."""

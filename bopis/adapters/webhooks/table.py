@@ -239,7 +239,12 @@ class WebhookTable:
 
 def webhooks_url(settings: Settings) -> str:
     """The database of webhooks: by default a file of its own, or the database of the keys where that is set."""
-    return settings.webhook_database or settings.keys_database or f"sqlite:///{settings.data_dir / FILE_NAME}"
+    return settings.webhook_database or settings.keys_database or default_url(settings)
+
+
+def default_url(settings: Settings) -> str:
+    """The file in the data directory."""
+    return f"sqlite:///{settings.data_dir / FILE_NAME}"
 
 
 def _row(subscription: EventSubscription) -> dict[str, Any]:

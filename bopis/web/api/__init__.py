@@ -14,6 +14,7 @@ from bopis.web.api import (
     quotes,
     stock,
     stores,
+    webhook_deliveries,
     webhooks,
 )
 from bopis.web.endpoint import Endpoint
@@ -33,4 +34,5 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *pos.ENDPOINTS,
     *events.ENDPOINTS,
     *webhooks.ENDPOINTS,
+    *webhook_deliveries.ENDPOINTS,
 )

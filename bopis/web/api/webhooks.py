@@ -1,4 +1,4 @@
-"""Webhooks: subscriptions to events, a test, their deliveries, and one of these once more."""
+"""Webhooks: subscriptions to events."""
 
 from datetime import datetime
 from typing import Annotated, Any
@@ -10,7 +10,6 @@ from starlette.responses import Response
 from bopis.access.roles import Right, Role
 from bopis.adapters.secrets.sealing import wrap
 from bopis.adapters.webhooks.receiver_address import checked_url
-from bopis.adapters.webhooks.table import DeliveryPage
 from bopis.domain.values import ID_LENGTH_MAX, STORE_LENGTH_MAX
 from bopis.web.answers import PageSize, decode_cursor, encode_cursor, instant
 from bopis.web.endpoint import Call, Endpoint, NoParameters
@@ -24,11 +23,8 @@ from bopis.webhooks.records import (
     STORES_MAX,
     SUBSCRIPTIONS_MAX,
     URL_LENGTH_MAX,
-    EventDelivery,
-    EventDeliveryState,
     EventSubscription,
     SubscriptionState,
-    delivery_of_test,
     new_secret,
     new_subscription_id,
     resumed,
@@ -53,23 +49,9 @@ class WebhookPath(Struct, frozen=True, kw_only=True):
     webhook: Identity
 
 
-class DeliveryPath(WebhookPath, frozen=True, kw_only=True):
-    """A delivery of a webhook by its id."""
-
-    delivery: Identity
-
-
 class WebhooksQuery(Struct, frozen=True, kw_only=True):
     """A page of webhooks."""
 
-    limit: PageSize = 100
-    cursor: Annotated[str, Meta(max_length=400)] = ""
-
-
-class DeliveriesQuery(WebhookPath, frozen=True, kw_only=True):
-    """A page of deliveries, the newest first; `state` limits them to one state."""
-
-    state: EventDeliveryState | None = None
     limit: PageSize = 100
     cursor: Annotated[str, Meta(max_length=400)] = ""
 
@@ -129,31 +111,6 @@ class WebhookList(Struct, frozen=True, kw_only=True):
     cursor: str
 
 
-class DeliveryView(Struct, frozen=True, kw_only=True):
-    """One event for one webhook; `id` is the `webhook-id` of every attempt. The last attempt: `status_code` (null: no
-    answer), `latency_ms`, `error`, and the first part of the receiver's answer."""
-
-    id: str
-    type: EventType
-    state: EventDeliveryState
-    attempts: int
-    recorded: datetime | None
-    attempted: datetime | None
-    next_attempt: datetime | None
-    status_code: int | None
-    latency_ms: int | None
-    error: str
-    response: str
-    payload: Any
-
-
-class Deliveries(Struct, frozen=True, kw_only=True):
-    """A page of deliveries; `cursor` is empty on the last one."""
-
-    deliveries: tuple[DeliveryView, ...]
-    cursor: str
-
-
 async def create(call: Call) -> WebhookSecret:
     """Subscribe a receiver to events, from now on. The answer has the secret that verifies their signatures, once."""
     return await call.site.in_thread(_create, call)
@@ -195,7 +152,7 @@ async def read_list(call: Call) -> WebhookList:
 
 async def read(call: Call) -> WebhookView:
     """One webhook."""
-    return _view(await call.site.in_thread(_find, call))
+    return _view(await call.site.in_thread(find, call))
 
 
 async def change(call: Call) -> WebhookView:
@@ -205,7 +162,7 @@ async def change(call: Call) -> WebhookView:
 
 def _change(call: Call) -> WebhookView:
     asked: WebhookChange = call.body
-    subscription = _find(call)
+    subscription = find(call)
     fields = {name: it for name in asked.__struct_fields__ if (it := getattr(asked, name)) is not UNSET}
     state = fields.pop("state", subscription.state)
     changed = msgspec.structs.replace(subscription, **fields)
@@ -227,7 +184,7 @@ async def delete(call: Call) -> Response:
     """Delete a webhook with its deliveries; nothing more is sent."""
 
     def deleted() -> None:
-        call.site.webhooks().delete(_find(call).id)
+        call.site.webhooks().delete(find(call).id)
 
     await call.site.in_thread(deleted)
     return Response(status_code=204)
@@ -237,54 +194,13 @@ async def rotate(call: Call) -> WebhookSecret:
     """Give a webhook a new secret. Until the overlap ends, each request has the signatures of both."""
 
     def made() -> WebhookSecret:
-        subscription, (text, key) = _find(call), new_secret()
+        subscription, (text, key) = find(call), new_secret()
         sealed = wrap(call.site.secrets.webhook_key, subscription.id, key)
         changed = rotated(subscription, sealed, call.site.now_ms(), call.body.overlap_hours)
         call.site.webhooks().change(changed, "secret", "old_secret", "old_secret_until_ms")
         return WebhookSecret(webhook=_view(changed), secret=text)
 
     return await call.site.in_thread(made)
-
-
-async def test(call: Call) -> DeliveryView:
-    """Send an event of the type `webhook.test`, which is retried as others are."""
-
-    def sent() -> DeliveryView:
-        delivery = delivery_of_test(_active(call).id, call.site.now_ms())
-        call.site.webhooks().send(delivery)
-        return _delivery_view(delivery)
-
-    return await call.site.in_thread(sent)
-
-
-async def read_deliveries(call: Call) -> Deliveries:
-    """The deliveries of a webhook, the newest first; they are kept for some weeks."""
-    asked: DeliveriesQuery = call.params
-    after = decode_cursor(asked.cursor, tuple[int, str]) if asked.cursor else None
-
-    def found() -> list[EventDelivery]:
-        page = DeliveryPage(_find(call).id, asked.limit + 1, asked.state, after)
-        return call.site.webhooks().deliveries(page)
-
-    rows = await call.site.in_thread(found)
-    page = rows[: asked.limit]
-    cursor = encode_cursor((page[-1].recorded_ms, page[-1].id)) if len(rows) > len(page) else ""
-    return Deliveries(deliveries=tuple(map(_delivery_view, page)), cursor=cursor)
-
-
-async def read_delivery(call: Call) -> DeliveryView:
-    """One delivery of a webhook."""
-    return _delivery_view(await call.site.in_thread(lambda: _delivery(call, _find(call))))
-
-
-async def resend(call: Call) -> DeliveryView:
-    """Send a delivery once more, at once and then by the whole schedule. Its `webhook-id` stays the same."""
-
-    def again() -> DeliveryView:
-        delivery = _delivery(call, _active(call))
-        return _delivery_view(call.site.webhooks().resend(delivery, call.site.now_ms()))
-
-    return await call.site.in_thread(again)
 
 
 def right_of(kind: EventType) -> Right:
@@ -313,28 +229,12 @@ def _check(call: Call, url: str, types: tuple[EventType, ...]) -> None:
             raise Problem(403, "right-missing", f"Events of the type {kind} need the right {right_of(kind)}.")
 
 
-def _find(call: Call) -> EventSubscription:
+def find(call: Call) -> EventSubscription:
     """The webhook of the path. Raises a problem for none, and for that of another owner."""
     identity = call.params.webhook
     found = call.site.webhooks().subscription(identity)
     if found is None or (call.caller.role is not Role.HQ_OPERATOR and found.owner != call.caller.name):
         raise Problem(404, "webhook-unknown", f"There is no webhook {identity}.")
-    return found
-
-
-def _active(call: Call) -> EventSubscription:
-    """The webhook of the path, which is not disabled."""
-    found = _find(call)
-    if found.state is SubscriptionState.DISABLED:
-        raise Problem(409, "webhook-disabled", f"The webhook is disabled: {found.reason}. Set its state to active.")
-    return found
-
-
-def _delivery(call: Call, subscription: EventSubscription) -> EventDelivery:
-    identity = call.params.delivery
-    found = call.site.webhooks().delivery(subscription.id, identity)
-    if found is None:
-        raise Problem(404, "delivery-unknown", f"There is no delivery {identity}; old ones are deleted.")
     return found
 
 
@@ -354,60 +254,28 @@ def _view(it: EventSubscription) -> WebhookView:
     )
 
 
-def _delivery_view(it: EventDelivery) -> DeliveryView:
-    return DeliveryView(
-        id=it.id,
-        type=it.type,
-        state=it.state,
-        attempts=it.attempts,
-        recorded=instant(it.recorded_ms),
-        attempted=instant(it.attempted_ms),
-        next_attempt=instant(it.next_ms),
-        status_code=it.status_code or None,
-        latency_ms=it.latency_ms if it.attempts else None,
-        error=it.error,
-        response=it.response,
-        payload=msgspec.Raw(it.body),
-    )
-
-
-def _endpoint(method: str, path: str, **fields: Any) -> Endpoint:
+def endpoint(method: str, path: str, **fields: Any) -> Endpoint:
+    """An endpoint under ``/v1/webhooks``; without parameters and errors of its own it has those of one webhook."""
     given: dict[str, Any] = {"params": WebhookPath, "statuses": (404, 503)} | fields
     return Endpoint(method=method, path=f"/v1/webhooks{path}", right=Right.WEBHOOKS_CHANGE, tag=TAG, **given)
 
 
 ENDPOINTS = (
-    _endpoint(
+    endpoint(
         "POST", "", handle=create, summary="Subscribe a receiver to events", params=NoParameters, body=NewWebhook,
         answer=WebhookSecret, status=201, statuses=(409, 422, 503),
     ),
-    _endpoint(
+    endpoint(
         "GET", "", handle=read_list, summary="Webhooks", params=WebhooksQuery, answer=WebhookList, statuses=(400, 503)
     ),
-    _endpoint("GET", "/{webhook}", handle=read, summary="One webhook", answer=WebhookView),
-    _endpoint(
+    endpoint("GET", "/{webhook}", handle=read, summary="One webhook", answer=WebhookView),
+    endpoint(
         "PATCH", "/{webhook}", handle=change, summary="Change a webhook", body=WebhookChange, answer=WebhookView,
         statuses=(404, 422, 503),
     ),
-    _endpoint("DELETE", "/{webhook}", handle=delete, summary="Delete a webhook", status=204),
-    _endpoint(
+    endpoint("DELETE", "/{webhook}", handle=delete, summary="Delete a webhook", status=204),
+    endpoint(
         "POST", "/{webhook}/secret", handle=rotate, summary="Rotate the secret", body=SecretRotation,
         answer=WebhookSecret,
-    ),
-    _endpoint(
-        "POST", "/{webhook}/test", handle=test, summary="Send a test event", answer=DeliveryView, status=202,
-        statuses=(404, 409, 503),
-    ),
-    _endpoint(
-        "GET", "/{webhook}/deliveries", handle=read_deliveries, summary="Deliveries of a webhook",
-        params=DeliveriesQuery, answer=Deliveries, statuses=(400, 404, 503),
-    ),
-    _endpoint(
-        "GET", "/{webhook}/deliveries/{delivery}", handle=read_delivery, summary="One delivery", params=DeliveryPath,
-        answer=DeliveryView,
-    ),
-    _endpoint(
-        "POST", "/{webhook}/deliveries/{delivery}/resend", handle=resend, summary="Send a delivery once more",
-        params=DeliveryPath, answer=DeliveryView, status=202, statuses=(404, 409, 503),
     ),
 )  # fmt: skip
