@@ -44,6 +44,19 @@ COMMANDS: dict[str, str | LazyCommand | LazyGroup] = {
             "rotate": "bopis.cli.web.keys:rotate",
         },
     ),
+    "webhooks": LazyGroup(
+        help="Webhooks that programs subscribed: list, show, test, deliveries, resend, pause, resume, delete.",
+        commands={
+            "list": "bopis.cli.web.webhooks:list_",
+            "show": "bopis.cli.web.webhooks:show",
+            "test": "bopis.cli.web.webhooks:send_test",
+            "deliveries": "bopis.cli.web.webhooks:deliveries",
+            "resend": "bopis.cli.web.webhooks:resend",
+            "pause": "bopis.cli.web.webhooks:pause",
+            "resume": "bopis.cli.web.webhooks:resume",
+            "delete": "bopis.cli.web.webhooks:delete",
+        },
+    ),
     "associates": LazyGroup(
         help="Associates of stores and their PINs: add, list, remove.",
         commands={

@@ -33,8 +33,20 @@ READ_SIDE_TOPICS = (
     NOTICE_STATE_TOPIC,
 )
 
+WEBHOOKS_PROCESSOR = "webhooks"
+
 # In the order in which people are shown them: each may read what those before it write.
-PROCESSORS = ("inventory", "orders", "routing", "payments", "payment-runner", "notices", "notifier", "projection")
+PROCESSORS = (
+    "inventory",
+    "orders",
+    "routing",
+    "payments",
+    "payment-runner",
+    "notices",
+    "notifier",
+    "projection",
+    WEBHOOKS_PROCESSOR,
+)
 
 
 def topics_text(names: Sequence[str]) -> str:

@@ -271,6 +271,11 @@ class Secrets(Protocol):
         """The key from which order numbers are derived."""
         ...
 
+    @property
+    def webhook_key(self) -> bytes:
+        """The key that seals the secrets of webhooks."""
+        ...
+
     def remember(self, customer: str, lookups: list[str]) -> None:
         """Store the keyed hashes by which `find` returns a customer. A hash returns the customer stored last."""
         ...

@@ -26,6 +26,7 @@ from bopis.setting_groups.notices import NoticeSettings
 from bopis.setting_groups.payments import PaymentSettings
 from bopis.setting_groups.security import security_problem
 from bopis.setting_groups.web import WebSettings
+from bopis.setting_groups.webhooks import WebhookSettings
 
 FILE_NAME = "bopis.toml"
 PREFIX = "BOPIS_"
@@ -39,7 +40,7 @@ OTHER_VARIABLES = re.compile(
 SettingsError = ValidationError
 
 
-class Settings(WebSettings, PaymentSettings, NoticeSettings, LogSettings, BaseSettings):
+class Settings(WebhookSettings, WebSettings, PaymentSettings, NoticeSettings, LogSettings, BaseSettings):
     """Places, connections and limits. The name of a limit ends with its unit."""
 
     model_config = SettingsConfigDict(

@@ -180,6 +180,14 @@ PARTS: tuple[ProductPart, ...] = (
         AccessRight(_TOPIC, WORKERS_TOPIC, (_W, _DC), f"worker status; {_CHECK}"),
         AccessRight(_GROUP, "routing", (_R,), "partition assignment"),
     )),
+    ProductPart("webhooks", "`bopis worker webhooks`: posts events to subscribers", (
+        AccessRight(_TOPIC, ORDER_EVENTS_TOPIC, (_R, _DC), f"events of orders; {_CHECK}"),
+        AccessRight(_TOPIC, PAYMENT_EVENTS_TOPIC, (_R, _DC), f"events of payments; {_CHECK}"),
+        AccessRight(_TOPIC, INVENTORY_EVENTS_TOPIC, (_R, _DC), f"events of stock; {_CHECK}"),
+        AccessRight(_TOPIC, DEAD_LETTERS_TOPIC, (_W, _DC), f"events that it cannot read; {_CHECK}"),
+        AccessRight(_TOPIC, WORKERS_TOPIC, (_W, _DC), f"worker status; {_CHECK}"),
+        AccessRight(_GROUP, "webhooks", (_R,), "partition assignment, committed offsets"),
+    )),
     ProductPart("till", "a till or a store agent: reports from a store", (
         AccessRight(_TOPIC, STOCK_TOPIC, (_W,), "sales, returns, counts, heartbeats"),
     )),

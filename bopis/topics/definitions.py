@@ -100,7 +100,7 @@ TOPICS: tuple[TopicDefinition, ...] = (
     ),
     TopicDefinition(
         name=INVENTORY_EVENTS_TOPIC, key="store", retention=Retention.FOR_EVER, migration=MigrationRule.EVERY,
-        bytes_max=SOURCE_BYTES_MAX, written_by="inventory", read_by="verify, subscribers",
+        bytes_max=SOURCE_BYTES_MAX, written_by="inventory", read_by="verify, webhooks, subscribers",
     ),
     TopicDefinition(
         name=STORES_TOPIC, key="store", retention=Retention.NEWEST, migration=MigrationRule.NEWEST,
@@ -123,7 +123,7 @@ TOPICS: tuple[TopicDefinition, ...] = (
     ),
     TopicDefinition(
         name=ORDER_EVENTS_TOPIC, key="order", retention=Retention.FOR_EVER, migration=MigrationRule.EVERY,
-        bytes_max=SOURCE_BYTES_MAX, written_by="orders", read_by="routing, projection, subscribers",
+        bytes_max=SOURCE_BYTES_MAX, written_by="orders", read_by="routing, projection, webhooks, subscribers",
     ),
     TopicDefinition(
         name=NOTICES_TOPIC, key="order", retention=Retention.FOR_EVER, migration=MigrationRule.EVERY,
@@ -151,7 +151,7 @@ TOPICS: tuple[TopicDefinition, ...] = (
     ),
     TopicDefinition(
         name=PAYMENT_EVENTS_TOPIC, key="order", retention=Retention.FOR_EVER, migration=MigrationRule.EVERY,
-        bytes_max=SOURCE_BYTES_MAX, written_by="payments", read_by="`bopis payments`, subscribers",
+        bytes_max=SOURCE_BYTES_MAX, written_by="payments", read_by="`bopis payments`, webhooks, subscribers",
     ),
     TopicDefinition(
         name=PAYMENT_CALLS_TOPIC, key="order", retention=Retention.FOR_EVER, migration=MigrationRule.EVERY,

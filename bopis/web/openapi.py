@@ -28,6 +28,7 @@ TAGS = {
     "catalogue": "Articles",
     "tills": "Messages of tills",
     "events": "Changes as they happen",
+    "webhooks": "Events that are posted to subscribers (Standard Webhooks)",
 }
 HEADERS = {
     "Idempotency-Key": "A new text per request; a repeat with the same text and content changes nothing.",

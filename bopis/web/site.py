@@ -17,6 +17,7 @@ from bopis.access.roles import Principal
 from bopis.adapters.barcodes import gtin14
 from bopis.adapters.log import LogReader
 from bopis.adapters.secrets.access_table import AccessTable
+from bopis.adapters.webhooks.table import WebhookTable, webhooks_url
 from bopis.ports import OpeningHours, OrderProjection, Publisher, Secrets
 from bopis.services.channels import NOTICE_REQUESTS, ORDER_REQUESTS, PAYMENT_REQUESTS, STOCK_REQUESTS
 from bopis.services.checkout import Checkout
@@ -84,6 +85,7 @@ class Site:
         self._exchange_readers: list[LogReader] = []
         self._opening = threading.Lock()
         self._threads = CapacityLimiter(THREADS_MAX)
+        self._webhooks: WebhookTable | None = None
 
     # Time and threads
 
@@ -145,6 +147,13 @@ class Site:
         if engine is None:
             raise read_side_missing()
         return engine
+
+    def webhooks(self) -> WebhookTable:
+        """The table of webhooks. Raises `WebhooksUnavailable`."""
+        with self._opening:
+            if self._webhooks is None:
+                self._webhooks = WebhookTable(webhooks_url(self.settings))
+            return self._webhooks
 
     def order_desk(self, principal: Principal, ended: Callable[[str], str] | None = None) -> OrderDesk:
         """The order desk for a caller's commands; ``ended`` is that of `OrderDesk`."""
@@ -208,6 +217,8 @@ class Site:
         self._pool.close()
         for reader in self._exchange_readers:
             reader.close()
+        if self._webhooks is not None:
+            self._webhooks.close()
 
 
 def author(principal: Principal) -> Author:

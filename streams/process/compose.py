@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from bopis.adapters.address import embedded_log, remote_address
 from bopis.adapters.security import security_of
+from bopis.names import WEBHOOKS_PROCESSOR
 from bopis.settings import Settings
 from bopis.topics.definitions import plans
 from streams.clock import system_ms
@@ -105,6 +106,10 @@ def worker(
 
             database = open_until_the_end.enter_context(connected(settings.database_url, log, bounds))
             yield ProjectionWorker(log, bounds, database, ready)
+        elif name == WEBHOOKS_PROCESSOR:
+            from streams.process.webhooks import webhook_worker
+
+            yield open_until_the_end.enter_context(webhook_worker(settings, log, bounds, ready))
         else:
             from streams.workers.exact_worker import ExactWorker
 

@@ -34,6 +34,7 @@ WORKER_MODULES = (
     "streams.workers.payment_runner",
     "streams.workers.projection",
     "streams.workers.projection_database",
+    "streams.workers.webhooks",
     "streams.processors.inventory",
     "streams.processors.orders",
     "streams.processors.payments",

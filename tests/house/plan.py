@@ -14,6 +14,7 @@ FLOORS = {
     "bopis.ports": 1,
     "bopis.settings": 1,
     "bopis.access": 1,
+    "bopis.webhooks": 1,
     "bopis.setting_groups": 0,
     "bopis.topics": 1,
     "bopis.tables": 1,
@@ -49,6 +50,7 @@ LIBRARIES = {
     "bopis.ports": set(),
     "bopis.settings": {"pydantic", "pydantic_settings"},
     "bopis.access": {"msgspec"},
+    "bopis.webhooks": {"msgspec"},
     "bopis.setting_groups": {"pydantic"},
     "bopis.topics": {"msgspec"},
     "bopis.tables": {"msgspec", "openpyxl"},
@@ -118,6 +120,7 @@ SQL_ROOMS = {
     "bopis.broker",  # the log's own file
     "bopis.services.replay.staging",  # a temporary database
     "bopis.adapters.secrets",  # the table of customers' keys
+    "bopis.adapters.webhooks",  # subscriptions and their deliveries
     "benchmarks",  # databases of their own
 }
 # Modules of the read side that define or write its tables.
@@ -195,6 +198,7 @@ SMALL_MODULES = {
     "bopis.setting_groups.payments": "one group of settings a module",
     "bopis.setting_groups.security": "one group of settings a module",
     "bopis.setting_groups.web": "one group of settings a module",
+    "bopis.setting_groups.webhooks": "one group of settings a module",
     "bopis.web.api.health": "one resource a module",
     "bopis.domain.notices.relevance": "the rule when a notice is too late",
     "bopis.domain.orders.folds.routing": "one part of the domain a module",

@@ -7,6 +7,7 @@ import pytest
 from tests.surroundings import clean as clean
 from tests.web.access.identity_provider import CLIENT, SECRET, IdentityProvider
 from tests.web.shop import Shop
+from tests.webhooks.conftest import receiver as receiver
 
 
 @pytest.fixture(scope="package")

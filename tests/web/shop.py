@@ -39,7 +39,7 @@ class Shop:
             home,
             **{
                 "BOPIS_WEB_ENABLED": "true", "BOPIS_WEB_PORT": "0", "BOPIS_WEB_RATE": "0",
-                "BOPIS_READ_WAIT_SECONDS": "30", **environment,
+                "BOPIS_READ_WAIT_SECONDS": "30", "BOPIS_WEBHOOK_PRIVATE_ADDRESSES": "true", **environment,
             },
         )  # fmt: skip
         self.url: str = self.bopis.ready["web"]
@@ -58,7 +58,8 @@ class Shop:
     def key(self, role: Role, store: str = OWN, **fields: Any) -> str:
         """The text of a new key."""
         stores = (store,) if role in OWN_STORES else ()
-        text, record = new_key(f"{role}-{store}", role, **{"stores": stores} | fields)
+        name = fields.pop("name", f"{role}-{store}")
+        text, record = new_key(name, role, **{"stores": stores} | fields)
         self.access.put_key(record)
         return text
 

@@ -10,7 +10,8 @@ from hashlib import sha256
 
 from bopis.adapters.gateways.errors import GatewayMisconfigured
 from bopis.adapters.notices.errors import ChannelMisconfigured
-from bopis.adapters.notices.webhook import secret_bytes, signature
+from bopis.adapters.notices.webhook import secret_bytes
+from bopis.adapters.webhooks.signing import signature
 
 TOLERANCE_MS = 300_000
 SIGNATURES_MAX = 16

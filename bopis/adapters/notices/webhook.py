@@ -4,23 +4,22 @@ The id is the key of the delivery and equal for every attempt, so a receiver rec
 https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
 """
 
-import hmac
 import time
-from base64 import b64decode, b64encode
+from base64 import b64decode
 from binascii import Error as Base64Error
-from hashlib import sha256
 
 import httpx
 import msgspec
 
 from bopis.adapters.notices.errors import ChannelMisconfigured
+from bopis.adapters.webhooks.signing import signed_headers
 from bopis.domain.notices.delivery import OutgoingMessage, SendResult
 from bopis.domain.notices.vocabulary import SendOutcome
+from bopis.webhooks.records import SECRET_MARK
+from bopis.webhooks.schedule import GONE
 
-# Prefix and size of secrets, and the status with which a receiver ends its subscription, by the standard.
-SECRET_MARK = "whsec_"
+# The size of secrets by the standard.
 SECRET_BYTES_MIN = 24
-GONE = 410
 # Request Timeout, Too Early, Too Many Requests: the receiver asks for a retry.
 TRANSIENT = frozenset({408, 425, 429})
 
@@ -36,13 +35,7 @@ class Webhook:
     async def send(self, message: OutgoingMessage) -> SendResult:
         """Try once. Errors of the receiver or the network are results, not exceptions."""
         content = body(message)
-        at = int(time.time())
-        headers = {
-            "content-type": "application/json",
-            "webhook-id": message.key,
-            "webhook-timestamp": str(at),
-            "webhook-signature": signature(self._secret, message.key, at, content),
-        }
+        headers = signed_headers((self._secret,), message.key, int(time.time()), content)
         try:
             response = await self._client.post(self._url, content=content, headers=headers)
         # Without a connection nothing was sent; after any other error the receiver may have accepted the notice.
@@ -66,16 +59,6 @@ def secret_bytes(secret: str) -> bytes:
         cause = f"write {SECRET_MARK} and at least {SECRET_BYTES_MIN} random bytes in base64"
         raise ChannelMisconfigured(setting="notice_webhook_secret", cause=cause)
     return key
-
-
-def signature(secret: bytes, key: str, at: int, content: bytes) -> str:
-    """The signature of a body that is sent under an id (`key`) at a time (`at`, seconds since 1970).
-
-    HMAC-SHA-256 of ``id.timestamp.body``, in base64, with the version in front.
-    """
-    # The package standardwebhooks would replace these two lines and decode the body to sign it. Tests verify with it.
-    signed = hmac.digest(secret, f"{key}.{at}.".encode() + content, sha256)
-    return f"v1,{b64encode(signed).decode()}"
 
 
 def body(message: OutgoingMessage) -> bytes:

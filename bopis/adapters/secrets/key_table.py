@@ -10,6 +10,7 @@ import time
 from base64 import b64decode, b64encode
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from bopis.adapters.secrets.errors import KeyBackupInvalid, KeyTableUnavailable,
 from bopis.adapters.secrets.master import MasterKey, Purpose
 from bopis.adapters.secrets.sealing import new_key, unwrap, wrap
 from bopis.domain.values import DAY_MS, ID_LENGTH_MAX
+from bopis.errors import BopisError
 
 FILE_NAME = "keys.sqlite3"
 BACKUP_NAME = "keys-{at_ms}.json"
@@ -215,16 +217,15 @@ class KeyTable:
 
 
 @contextmanager
-def transaction(engine: Engine) -> Iterator[Connection]:
-    """A transaction on the database of keys. Raises `IntegrityError` for a row that is there, else
-    `KeyTableUnavailable`."""
+def transaction(engine: Engine, unavailable: type[BopisError] = KeyTableUnavailable) -> Iterator[Connection]:
+    """A transaction on a database of this room. Raises `IntegrityError` for a row that is there, else `unavailable`."""
     try:
         with engine.begin() as connection:
             yield connection
     except IntegrityError:
         raise
     except SQLAlchemyError as error:
-        raise KeyTableUnavailable(cause=getattr(error, "orig", None) or error) from error
+        raise unavailable(cause=getattr(error, "orig", None) or error) from error
 
 
 def has_keys(url: str) -> bool:
@@ -248,8 +249,8 @@ def has_keys(url: str) -> bool:
         engine.dispose()
 
 
-def connect(url: str) -> Engine:
-    """Connections to the database of keys."""
+def connect(url: str, pragmas: Mapping[str, Any] = SQLITE_PRAGMAS) -> Engine:
+    """Connections to a database; `pragmas` are SQLite's. Raises `ArgumentError` for a text that is no URL."""
     parsed = make_url(url)
     # SQLAlchemy's default driver is psycopg2, which is not among the dependencies.
     if parsed.drivername == "postgresql":
@@ -258,12 +259,12 @@ def connect(url: str) -> Engine:
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(parsed)
     if parsed.get_backend_name() == "sqlite":
-        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "connect", partial(_prepare_sqlite, pragmas))
     return engine
 
 
-def _prepare_sqlite(connection: Any, _record: Any) -> None:
-    for name, value in SQLITE_PRAGMAS.items():
+def _prepare_sqlite(pragmas: Mapping[str, Any], connection: Any, _record: Any) -> None:
+    for name, value in pragmas.items():
         connection.execute(f"PRAGMA {name}={value}")
 
 

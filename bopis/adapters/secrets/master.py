@@ -28,6 +28,7 @@ class Purpose(StrEnum):
     PICKUP_CODE = "bopis/pickup-code/1"
     ORDER_NUMBER = "bopis/order-number/1"
     WEB_SESSION = "bopis/web-session/1"
+    WEBHOOK = "bopis/wrap-webhook-secrets/1"
 
 
 class MasterKey(Struct, frozen=True):

@@ -26,6 +26,7 @@ class Vault:
         self.lookups = Lookups(master.derive(Purpose.LOOKUP))
         self.number_key = master.derive(Purpose.ORDER_NUMBER)
         self.session_key = master.derive(Purpose.WEB_SESSION)
+        self.webhook_key = master.derive(Purpose.WEBHOOK)
 
     def seal(self, customer: str, fields: Mapping[str, str]) -> str:
         """Named texts as one sealed value. The first call creates the customer's key."""

@@ -27,6 +27,8 @@ from bopis.adapters.secrets.errors import SecretError
 from bopis.adapters.secrets.vault import check_master_key
 from bopis.adapters.supervision import supervisor_of
 from bopis.adapters.web_process import web_health, web_process
+from bopis.adapters.webhooks.table import FILE_NAME as WEBHOOKS_FILE
+from bopis.adapters.webhooks.table import default_url, webhooks_url
 from bopis.broker.errors import BrokerError
 from bopis.broker.files import LOG_FILE
 from bopis.broker.limits import BrokerLimits
@@ -35,14 +37,16 @@ from bopis.broker.storage.directory_lock import DirectoryLock
 from bopis.cli.app.context import AsJson, CommandContext, open_context
 from bopis.cli.app.errors import CommandError
 from bopis.cli.app.readside import shown_url
-from bopis.cli.app.render import counted, duration, print_line
+from bopis.cli.app.render import counted, duration, iso, print_line
 from bopis.cli.operate.dead_letters import open_letters
 from bopis.cli.operate.verify import MISPLACED_ADVICE
 from bopis.cli.stock.unknown import unknown_counts, unknown_text
+from bopis.cli.web.webhooks import webhook_table
 from bopis.names import LEVELS_TOPIC, STOCK_TOPIC
 from bopis.readside import migrate
 from bopis.services.code_owners import CodeOwners, contested_text
 from bopis.services.dead_letters import misplaced_by_source
+from bopis.webhooks.records import SubscriptionState
 from bopis.wire.changelog import ROW_DECODERS, ChangelogReader
 
 PYTHON_LEAST = (3, 11)
@@ -64,7 +68,7 @@ class CheckResult(NamedTuple):
 
 
 def doctor(context: typer.Context, as_json: AsJson = False) -> None:
-    """Check Python, packages, disk, log, topics, tables, codes, clock, mail, web, leftovers; exit code 1 if one failed.
+    """Check Python, packages, disk, log, topics, tables, codes, clock, mail, web, webhooks; exit code 1 if one failed.
 
     Examples:
         bopis doctor
@@ -322,6 +326,19 @@ def _web(ctx: CommandContext) -> Iterator[CheckResult]:
     advice = f"Look at its log; end process {found.pid}, and start it again with `bopis up` or `bopis web serve`."
     seen = f"not ready at {found.url}: {health.detail}"
     yield CheckResult("web", WARN if health.alive else FAIL, seen, "" if health.alive else advice)
+def _webhooks(ctx: CommandContext) -> Iterator[CheckResult]:
+    """Webhooks that were ended by their receivers, or fail."""
+    settings = ctx.settings
+    if webhooks_url(settings) == default_url(settings) and not (settings.data_dir / WEBHOOKS_FILE).exists():
+        yield CheckResult("webhooks", OK, "none")
+        return
+    with webhook_table(ctx) as webhooks:
+        found = webhooks.subscriptions()
+    bad = [f"{it.id} is {it.state} ({it.reason})" for it in found if it.state is SubscriptionState.DISABLED]
+    bad += [f"{it.id} fails since {iso(it.failing_since_ms)}" for it in found if it.failing_since_ms and not it.reason]
+    advice = "`bopis webhooks deliveries WEBHOOK` has the errors; `bopis webhooks resume WEBHOOK` lets one go on."
+    seen = "; ".join(bad[:NAMED_MAX]) or f"{counted(len(found), 'webhook')}, none fails"
+    yield CheckResult("webhooks", WARN if bad else OK, seen, advice if bad else "")
 
 
 CHECKS: tuple[Callable[[CommandContext], Iterator[CheckResult]], ...] = (
@@ -337,4 +354,5 @@ CHECKS: tuple[Callable[[CommandContext], Iterator[CheckResult]], ...] = (
     _codes,
     _mail,
     _web,
+    _webhooks,
 )

@@ -15,6 +15,8 @@ from bopis.web.api import (
     quotes,
     stock,
     stores,
+    webhook_deliveries,
+    webhooks,
 )
 from bopis.web.endpoint import Endpoint
 
@@ -33,4 +35,6 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *catalogue.ENDPOINTS,
     *pos.ENDPOINTS,
     *events.ENDPOINTS,
+    *webhooks.ENDPOINTS,
+    *webhook_deliveries.ENDPOINTS,
 )

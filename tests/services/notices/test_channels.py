@@ -19,7 +19,8 @@ from bopis.adapters.notices.chat import Chat
 from bopis.adapters.notices.errors import ChannelMisconfigured, MailServerUnavailable, PackageMissing
 from bopis.adapters.notices.mail import MailIdentity, MailServer, SmtpMail
 from bopis.adapters.notices.outbox import Outbox
-from bopis.adapters.notices.webhook import Webhook, secret_bytes, signature
+from bopis.adapters.notices.webhook import Webhook, secret_bytes
+from bopis.adapters.webhooks.signing import signature
 from bopis.domain.notices.delivery import OutgoingMessage, SendResult
 from bopis.domain.notices.vocabulary import Channel, Milestone, SendOutcome
 from bopis.ports import Sender
