@@ -197,6 +197,8 @@ SMALL_MODULES = {
     "bopis.web.access.provider": "HTTP to the provider, apart from the check of tokens",
     "bopis.web.api.health": "one resource a module",
     "bopis.domain.notices.relevance": "the rule when a notice is too late",
+    "bopis.domain.orders.events.moving": "events by group, one module a group",
+    "bopis.domain.orders.folds.moving": "folds by group, one module a group",
     "bopis.domain.orders.folds.routing": "one part of the domain a module",
     "bopis.domain.sourcing.ranking": "one step of sourcing a module",
     "bopis.domain.sourcing.splitting": "one step of sourcing a module",

@@ -15,6 +15,7 @@ PEOPLE = {
     "goods_are_handed_over": 5,
     "somebody_cancels": 3,
     "offer_is_answered": 3,
+    "customer_changes_store": 4,
     "pickup_is_extended": 1,
     "code_is_reissued": 0.5,
     "goods_come_back": 3,

@@ -12,7 +12,7 @@ import segno
 from msgspec import Meta, Struct
 from starlette.responses import RedirectResponse, Response
 
-from bopis.access.roles import Role
+from bopis.access.roles import Right, Role
 from bopis.domain.orders.numbers import parse
 from bopis.domain.orders.state import Order
 from bopis.domain.payments.state import Payment
@@ -23,7 +23,7 @@ from bopis.services.notifier.notifier import qr_text
 from bopis.services.opening_days import OpeningDay, opening_days
 from bopis.services.store_directory import StoreRecord
 from bopis.web.access.sessions import PinTries, new_session
-from bopis.web.api import events, order_commands, payments
+from bopis.web.api import events, moving, order_commands, payments
 from bopis.web.api.order_commands import COMMANDS
 from bopis.web.api.orders import read_payment
 from bopis.web.api.placing import MethodDetails
@@ -199,7 +199,7 @@ def _facts(site: Site, order: Order, texts: CustomerTexts, records: Mapping[str,
             payment = read_payment(desk, order.order)
     return PageFacts(
         texts=texts, times=site.times(order.store), catalogue=site.stock.catalogue, records=records, hours=hours,
-        payment=payment, now_ms=now_ms,
+        payment=payment, now_ms=now_ms, others=moving.alternatives(site, order) if site.is_ready else (),
     )  # fmt: skip
 
 
@@ -212,6 +212,12 @@ def _hours(site: Site, record: StoreRecord, now_ms: int) -> list[OpeningDay]:
 
 async def _send(call: PageCall, order: Order, action: str) -> None:
     form, key = form_of(call), call.field("key")
+    if action == "store":
+        change = body_of({"store": form.one("store")}, moving.StoreChange)
+        if not call.caller.may(Right.ORDERS_CHANGE):
+            raise Problem(403, "right-missing", f"This needs the right {Right.ORDERS_CHANGE.value}.")
+        await call.site.in_thread(moving.send, call, order, change, key)
+        return
     if action == "methods":
         details = body_of({"token": form.one("token")}, MethodDetails)
         await call.site.in_thread(payments.send, call, order.order, payments.add_method(details), key)

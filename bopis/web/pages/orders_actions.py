@@ -13,10 +13,11 @@ from bopis.domain.orders.state import Order
 from bopis.domain.orders.vocabulary import EndReason, Initiator
 from bopis.domain.payments.messages import RefundPayment, RetryPayment
 from bopis.domain.payments.money import exponent
-from bopis.domain.values import AMOUNT_CENTS_MAX, QUANTITY_MAX, TEXT_LENGTH_MAX
+from bopis.domain.values import AMOUNT_CENTS_MAX, QUANTITY_MAX, STORE_LENGTH_MAX, TEXT_LENGTH_MAX
 from bopis.errors import BopisError
 from bopis.services.notifier.resend import due_deliveries
 from bopis.services.payments.event_text import PaymentEventText
+from bopis.web.api import moving
 from bopis.web.api.order_commands import answer_of, store_of
 from bopis.web.api.orders import OrderPath, find, read_payment
 from bopis.web.pages.fields import instant_of, whole_number
@@ -109,6 +110,16 @@ async def extend(call: PageCall, order: Order) -> str:
     return await _order_command(call, order, ExtendPickup(store=store, until=until))
 
 
+async def move(call: PageCall, order: Order) -> str:
+    """Change the store of the order, for a reason."""
+    store = call.field("store")
+    if not store or len(store) > STORE_LENGTH_MAX:
+        raise Problem(422, "store-missing", "Choose the store that is to have the order.")
+    change = moving.StoreChange(store=store, reason=reason_of(call))
+    answer = await call.site.in_thread(moving.send, call, order, change, call.field("form_id")[:FORM_ID_LENGTH_MAX])
+    return ". ".join(it.text for it in answer.events) or "This change was made before; nothing changed again"
+
+
 async def _payment_command(call: PageCall, order: Order, body: Callable[[str], RetryPayment | RefundPayment]) -> str:
     site = call.site
 
@@ -165,6 +176,7 @@ def _page(name: str, change: Change, right: Right) -> Page:
 PAGES = (
     _page("cancel", cancel, Right.ORDERS_CHANGE),
     _page("extend", extend, Right.ORDERS_CHANGE),
+    _page("move", move, Right.ORDERS_CHANGE),
     _page("retry-payment", retry_payment, Right.PAYMENTS_CHANGE),
     _page("refund", refund, Right.PAYMENTS_CHANGE),
     _page("resend", resend, Right.ORDERS_CHANGE),

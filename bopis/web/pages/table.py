@@ -7,6 +7,7 @@ from starlette.staticfiles import StaticFiles
 
 from bopis.web.pages import (
     counter,
+    counter_count,
     customer,
     inventory,
     inventory_cell,
@@ -38,6 +39,7 @@ PAGES: tuple[Page, ...] = (
     *operations.PAGES,
     *routing.PAGES,
     *counter.PAGES,
+    *counter_count.PAGES,
     *customer.PAGES,
 )
 
