@@ -19,6 +19,7 @@ from bopis.web.pages import (
     routing,
     sign_in,
     stores,
+    stores_hours,
     stores_policy,
 )
 from bopis.web.pages.page import Page, Renderer, page_route
@@ -35,6 +36,7 @@ PAGES: tuple[Page, ...] = (
     *inventory.PAGES,
     *inventory_cell.PAGES,
     *stores.PAGES,
+    *stores_hours.PAGES,
     *stores_policy.PAGES,
     *operations.PAGES,
     *routing.PAGES,
