@@ -4,7 +4,7 @@ A count is blind: the units in the books are shown only after it.
 """
 
 import secrets
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated
 
 from cachetools import FIFOCache
@@ -21,7 +21,7 @@ from bopis.web.pages.counter import NOTHING, Note, Store, form_of, refused, requ
 from bopis.web.pages.counter_forms import quantity
 from bopis.web.pages.page import Page, PageCall
 from bopis.web.problems import Problem
-from bopis.web.site import Site, author
+from bopis.web.site import Site
 
 CODE_LENGTH_MAX = 400
 KEYS_KEPT_MAX = 10_000
@@ -57,12 +57,13 @@ class CountPanel(Struct, frozen=True, kw_only=True):
 class SentTimes:
     """When each form of a count was sent first: sent twice it is the same message, and so counts once."""
 
-    def __init__(self, _site: Site) -> None:
+    def __init__(self, site: Site) -> None:
+        self._site = site
         self._times: FIFOCache[str, datetime] = FIFOCache(KEYS_KEPT_MAX)
 
     def of(self, message_id: str | None) -> datetime:
         """The time of the first call with this id; now without one."""
-        now = datetime.now(UTC)
+        now = self._site.now()
         return now if message_id is None else self._times.setdefault(message_id, now)
 
 
@@ -110,7 +111,7 @@ def _send(call: PageCall, store: str, sku: str) -> CountResult:
     exchange, message_id = site.stock_exchange(), call.message_id(form.one("key"))
     body = StockCounted(lines=(CountLine(sku=sku, counted=units),), staged_counted=scope == ALL)
     at = site.keep(SentTimes).of(message_id)
-    message = exchange.compose(author(call.caller), store, body, at=at, message_id=message_id)
+    message = exchange.compose(call.site.author(call.caller), store, body, at=at, message_id=message_id)
     reply = exchange.request(message, site.settings.read_wait_seconds)
     if reply.event(CountRefused) is not None:
         raise Problem(409, "count-refused", "Too much was recorded since this count: count it again.")

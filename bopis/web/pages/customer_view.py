@@ -107,6 +107,7 @@ class CustomerPage(Struct, frozen=True, kw_only=True):
     pay_link: str = ""
     pay_amount: str = ""
     needs_method: bool = False
+    may_pay_in_store: bool = False
     method_until: str = ""
     can_cancel: bool = False
     others: tuple[tuple[str, str, str], ...] = ()
@@ -138,6 +139,8 @@ def customer_page(order: Order, facts: PageFacts) -> CustomerPage:
         pay_link=link,
         pay_amount=amount,
         needs_method=needs_method,
+        # A promise to pay in the store is for the whole amount: nothing may be authorised beside it.
+        may_pay_in_store=needs_method and facts.payment is not None and not facts.payment.uncaptured,
         method_until=texts.instant(until_ms, facts.times.zone(order.store)) if needs_method else "",
         can_cancel=any(it.can_cancel for it in items),
         moving_to=_name(order.pending_move.store, facts) if order.pending_move is not None else "",

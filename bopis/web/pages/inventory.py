@@ -1,7 +1,6 @@
 """Inventory: the stock of all stores as a table, now or at an instant, and as a file of all of it."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
-from datetime import UTC, datetime
 from typing import Annotated, TypeVar
 
 from msgspec import Meta, Struct
@@ -138,7 +137,7 @@ async def show(call: PageCall) -> Response:
 
     def read(engine: Engine) -> tuple[StockTable, list[TableRow]]:
         with reading(engine) as connection:
-            table = stock_table(connection, wanted, now=datetime.now(UTC))
+            table = stock_table(connection, wanted, now=call.site.now())
             if instant is None:
                 return table, [row_of(it, catalogue) for it in table.levels]
             rows = []
@@ -216,7 +215,7 @@ async def _pages(call: PageCall, wanted: StockQuestion) -> AsyncIterator[Sequenc
 
 
 async def _export_page(call: PageCall, wanted: StockQuestion) -> StockTable:
-    return await ask(call, lambda engine: stock_table(engine, wanted, now=datetime.now(UTC)))
+    return await ask(call, lambda engine: stock_table(engine, wanted, now=call.site.now()))
 
 
 def export_row(level: LevelAnswer, catalogue: Catalogue) -> Row:

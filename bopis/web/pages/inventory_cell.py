@@ -1,7 +1,6 @@
 """One SKU in one store: what can be promised term by term, the messages behind each term, and its history."""
 
 from collections.abc import AsyncIterator, Sequence
-from datetime import UTC, datetime
 from functools import partial
 from typing import Annotated
 
@@ -110,7 +109,7 @@ async def show(call: PageCall) -> Response:
     span = HistorySpan(clock=clock, limit=MOVEMENTS, cursor=asked.cursor or None)
 
     def read(engine: Engine) -> ReadCell:
-        now = datetime.now(UTC)
+        now = call.site.now()
         with reading(engine) as connection:
             explained = why(connection, asked.store, asked.sku, now=now)
             try:

@@ -24,7 +24,6 @@ from bopis.web.pages.fields import instant_of, whole_number
 from bopis.web.pages.orders_detail import STAFF_REASONS, order_page
 from bopis.web.pages.page import Page, PageCall
 from bopis.web.problems import Problem, problem_of
-from bopis.web.site import author
 
 FORM_ID_LENGTH_MAX = 64
 Change = Callable[[PageCall, Order], Awaitable[str]]
@@ -161,7 +160,7 @@ async def resend(call: PageCall, order: Order) -> str:
 
     def send() -> str:
         exchange = site.notice_exchange()
-        message = exchange.compose(author(call.caller), order.order, body, message_id=message_id(call))
+        message = exchange.compose(call.site.author(call.caller), order.order, body, message_id=message_id(call))
         due = due_deliveries(exchange.request(message, site.settings.read_wait_seconds))
         channels = ", ".join(it.delivery.channel.value for it in due)
         return f"Another copy of the notice {milestone.replace('_', ' ')} is due over {channels or 'no channel'}"
