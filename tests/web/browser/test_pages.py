@@ -110,14 +110,14 @@ def test_a_customer_changes_the_store_and_sees_the_new_one(visit: Visits, shop: 
     visitor = visit(390, dark=True)
     visitor.open(f"/o/{number}/{token}")
 
-    visitor.page.get_by_text("Collect at another store").click()
+    visitor.page.locator("#move summary").click()
     visitor.page.get_by_label(re.compile("Market Square")).check()
     visitor.picture("customer-move-390")
     problems = findings(visitor)
     assert overflow(visitor) <= 0
     visitor.page.get_by_role("button", name="Change to this store").click()
 
-    expect(visitor.page.get_by_role("status").first).to_contain_text("at the new store now", timeout=PATIENCE_MS)
+    expect(visitor.page.locator("p.note.good")).to_contain_text("at the new store now", timeout=PATIENCE_MS)
     expect(visitor.page.locator("section.store h2")).to_have_text("Market Square", timeout=PATIENCE_MS)
     visitor.picture("customer-moved-390")
     order = shop.ask("GET", f"/v1/orders/{number}").json()
@@ -152,7 +152,7 @@ def test_staff_count_and_change_hours_and_the_files_have_the_same_rows(
     problems = findings(operator) + findings(manager)
     operator.page.get_by_label("Reason").fill("summer Sundays")
     operator.page.get_by_role("button", name="Save these hours").click()
-    expect(operator.page.get_by_role("status").first).to_contain_text("The hours are saved", timeout=PATIENCE_MS)
+    expect(operator.page.locator("p.note").first).to_contain_text("The hours are saved", timeout=PATIENCE_MS)
     expect(operator.page.locator("main")).to_contain_text("summer Sundays")
     assert not problems
 
