@@ -139,7 +139,7 @@ def customer_page(order: Order, facts: PageFacts) -> CustomerPage:
         pay_link=link,
         pay_amount=amount,
         needs_method=needs_method,
-        # A promise to pay in the store is for the whole amount: nothing may be authorised beside it.
+        # Goods that left already cannot be paid for at their hand-over any more.
         may_pay_in_store=needs_method and facts.payment is not None and not facts.payment.uncaptured,
         method_until=texts.instant(until_ms, facts.times.zone(order.store)) if needs_method else "",
         can_cancel=any(it.can_cancel for it in items),
