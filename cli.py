@@ -118,6 +118,7 @@ COMMANDS: dict[str, str | LazyCommand | LazyGroup] = {
             "show": "bopis.cli.order.orders:show",
             "cancel": "bopis.cli.order.orders:cancel",
             "answer": "bopis.cli.order.orders:answer",
+            "move": "bopis.cli.order.move:move",
             "place": "bopis.cli.order.place:place",
             "why": "bopis.cli.order.why:why",
         },

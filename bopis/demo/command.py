@@ -49,6 +49,7 @@ def demo(
     from bopis.cli.app.progress import Steps
     from bopis.demo.clock import OffsetClock
     from bopis.demo.gateway import free_port, running
+    from bopis.demo.pages import serving
     from bopis.demo.process import GATEWAY, LISTENER, program
     from bopis.demo.run import planned, played
     from bopis.demo.world import Scale, make_world
@@ -63,6 +64,7 @@ def demo(
             running(ctx, module, GATEWAY, f"http://127.0.0.1:{port}/payments"),
             _engine(ctx, module, steps),
             running(ctx, module, LISTENER, port),
+            serving(ctx, module, steps),
         ):
             plan = planned(make_world(seed, Scale(stores=stores)), seconds)
             report = played(ctx, plan, clock, began, steps)
@@ -104,10 +106,11 @@ def _stage(given: CommandContext) -> Iterator[CommandContext]:
 
 
 def _files(data_dir: Path) -> dict[str, object]:
-    """Settings with files of the demonstration's own: its routing rules, and the keys of its gateway."""
+    """Settings with files of the demonstration's own: its routing rules, the keys of its gateway and of its shop."""
     from bopis.demo.gateway import payment_settings
+    from bopis.demo.pages import page_settings
 
-    return {"routing_rules": _rules(data_dir), **payment_settings(data_dir)}
+    return {"routing_rules": _rules(data_dir), **payment_settings(data_dir), **page_settings(data_dir)}
 
 
 def _rules(data_dir: Path) -> Path:
@@ -174,6 +177,9 @@ def _pickup_rows(it: "PickupFigures") -> tuple[tuple[str, str], ...]:
 
 def _serve(ctx: CommandContext) -> None:
     """Keep everything running until Ctrl-C."""
+    from bopis.demo.pages import show_addresses
+
+    show_addresses(ctx)
     bopis, where = program_path(sys.argv[0]), f"--data-dir {shlex.quote(str(ctx.settings.data_dir))}"
     lists = ("stores list", "stock show S01", "order list --ended", "payments list --all", "notices list")
     looks = ("status", *lists, "kpi show")

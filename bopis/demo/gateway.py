@@ -51,12 +51,15 @@ def free_port() -> int:
 
 
 @contextmanager
-def running(ctx: CommandContext, program: Sequence[str], name: str, argument: str) -> Iterator[None]:
-    """Run one of the two beside what follows; `program` is the demonstration's module with its clock."""
+def running(
+    ctx: CommandContext, program: Sequence[str], name: str, *arguments: str
+) -> Iterator["subprocess.Popen[bytes]"]:
+    """Run one of them beside what follows, and give its process; `program` is the demonstration's module with its
+    clock."""
     environment = os.environ | {f"BOPIS_{setting.upper()}": str(it) for setting, it in ctx.flags.items()}
     with (ctx.settings.data_dir / f"{name}.log").open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", *program, name, argument],
+            [sys.executable, "-m", *program, name, *arguments],
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -65,7 +68,7 @@ def running(ctx: CommandContext, program: Sequence[str], name: str, argument: st
             preexec_fn=end_with_parent(),
         )
     try:
-        yield
+        yield process
     finally:
         process.terminate()
         try:

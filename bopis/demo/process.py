@@ -1,8 +1,8 @@
 """The programs of the product on the demonstration's clock: `python -m bopis.demo.process CLOCK_FILE PROGRAM ...`.
 
 PROGRAM is `broker`, with the arguments of `python -m bopis.broker`, `up` or `worker`, with those of
-`python -m streams`, `gateway`, with the address of its callbacks, or `listener`, with its port. The parts are the
-product's own; only the clock that is handed to them differs.
+`python -m streams`, `gateway`, with the address of its callbacks, `listener`, with its port, or `web`, which serves the
+pages. The parts are the product's own; only the clock that is handed to them differs.
 """
 
 import sys
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bopis.demo.clock import OffsetClock
 
-BROKER, GATEWAY, LISTENER = "broker", "gateway", "listener"
+BROKER, GATEWAY, LISTENER, WEB = "broker", "gateway", "listener", "web"
 ARGUMENTS_MIN = 2
 
 
@@ -36,6 +36,10 @@ def main(arguments: Sequence[str]) -> int:
         from bopis.demo.gateway import run_gateway, run_listener
 
         return (run_gateway if rest[0] == GATEWAY else run_listener)(clock, *rest[1:])
+    if rest[0] == WEB:
+        from bopis.demo.pages import run_web
+
+        return run_web(clock)
     from streams.__main__ import Programs
     from streams.__main__ import main as run_streams
 

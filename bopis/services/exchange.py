@@ -84,12 +84,14 @@ class Subscription:
         self.subject = subject
         self.events: list[Message] = []
 
-    def wait(self, kinds: type | tuple[type, ...], seconds: float) -> Message | None:
-        """The first event of one of these kinds; None if none arrives in time."""
+    def wait(
+        self, kinds: type | tuple[type, ...], seconds: float, about: Callable[[Any], bool] = bool
+    ) -> Message | None:
+        """The first event of one of these kinds whose data `about` accepts; None if none arrives in time."""
         found: list[Message] = []
 
         def arrived() -> bool:
-            found[:] = [event for event in self.events if isinstance(event.data, kinds)][:1]
+            found[:] = [it for it in self.events if isinstance(it.data, kinds) and about(it.data)][:1]
             return bool(found)
 
         self._exchange.wait(arrived, time.monotonic() + seconds)

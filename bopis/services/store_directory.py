@@ -43,6 +43,8 @@ class StoreRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     `capacity_minutes` is the picking work that its staff do in one open hour, `pick_seconds` the time for one line,
     `cost` the cost of an order there in minor units; None leaves them to the rule set. `closed`: closed for good.
+    `hours_changed_by` and `hours_reason` are who changed its hours last by hand, and why. An import of
+    other hours empties them.
     """
 
     store_id: str
@@ -64,6 +66,8 @@ class StoreRecord(msgspec.Struct, frozen=True, kw_only=True):
     cost: int | None = None
     closed: bool = False
     phone: str = ""
+    hours_changed_by: str = ""
+    hours_reason: str = ""
 
     @property
     def hours(self) -> StoreHours:
@@ -133,6 +137,8 @@ def merged_store(
     """The store with the values given, the others as known or by default; or its errors."""
     base = known or StoreRecord(store_id=given["store_id"], name=given["store_id"])
     record = msgspec.structs.replace(base, **given)
+    if record.hours != base.hours:
+        record = msgspec.structs.replace(record, hours_changed_by="", hours_reason="")
     problems = []
     if (record.latitude is None) != (record.longitude is None):
         problems.append("latitude and longitude go together: give both or none")

@@ -72,7 +72,7 @@ def encode_cursor(content: Any) -> str:
     return urlsafe_b64encode(msgspec.json.encode(content)).decode().rstrip("=")
 
 
-def decode_cursor(text: str, kind: type[Any]) -> Any:
+def decode_cursor(text: str, kind: Any) -> Any:
     """The content of a cursor. Raises `Problem` for a text that is none of ours."""
     try:
         return msgspec.json.decode(urlsafe_b64decode(text + "=" * (-len(text) % 4)), type=kind)

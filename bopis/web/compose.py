@@ -1,6 +1,6 @@
 """Settings to a site: the one place where HTTP meets logs, databases and secrets."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, asynccontextmanager, closing, contextmanager
 
 from bopis.adapters.address import bootstrap_address
@@ -22,15 +22,17 @@ from bopis.web.live.follower import Follower
 from bopis.web.live.hub import Hub
 from bopis.web.live.read_side import ReadSide
 from bopis.web.live.stock import TOPICS, LiveStock
-from bopis.web.site import Site, SiteParts
+from bopis.web.site import Site, SiteParts, real_now_ms
 
 # Tables and streams want changes soon; the readers of commands want few requests.
 FETCH_WAIT_MS = 50
 
 
 @contextmanager
-def opened_site(settings: Settings) -> Iterator[Site]:
+def opened_site(settings: Settings, now_ms: Callable[[], int] = real_now_ms) -> Iterator[Site]:
     """A site on the log, database and secrets that the settings name. Its followers are not started yet.
+
+    `now_ms` is the clock of the log; who may come in is decided by the machine's.
 
     Raises `LogUnavailable`, the errors of the master key, and those of routing rules.
     """
@@ -53,8 +55,8 @@ def opened_site(settings: Settings) -> Iterator[Site]:
         stock = LiveStock(LiveRouting(hours, read_rules(settings.routing_rules), None, settings.partitions), hub)
         is_secure = is_over_tls(settings)
         tokens, account = identity_provider(settings, vault.session_key)
-        gate = Gate(access, Sessions(vault.session_key, is_secure=is_secure), tokens, Site.now_ms)
-        parts = SiteParts(gate, access, vault, publisher, open_reader, read_side, stock, hub, hours, account)
+        gate = Gate(access, Sessions(vault.session_key, is_secure=is_secure), tokens, real_now_ms)
+        parts = SiteParts(gate, access, vault, publisher, open_reader, read_side, stock, hub, hours, now_ms, account)
         site = Site(settings, parts)
         site.followers.append(Follower(TOPICS, open_reader, stock.take))
         yield site

@@ -48,6 +48,7 @@ TITLES: Mapping[int, str] = MappingProxyType(
         422: "The request cannot be used",
         429: "Too many requests",
         500: "Internal fault",
+        501: "Not installed here",
         503: "Temporarily unavailable",
     }
 )

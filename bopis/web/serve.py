@@ -18,7 +18,7 @@ from bopis.web.app import create_app
 from bopis.web.compose import opened_site, running
 from bopis.web.errors import NotOnLoopback
 from bopis.web.pages.table import page_routes
-from bopis.web.site import Site
+from bopis.web.site import Site, real_now_ms
 
 SHUTDOWN_S = 5
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -30,8 +30,8 @@ LOG_CHECK_S = 0.1
 OnReady = Callable[[str, Site], None]
 
 
-def serve(settings: Settings, ready: OnReady) -> None:
-    """Serve until SIGTERM or SIGINT; `ready` gets the address once the tables are loaded.
+def serve(settings: Settings, ready: OnReady, now_ms: Callable[[], int] = real_now_ms) -> None:
+    """Serve until SIGTERM or SIGINT; `ready` gets the address once the tables are loaded. `now_ms` is the log's clock.
 
     A log that starts at the same time is waited for. Raises `NotOnLoopback`, `OSError` when the port is taken, and the
     errors of `opened_site`.
@@ -41,7 +41,7 @@ def serve(settings: Settings, ready: OnReady) -> None:
     place = (settings.web_host, settings.web_port)
     with socket.create_server(place, family=family, backlog=BACKLOG) as listener:
         wait_for_log(settings)
-        with opened_site(settings) as site:
+        with opened_site(settings, now_ms) as site:
             asyncio.run(_serve(settings, site, listener, ready))
 
 

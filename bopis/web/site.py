@@ -44,7 +44,7 @@ Kept = TypeVar("Kept")
 
 
 class SiteParts(NamedTuple):
-    """What a site is made of."""
+    """What a site is made of; `now_ms` is the clock of the log, in epoch milliseconds."""
 
     gate: Gate
     access: AccessTable
@@ -55,6 +55,7 @@ class SiteParts(NamedTuple):
     stock: LiveStock
     hub: Hub
     hours: OpeningHours
+    now_ms: Callable[[], int]
     account: AccountSignIn | None = None
 
 
@@ -73,6 +74,7 @@ class Site:
         self.account = parts.account
         # Where browsers reach this process; its own address is known when it listens.
         self.url = settings.web_url
+        self.now_ms = parts.now_ms
         self.limits = RateLimits(settings.web_rate)
         self.followers: list[Follower] = []
         self._at_close: list[Callable[[], Awaitable[None]]] = []
@@ -89,10 +91,13 @@ class Site:
 
     # Time and threads
 
-    @staticmethod
-    def now_ms() -> int:
-        """The clock of this process in epoch milliseconds."""
-        return int(time.time() * 1000)
+    def now(self) -> datetime:
+        """The time of this site in UTC."""
+        return datetime.fromtimestamp(self.now_ms() / 1000, UTC)
+
+    def author(self, principal: Principal) -> Author:
+        """A caller as the author of messages."""
+        return Author(principal.source, principal.name, self.now, lambda: str(uuid.uuid4()))
 
     async def in_thread(self, work: Callable[..., Result], *args: Any) -> Result:
         """Run blocking work in a thread."""
@@ -157,11 +162,11 @@ class Site:
 
     def order_desk(self, principal: Principal, ended: Callable[[str], str] | None = None) -> OrderDesk:
         """The order desk for a caller's commands; ``ended`` is that of `OrderDesk`."""
-        return OrderDesk(self._exchange(ORDER_REQUESTS), author(principal), self.settings.read_wait_seconds, ended)
+        return OrderDesk(self._exchange(ORDER_REQUESTS), self.author(principal), self.settings.read_wait_seconds, ended)
 
     def payment_desk(self, principal: Principal) -> PaymentDesk:
         """The payment desk for a caller's commands."""
-        return PaymentDesk(self._exchange(PAYMENT_REQUESTS), author(principal), self.settings.read_wait_seconds)
+        return PaymentDesk(self._exchange(PAYMENT_REQUESTS), self.author(principal), self.settings.read_wait_seconds)
 
     def checkout(self, principal: Principal) -> Checkout:
         """The checkout for a caller."""
@@ -221,6 +226,6 @@ class Site:
             self._webhooks.close()
 
 
-def author(principal: Principal) -> Author:
-    """A caller as the author of messages."""
-    return Author(principal.source, principal.name, lambda: datetime.now(UTC), lambda: str(uuid.uuid4()))
+def real_now_ms() -> int:
+    """The clock of this machine in epoch milliseconds."""
+    return int(time.time() * 1000)

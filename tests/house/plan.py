@@ -201,6 +201,8 @@ SMALL_MODULES = {
     "bopis.setting_groups.webhooks": "one group of settings a module",
     "bopis.web.api.health": "one resource a module",
     "bopis.domain.notices.relevance": "the rule when a notice is too late",
+    "bopis.domain.orders.events.moving": "one part of the domain a module",
+    "bopis.domain.orders.folds.moving": "one part of the domain a module",
     "bopis.domain.orders.folds.routing": "one part of the domain a module",
     "bopis.domain.sourcing.ranking": "one step of sourcing a module",
     "bopis.domain.sourcing.splitting": "one step of sourcing a module",

@@ -31,6 +31,9 @@ class OrderJudge:
         # Lines split off a line, in order, and how many of these splits each part of a hold has followed.
         self.splits: dict[Line, list[int]] = {}
         self.splits_taken: Counter[Part] = Counter()
+        # Parts of holds for a change of store, and holds that such a change gave up, of either store.
+        self.moving: dict[str, tuple[Any, ...]] = {}
+        self.given_up: set[str] = set()
 
     def order_event(self, order: str, event: Any) -> None:
         """Hear what the saga concluded."""
@@ -48,6 +51,12 @@ class OrderJudge:
                     assert (order, part.line) not in self.ended, f"{event.hold} is asked for a line that ended"
                     self.parts[event.hold, part.number] = (order, part.line)
                     self.splits_taken[event.hold, part.number] = len(self.splits.get((order, part.line), []))
+            case e.MoveHoldRequested():
+                self.moving[event.hold] = event.parts
+            case e.MoveEnded():
+                self.given_up |= {event.hold} if event.hold else set()
+            case e.OrderMoved():
+                self._move(order, event)
             case e.LineSplit():
                 assert (order, event.line) not in self.ended, f"{event.line} of {order} is split after it ended"
                 self._part_ways((order, event.line), event.into, event.quantity)
@@ -125,8 +134,24 @@ class OrderJudge:
         for part, units in self.active.items():
             line = self.parts.get(part)
             assert line is None or line not in self.ended or not units, f"{part} is held for {line}, which ended"
+            assert line is not None or part[0] not in self.given_up or not units, f"{part} was given up and is held"
         for cell in on_hand.keys() | self.left.keys() | moved.keys():
             assert on_hand.get(cell, 0) == moved.get(cell, 0) - self.left[cell], f"the books of {cell} are not true"
+
+    def _move(self, order: str, event: e.OrderMoved) -> None:
+        """The lines have the new hold from now on; what the old ones still cover is to be released."""
+        parts = self.moving[event.hold]
+        for part in parts:
+            assert self.active.get((event.hold, part.number)) == part.quantity, f"{event.hold} is not held yet"
+        moved = {(order, it.line) for it in event.lines}
+        assert {line for line in self.quantity if line[0] == order and line not in self.ended} == moved
+        for part_of, line in list(self.parts.items()):
+            if line in moved:
+                self.given_up.add(part_of[0])
+                del self.parts[part_of]
+        for part in parts:
+            self.parts[event.hold, part.number] = (order, part.line)
+            self.splits_taken[event.hold, part.number] = len(self.splits.get((order, part.line), []))
 
     def _end(self, line: Line, how: str) -> None:
         assert line not in self.ended, f"{line} ended as {self.ended.get(line)} and again as {how}"

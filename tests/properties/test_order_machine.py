@@ -144,6 +144,10 @@ class Orders(RuleBasedStateMachine):
     def somebody_cancels(self, n: int, lines: tuple[int, ...], by: Initiator) -> None:
         self.world.tell(m.CancelOrder(by=by, lines=lines), number(n))
 
+    @rule(n=orders, store=stores, by=st.sampled_from(Initiator))
+    def somebody_wants_another_store(self, n: int, store: str, by: Initiator) -> None:
+        self.world.tell(m.MoveOrder(store=store, by=by), number(n))
+
     @rule(n=orders, line=st.integers(1, 4), units=st.integers(1, 2), which=st.integers(0, 3), store=stores)
     def a_part_of_a_line_goes_its_own_way(self, n: int, line: int, units: int, which: int, store: str) -> None:
         parts = (LinePart(line=line, quantity=units),)

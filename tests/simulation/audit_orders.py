@@ -28,6 +28,9 @@ class OrderAuditor:
         self.notices: set[str] = set()
         self._told: set[tuple[str, str, int]] = set()
         self._held: set[Line] = set()
+        self._moving: dict[str, tuple[Any, ...]] = {}
+        # Pairs of holds that cover a line at once: the new store holds it before the old one releases it.
+        self.moved: set[frozenset[str]] = set()
         self._paid: dict[str, str] = {}
         self._returned: Counter[Line] = Counter()
         self._substitutes: dict[Line, str] = {}
@@ -80,6 +83,18 @@ class OrderAuditor:
                     must(line not in self.ended, "nothing is held for what ended", f"{event.hold} {line}")
                     must(line not in self._held, "one hold per line", f"{event.hold} {line}")
                     self.lines_of[event.hold, part.number] = line
+            case e.MoveHoldRequested():
+                must(event.hold not in self.wanted, "a hold is asked for once", event.hold)
+                self.wanted.add(event.hold)
+                self._moving[event.hold] = event.parts
+            case e.OrderMoved():
+                for part in self._moving.pop(event.hold):
+                    line = (order, part.line)
+                    must(line not in self.ended, "nothing moves that ended", f"{event.hold} {line}")
+                    self.moved |= {
+                        frozenset((it[0], event.hold)) for it, known in self.lines_of.items() if known == line
+                    }
+                    self.lines_of[event.hold, part.number] = line
             case e.LineShort():
                 self._part_ways((order, event.line), event.into, event.missing)
             case e.SubstituteOffered():
@@ -94,6 +109,8 @@ class OrderAuditor:
     def _held_and_promised(self, order: str, event: Any) -> None:
         match event:
             case e.LinesHeld():
+                self._held |= {(order, it.line) for it in event.lines}
+            case e.OrderMoved():
                 self._held |= {(order, it.line) for it in event.lines}
             case e.LinesFreed():
                 self._held -= {(order, it) for it in event.lines}

@@ -26,7 +26,9 @@ def _number(said: Said) -> int:
 class StockAuditor:
     """Books, holds, and who holds what at each moment."""
 
-    def __init__(self, reading: Reading, lines: dict[Part, Line]) -> None:
+    def __init__(self, reading: Reading, lines: dict[Part, Line], moved: set[frozenset[str]]) -> None:
+        """``moved`` are pairs of holds of which the second was granted for a change of store."""
+        self._moved = moved
         self._lines = lines
         self.active: dict[Part, int] = {}
         self.sku: dict[Part, Cell] = {}
@@ -114,7 +116,8 @@ class StockAuditor:
             line = self._lines.get((hold, number))
             if line is not None:
                 other = holds.setdefault(line, hold)
-                must(other == hold, "one active hold per line", f"{line}: {other} and {hold}")
+                is_moving = frozenset((other, hold)) in self._moved
+                must(other == hold or is_moving, "one active hold per line", f"{line}: {other} and {hold}")
 
     def at_rest(self, rows: dict[str, Any], left: Counter[Cell]) -> None:
         """Judge the rows when nothing is under way; ``left`` is what orders took out of each store."""

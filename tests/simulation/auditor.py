@@ -30,7 +30,7 @@ def audit(log: Log, took: list[Took], ledger: Ledger) -> None:
     for it in reading.said["order-events"]:
         orders.hear(it.message.subject, it.message.data, it.message.id)
     rows = {name: _recovered(log, name) for name in PROCESSORS}
-    stock = StockAuditor(reading, orders.lines_of)
+    stock = StockAuditor(reading, orders.lines_of, orders.moved)
     orders.at_rest(rows["orders"])
     stock.at_rest(rows["inventory"], orders.left)
     NoticeAuditor(reading, took).at_rest(rows["notices"])

@@ -39,6 +39,7 @@ KIT = (Component(sku="A", quantity=1), Component(sku="B", quantity=2))
 SHOPS = (S1, S2)
 ORDERS_MAX = 12
 PRICES = (5, 5, 7, 100)
+MOVED = (LineState.PROMISED, LineState.ACCEPTED, LineState.HELD, LineState.OFFERED, LineState.WAITING)
 KEPT = (LineState.READY, LineState.ARRIVED)
 CUSTOMERS = (
     CustomerRef(id="c", sealed="sealed"),
@@ -217,6 +218,13 @@ class People:
             if line.state is LineState.SUBSTITUTE_OFFERED:
                 kind = m.AcceptSubstitute if dice.random() < 0.6 else m.RefuseSubstitute
                 self.tell(order.order, kind(line=line.line), None, dice)  # type: ignore[union-attr]  # it has lines
+
+    def customer_changes_store(self, dice: Random) -> None:
+        """A customer, or staff for one, wants to collect elsewhere."""
+        if order := self._any_order(dice, MOVED if dice.random() < 0.8 else ()):
+            others = [it for it in SHOPS if all(line.store != it for line in order.live)] or list(SHOPS)
+            wish = m.MoveOrder(store=dice.choice(others), by=dice.choice((Initiator.CUSTOMER, Initiator.STAFF)))
+            self.tell(order.order, wish, None, dice)
 
     def goods_come_back(self, dice: Random) -> None:
         """A customer brings something back, to any shop."""

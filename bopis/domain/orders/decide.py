@@ -51,6 +51,7 @@ def _settle(decision: OrderDecision) -> None:
             decision.emit(LinePicked(stamp=decision.stamp, store=line.store, line=line.line))
     for work in decision.order.work:
         _settle_ready(decision, work)
+    routing.settle_move(decision)
     _settle_confirmation(decision, decision.order)
     paying.settle_payment(decision)
 
@@ -87,6 +88,7 @@ RULES: dict[type[messages.OrderMessage], MessageRule] = {
     messages.RoutingFailed: routing.take_route,
     messages.AcceptAlternative: routing.answer_offer,
     messages.RefuseAlternative: routing.answer_offer,
+    messages.MoveOrder: routing.move,
     messages.StockAppeared: routing.wake,
     messages.CancelOrder: cancellation.cancel,
     messages.OrderTick: timers.fire,

@@ -19,7 +19,7 @@ from bopis.domain.orders.events import (
 from bopis.domain.orders.evolve import evolve
 from bopis.domain.orders.folds.lifecycle import placed
 from bopis.domain.orders.hold_coverage import covered_numbers, highest_number
-from bopis.domain.orders.limits import HOLD_PARTS_MAX, LAST_REMINDER_MS
+from bopis.domain.orders.limits import CHECKOUT_HOLD_MS, HOLD_PARTS_MAX, LAST_REMINDER_MS
 from bopis.domain.orders.lines import LinePart, Stamp
 from bopis.domain.orders.react import DOUBTING, StockRequest, react
 from bopis.domain.orders.state import PROGRESS, READY_STATES, Line, LineState, Order
@@ -292,6 +292,15 @@ class OrderDecision:
     def next_line_number(self) -> int:
         """Number for a line that is about to be split off."""
         return max(line.line for line in self.order.lines) + 1
+
+    def next_hold(self) -> str:
+        """Id of the next hold that is requested: the order's number and a count, so that a repeat names the same."""
+        return f"{self.number}/{self.order.hold_count + 1}"
+
+    def unpromised_until_ms(self) -> int:
+        """Until when goods are held that are not promised."""
+        # Short: an abandoned checkout must not block stock. A payment that is not decided may need them for longer.
+        return max(self.now_ms + CHECKOUT_HOLD_MS, self.order.held_until_ms)
 
 
 def refusal_for(state: LineState, states: frozenset[LineState]) -> Refusal:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from bopis.domain.orders import events as e
-from bopis.domain.orders.folds import handover, holding, lifecycle, preparing, routing
+from bopis.domain.orders.folds import handover, holding, lifecycle, moving, preparing, routing
 from bopis.domain.orders.state import Order
 
 Fold = Callable[[Order, Any], Order]
@@ -26,6 +26,10 @@ FOLDS: dict[type[e.Event], Fold] = {
     e.ShortPickConfirmed: holding.short_pick_confirmed,
     e.PickRestated: holding.pick_restated,
     e.CollectionAnswered: holding.collection_answered,
+    e.MoveRequested: moving.move_requested,
+    e.MoveHoldRequested: moving.move_hold_requested,
+    e.OrderMoved: moving.order_moved,
+    e.MoveEnded: moving.move_ended,
     e.PickAccepted: preparing.pick_accepted,
     e.AcceptOverdue: preparing.accept_overdue,
     e.LinesRejected: preparing.lines_rejected,

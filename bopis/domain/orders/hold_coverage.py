@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from bopis.domain.orders.lines import PickedUnits
+from bopis.domain.orders.lines import HeldPart, PickedUnits, Take
 from bopis.domain.orders.order_updates import with_hold, without_settled_holds
 from bopis.domain.orders.state import Line, Order, OrderHold, PartUnits
 
@@ -30,6 +30,18 @@ def missing_parts(hold: OrderHold, reported: Iterable[PickedUnits]) -> tuple[Par
     found = ((part.number, missing.get((part.line, part.component), 0)) for part in hold.parts)
     # Lines of other holds have no number here and are left out.
     return tuple(PartUnits(number=number, units=units) for number, units in found if units)
+
+
+def held_parts(order: Order, takes: Iterable[Take]) -> tuple[HeldPart, ...]:
+    """Lines of a hold: one for each component of each order line."""
+    parts: list[HeldPart] = []
+    for take in takes:
+        line = order.line(take.line)
+        for component, part in enumerate(line.parts if line is not None else ()):
+            units = part.quantity * take.quantity
+            number = len(parts) + 1
+            parts.append(HeldPart(number=number, line=take.into, component=component, sku=part.sku, quantity=units))
+    return tuple(parts)
 
 
 class SplitUnits(NamedTuple):

@@ -17,6 +17,7 @@ from bopis.domain.orders.events import (
     HoldRefused,
     LinesFreed,
     LinesHeld,
+    OrderMoved,
     OrderPromised,
     PickRestated,
     ShortPickConfirmed,
@@ -26,10 +27,10 @@ from bopis.domain.orders.hold_coverage import covered_numbers
 from bopis.domain.orders.limits import HOLD_BEYOND_WINDOW_MS, PICKUP_WINDOW_HOURS
 from bopis.domain.orders.lines import PickedUnits
 from bopis.domain.orders.promise_times import promise_times
-from bopis.domain.orders.routing import ask_route, unfillable
+from bopis.domain.orders.routing import ask_route, end_move, unfillable
 from bopis.domain.orders.short_picks import apply_short_policy, lose_units, substitute_unheld
-from bopis.domain.orders.state import SET_ASIDE, Line, LineState, OrderHold, StoreWork
-from bopis.domain.orders.vocabulary import EndReason, Initiator, LineSum, Milestone, PaymentState, TaskKind
+from bopis.domain.orders.state import SET_ASIDE, Line, LineState, Move, OrderHold, StoreWork
+from bopis.domain.orders.vocabulary import EndReason, Initiator, LineSum, Milestone, MoveEnd, PaymentState, TaskKind
 from bopis.domain.values import HOUR_MS
 
 PAID_FOR = frozenset({PaymentState.PAY_IN_STORE, PaymentState.AUTHORISED})
@@ -38,6 +39,10 @@ UNPROMISED = frozenset({LineState.WAITING, LineState.OFFERED, LineState.PLACED, 
 
 def reserved(decision: OrderDecision, answer: inventory.StockReserved) -> None:
     """Record a granted hold, and promise held lines as far as the order is paid for."""
+    pending = decision.order.pending_move
+    if pending is not None and pending.hold == answer.hold:
+        _move(decision, pending)
+        return
     lines = _lines_of(decision, answer.hold)
     hold = decision.order.hold(answer.hold)
     # A repeat of the answer, or an answer about lines that have ended meanwhile.
@@ -75,6 +80,11 @@ def pickup_window_end(work: StoreWork, ready_ms: int) -> int:
 
 def refused(decision: OrderDecision, answer: inventory.ReservationRefused) -> None:
     """Route refused lines again; the next attempt excludes the store for the SKUs that it lacks."""
+    pending = decision.order.pending_move
+    if pending is not None and pending.hold == answer.hold:
+        is_off = answer.reason is StockRefusal.PICKUP_OFF
+        end_move(decision, MoveEnd.STORE_UNAVAILABLE if is_off else MoveEnd.NO_STOCK)
+        return
     hold = decision.order.hold(answer.hold)
     lines = _lines_of(decision, answer.hold)
     if hold is None or hold.granted:
@@ -199,6 +209,22 @@ def go_on(decision: OrderDecision, lines: Iterable[int]) -> None:
     for line in released:
         if line.state is LineState.SHORT:
             apply_short_policy(decision, line.line)
+
+
+def _move(decision: OrderDecision, pending: Move) -> None:
+    """Change the store of the lines that the new store holds, release the old holds, and promise them there."""
+    numbers = {line.line for line in pending.lines}
+    stores = (line.store for line in decision.order.live if line.line in numbers and line.store)
+    moved = OrderMoved(
+        stamp=decision.stamp,
+        store=pending.store,
+        left=tuple(store for store in dict.fromkeys(stores) if store != pending.store),
+        hold=pending.hold,
+        lines=pending.lines,
+        by=pending.by,
+    )
+    decision.emit(moved)
+    promise(decision)
 
 
 def _promise_at(decision: OrderDecision, store: str, lines: list[Line]) -> None:

@@ -16,6 +16,7 @@ OFFER_ANSWER_MS = 4 * HOUR_MS
 SUBSTITUTE_SEARCH_MS = 2 * HOUR_MS  # how long staff may look for a substitute before the line is given up
 INCOMING_GRACE_MS = DAY_MS  # how long after their date lines still wait for incoming goods
 ATTEMPTS_MAX = 20
+MOVE_ATTEMPTS_MAX = 10  # changes of store leave the other attempts to routing
 CODE_TRIES_MAX = 5
 MESSAGES_REMEMBERED = 256
 HOLD_PARTS_MAX = 1_000

@@ -90,6 +90,17 @@ class RefuseAlternative(Struct, frozen=True, kw_only=True):
     attempt: Annotated[int, Meta(ge=1)]
 
 
+class MoveOrder(Struct, frozen=True, kw_only=True):
+    """Change the store of all open lines, before any of them is picked.
+
+    The order keeps what it has until the new store holds all of it. Staff give a reason in words.
+    """
+
+    store: StoreId
+    by: Initiator
+    reason: Text = ""
+
+
 class AcceptPick(Struct, frozen=True, kw_only=True):
     """The store accepts the lines that are promised there."""
 
@@ -309,7 +320,7 @@ class PaymentExhausted(Struct, frozen=True, kw_only=True, omit_defaults=True):
     reason: EndReason = EndReason.PAYMENT_EXHAUSTED
 
 
-CustomerCommand = CancelOrder | AcceptAlternative | RefuseAlternative | AcceptSubstitute | RefuseSubstitute
+CustomerCommand = CancelOrder | AcceptAlternative | RefuseAlternative | MoveOrder | AcceptSubstitute | RefuseSubstitute
 StoreCommand = (
     AcceptPick
     | RejectPick

@@ -14,9 +14,10 @@ from bopis.domain.orders.messages import (
     StoreWithdrawn,
     WithdrawReady,
 )
+from bopis.domain.orders.routing import end_move
 from bopis.domain.orders.short_picks import short
 from bopis.domain.orders.state import READY_STATES, SET_ASIDE, Line, LineState
-from bopis.domain.orders.vocabulary import Initiator, Refusal, RejectReason, ShortCause
+from bopis.domain.orders.vocabulary import Initiator, MoveEnd, Refusal, RejectReason, ShortCause
 
 ACCEPTABLE = frozenset({LineState.PROMISED})
 STARTABLE = frozenset({LineState.ACCEPTED})
@@ -49,6 +50,9 @@ def reject(decision: OrderDecision, command: RejectPick) -> None:
 
 def withdraw_store(decision: OrderDecision, report: StoreWithdrawn) -> None:
     """Route again what a withdrawn store has not staged. Staged goods stay for collection unless the store closes."""
+    pending = decision.order.pending_move
+    if pending is not None and pending.store == report.store:
+        end_move(decision, MoveEnd.STORE_UNAVAILABLE)
     states = MOVABLE_WHEN_CLOSING if report.closing else MOVABLE
     leaving = [line for line in decision.order.in_store(report.store) if line.state in states]
     decision.reject(leaving, RejectReason.STORE_WITHDRAWN, Initiator.SYSTEM)

@@ -58,7 +58,7 @@ def _no_request(_order: Order, _event: e.Event) -> StockRequests:
     return ()
 
 
-def _reserve(order: Order, event: e.HoldRequested) -> StockRequests:
+def _reserve(order: Order, event: e.HoldRequested | e.MoveHoldRequested) -> StockRequests:
     lines = tuple(stock.OrderLine(line=part.number, sku=part.sku, quantity=part.quantity) for part in event.parts)
     reserve = stock.ReserveStock(
         hold=event.hold,
@@ -111,6 +111,20 @@ def _release_cancelled(order: Order, event: e.OrderCancelled) -> StockRequests:
 
 def _release_expired(order: Order, event: e.OrderExpired) -> StockRequests:
     return _release(order, event.lines, "not_collected")
+
+
+def _release_moved(order: Order, event: e.OrderMoved) -> StockRequests:
+    return _release(order, [line.line for line in event.lines], "moved")
+
+
+def _release_not_moved(order: Order, event: e.MoveEnded) -> StockRequests:
+    """Release all that the new store holds, or is about to hold: the release follows the request to the same store."""
+    move = order.move
+    if move is None or not event.hold:
+        return ()
+    numbers = tuple(part.number for part in move.parts)
+    release = stock.ReleaseStock(hold=event.hold, lines=numbers, reason=event.reason.value)
+    return (StockRequest(store=event.store, data=release),)
 
 
 def _release_short(order: Order, event: e.LineShort) -> StockRequests:
@@ -245,6 +259,7 @@ WITHOUT_REQUEST: tuple[type[e.Event], ...] = (
     e.AlternativeOffered,
     e.AlternativeAnswered,
     e.LinesWaiting,
+    e.MoveRequested,
     e.LinesHeld,
     e.HoldRefused,
     e.LinesFreed,
@@ -275,6 +290,9 @@ WITHOUT_REQUEST: tuple[type[e.Event], ...] = (
 REACTIONS: dict[type[e.Event], Reaction] = {
     e.LineSplit: _split_hold,
     e.HoldRequested: _reserve,
+    e.MoveHoldRequested: _reserve,
+    e.OrderMoved: _release_moved,
+    e.MoveEnded: _release_not_moved,
     e.OrderPromised: _extend_promised,
     e.HoldsProlonged: _extend_held,
     e.OrderReady: _extend_to_window,

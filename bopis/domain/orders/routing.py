@@ -2,32 +2,60 @@
 
 from collections.abc import Iterable
 
+from msgspec.structs import replace
+
 from bopis.domain.orders.cancellation import cancel_lines
-from bopis.domain.orders.decision import OrderDecision
+from bopis.domain.orders.decision import OrderDecision, refusal_for
 from bopis.domain.orders.events import (
     AlternativeAnswered,
     AlternativeOffered,
     HoldRequested,
     LinesWaiting,
+    MoveEnded,
+    MoveHoldRequested,
+    MoveRequested,
     RouteTaken,
     RoutingRequested,
 )
-from bopis.domain.orders.limits import ATTEMPTS_MAX, CHECKOUT_HOLD_MS, INCOMING_GRACE_MS, OFFER_ANSWER_MS
-from bopis.domain.orders.lines import HeldPart, Take
+from bopis.domain.orders.hold_coverage import held_parts
+from bopis.domain.orders.limits import (
+    ATTEMPTS_MAX,
+    INCOMING_GRACE_MS,
+    MOVE_ATTEMPTS_MAX,
+    OFFER_ANSWER_MS,
+)
+from bopis.domain.orders.lines import Take
 from bopis.domain.orders.messages import (
     AcceptAlternative,
+    MoveOrder,
     OrderRouted,
     RefuseAlternative,
     RoutingFailed,
     StockAppeared,
 )
-from bopis.domain.orders.state import Line, LineState, Order
-from bopis.domain.orders.vocabulary import Consent, EndReason, Initiator, Milestone, Refusal
-from bopis.domain.sourcing.decision import Assignment
+from bopis.domain.orders.state import PROGRESS, Line, LineState, Move, Order
+from bopis.domain.orders.vocabulary import (
+    Consent,
+    EndReason,
+    Initiator,
+    LineSum,
+    Milestone,
+    MoveEnd,
+    PaymentState,
+    Refusal,
+)
+from bopis.domain.sourcing.decision import Assignment, Decision, EliminationReason
 from bopis.domain.sourcing.request import Allowances, Exclusion, GeoPoint, Request, RequestLine, Slot
 from bopis.domain.sourcing.unserved import unserved
 from bopis.domain.values import HOUR_MS
 
+# A store is changed as long as nothing was taken from a shelf, and no hold or release is under way.
+MOVABLE_STATES = frozenset(
+    {LineState.WAITING, LineState.OFFERED, LineState.HELD, LineState.PROMISED, LineState.ACCEPTED}
+)
+UNROUTED_STATES = frozenset({LineState.PLACED, LineState.REJECTED, LineState.REROUTED})
+# With a lapsed payment the new store would not promise the goods, and the order would lose them.
+MOVED_WHEN = frozenset(PaymentState) - {PaymentState.LAPSED, PaymentState.EXHAUSTED}
 UnitsLeft = dict[int, int]  # units of each line that no store takes yet
 
 
@@ -69,21 +97,17 @@ def take_route(decision: OrderDecision, answer: OrderRouted | RoutingFailed) -> 
 
     Later answers to the same attempt change nothing.
     """
+    moving = decision.order.pending_move
+    if moving is not None and moving.attempt == answer.attempt and not moving.hold:
+        decision.emit(_taken_route(decision, answer))
+        _take_move_route(decision, moving, answer.decision)
+        return
     pending = next((it for it in decision.order.pending_routes if it.attempt == answer.attempt), None)
     # Answers come at least once; only the first one to an attempt counts.
     if pending is None:
         return
     found = answer.decision.answer
-    taken = RouteTaken(
-        stamp=decision.stamp,
-        attempt=answer.attempt,
-        outcome=found.outcome,
-        digest=answer.decision.digest,
-        assignments=found.assignments,
-        offers=found.offers,
-        unserved=None if found.assignments or found.offers else unserved(answer.decision),
-    )
-    decision.emit(taken)
+    decision.emit(_taken_route(decision, answer))
     left = _open_units(decision.order, pending.lines)
     # Stock that is still on its way cannot be held: those lines wait for it, and a while longer if it is late.
     later: dict[int, int] = {}
@@ -101,6 +125,19 @@ def take_route(decision: OrderDecision, answer: OrderRouted | RoutingFailed) -> 
         _offer(decision, answer.attempt, rest, offers)
     elif rest:
         unfillable(decision, rest, EndReason.NO_STORE)
+
+
+def _taken_route(decision: OrderDecision, answer: OrderRouted | RoutingFailed) -> RouteTaken:
+    found = answer.decision.answer
+    return RouteTaken(
+        stamp=decision.stamp,
+        attempt=answer.attempt,
+        outcome=found.outcome,
+        digest=answer.decision.digest,
+        assignments=found.assignments,
+        offers=found.offers,
+        unserved=None if found.assignments or found.offers else unserved(answer.decision),
+    )
 
 
 def unfillable(decision: OrderDecision, lines: Iterable[int], reason: EndReason) -> None:
@@ -198,29 +235,124 @@ def request_hold(decision: OrderDecision, assignment: Assignment, left: UnitsLef
 def ask_hold(decision: OrderDecision, store: str, takes: tuple[Take, ...], assignment: Assignment | None) -> None:
     """Request a hold from a store. Its id is the order's number and a count, so that a repeat names the same hold."""
     order = decision.order
-    parts: list[HeldPart] = []
-    for take in takes:
-        line = order.line(take.line)
-        for component, part in enumerate(line.parts if line is not None else ()):
-            units = part.quantity * take.quantity
-            number = len(parts) + 1
-            parts.append(HeldPart(number=number, line=take.into, component=component, sku=part.sku, quantity=units))
     work = order.at(store)
     # A substitute has no assignment of its own: it is wanted by the promise of the store.
     promised_for_ms = assignment.ready_by_ms if assignment is not None else (work.ready_by_ms if work else 0)
     requested = HoldRequested(
         stamp=decision.stamp,
-        hold=f"{order.order}/{order.hold_count + 1}",
+        hold=decision.next_hold(),
         store=store,
         takes=takes,
-        parts=tuple(parts),
-        # Short: until the lines are promised, an abandoned checkout must not block stock.
-        # A payment that is not decided may need the goods for longer than a checkout takes.
-        hold_until_ms=max(decision.now_ms + CHECKOUT_HOLD_MS, decision.order.held_until_ms),
+        parts=held_parts(order, takes),
+        hold_until_ms=decision.unpromised_until_ms(),
         promised_for_ms=promised_for_ms,
         assignment=assignment,
     )
     decision.emit(requested)
+
+
+def move(decision: OrderDecision, command: MoveOrder) -> None:
+    """Ask routing whether another store can have all open lines. The order keeps what it has meanwhile.
+
+    A change that is under way to another store ends.
+    """
+    order = decision.order
+    if (refusal := _move_refusal(order, command)) is not None:
+        decision.refuse(*refusal)
+        return
+    end_move(decision, MoveEnd.REPLACED)
+    request = move_request(order, command.store)
+    requested = MoveRequested(
+        stamp=decision.stamp,
+        store=command.store,
+        attempt=request.attempt,
+        lines=tuple(LineSum(line=line.line, sku=line.sku, quantity=line.quantity) for line in order.live),
+        by=command.by,
+        reason=command.reason,
+    )
+    decision.emit(requested)
+    decision.emit(RoutingRequested(stamp=decision.stamp, attempt=request.attempt, request=request))
+
+
+def move_request(order: Order, store: str) -> Request:
+    """Routing request for all open lines in one store, as it is, and nowhere else."""
+    request = next_request(order, [line.line for line in order.live])
+    return replace(request, store=store, allows=Allowances(offers=False))
+
+
+def is_movable(order: Order) -> bool:
+    """Whether the open lines can change their store: none is being picked, or waits for the answer of a store."""
+    return bool(order.live) and order.payment in MOVED_WHEN and all(it.state in MOVABLE_STATES for it in order.live)
+
+
+def end_move(decision: OrderDecision, reason: MoveEnd, answer: Decision | None = None) -> None:
+    """End a change of store that is under way, without a change; ``answer`` is routing's that refused it."""
+    pending = decision.order.pending_move
+    if pending is None:
+        return
+    eliminated = answer.answer.eliminated if answer is not None else ()
+    ended = MoveEnded(
+        stamp=decision.stamp,
+        store=pending.store,
+        hold=pending.hold,
+        reason=reason,
+        elimination=next((it.reason for it in eliminated if it.store == pending.store), None),
+        unserved=unserved(answer) if answer is not None and reason is MoveEnd.NO_STOCK else None,
+    )
+    decision.emit(ended)
+
+
+def settle_move(decision: OrderDecision) -> None:
+    """End a change of store when its lines are no longer those that it was requested for."""
+    order, pending = decision.order, decision.order.pending_move
+    if pending is None:
+        return
+    now = tuple(LineSum(line=line.line, sku=line.sku, quantity=line.quantity) for line in order.live)
+    if now == pending.lines and is_movable(order):
+        return
+    is_picked = any(PROGRESS[line.state] > PROGRESS[LineState.ACCEPTED] for line in order.live)
+    end_move(decision, MoveEnd.TOO_LATE if is_picked else MoveEnd.ORDER_CHANGED)
+
+
+def _take_move_route(decision: OrderDecision, pending: Move, answer: Decision) -> None:
+    """Request the hold that the change of store waits for, or end it."""
+    assigned = next((it for it in answer.answer.assignments if it.store == pending.store), None)
+    wanted = [(it.line, it.quantity) for it in pending.lines]
+    # Stock that is still on its way cannot be held.
+    is_here = assigned is not None and (assigned.stock_from_ms or 0) <= decision.now_ms
+    if assigned is None or not is_here or [(it.line, it.quantity) for it in assigned.lines] != wanted:
+        reasons = {it.reason for it in answer.answer.eliminated if it.store == pending.store}
+        is_short = not reasons or EliminationReason.NOT_ENOUGH_STOCK in reasons
+        end_move(decision, MoveEnd.NO_STOCK if is_short else MoveEnd.STORE_UNAVAILABLE, answer)
+        return
+    takes = tuple(Take(line=it.line, quantity=it.quantity, into=it.line) for it in pending.lines)
+    requested = MoveHoldRequested(
+        stamp=decision.stamp,
+        hold=decision.next_hold(),
+        store=assigned.store,
+        parts=held_parts(decision.order, takes),
+        hold_until_ms=decision.unpromised_until_ms(),
+        promised_for_ms=assigned.ready_by_ms,
+        assignment=assigned,
+    )
+    decision.emit(requested)
+
+
+def _move_refusal(order: Order, command: MoveOrder) -> tuple[Refusal, int | None] | None:
+    live = order.live
+    if not live:
+        return refusal_for(order.state, MOVABLE_STATES), None
+    late = next((it for it in live if it.state not in MOVABLE_STATES), None)
+    if late is not None:
+        return (Refusal.TOO_EARLY if late.state in UNROUTED_STATES else Refusal.TOO_LATE), late.line
+    if order.payment not in MOVED_WHEN:
+        return Refusal.UNPAID, None
+    is_there = all(it.store == command.store for it in live)
+    if is_there or (order.pending_move is not None and order.pending_move.store == command.store):
+        return Refusal.SAME_STORE, None
+    if order.attempt >= MOVE_ATTEMPTS_MAX:
+        return Refusal.TOO_MANY_MOVES, None
+    return None
 
 
 def _offer(decision: OrderDecision, attempt: int, lines: tuple[int, ...], offers: tuple[Assignment, ...]) -> None:

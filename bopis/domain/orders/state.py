@@ -11,6 +11,8 @@ from bopis.domain.orders.vocabulary import (
     CustomerRef,
     EndReason,
     Initiator,
+    LineSum,
+    MoveEnd,
     PaymentState,
     ShortCause,
     TaskKind,
@@ -187,6 +189,23 @@ class ExcludedStore(Struct, frozen=True, kw_only=True, omit_defaults=True):
     sku: str = ""
 
 
+class Move(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Change of store that was requested; until it is made the lines keep their store and their holds.
+
+    ``lines`` are the open lines with their units, routed by ``attempt``. ``hold`` is requested from the new store once
+    routing has assigned it; ``parts`` are its lines. ``ended`` tells why the change was not made; then it is over.
+    """
+
+    store: str
+    attempt: int
+    by: Initiator
+    lines: tuple[LineSum, ...] = ()
+    hold: str = ""
+    parts: tuple[HeldPart, ...] = ()
+    assignment: Assignment | None = None
+    ended: MoveEnd | None = None
+
+
 class PickupCode(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Keyed hashes of the pickup code and token, the number of wrong tries, and whether the code was used."""
 
@@ -206,7 +225,8 @@ class Order(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     ``open_cents`` is the price of the goods still to be handed over, as the payment knows it. ``covered_cents`` are
     paid for until ``covered_until_ms`` (None: all of it; 0: without end), ``at_counter_cents`` are to be paid in the
-    store. Until ``held_until_ms`` goods are held for a payment that is not decided.
+    store. Until ``held_until_ms`` goods are held for a payment that is not decided. ``move`` is the last change of
+    store that was requested and not made, or not yet.
     """
 
     order: str
@@ -247,6 +267,12 @@ class Order(Struct, frozen=True, kw_only=True, omit_defaults=True):
     due_ms: int = 0
     fired: int = 0
     unserved: Unserved | None = None
+    move: Move | None = None
+
+    @property
+    def pending_move(self) -> Move | None:
+        """Change of store that is under way; None if there is none."""
+        return self.move if self.move is not None and self.move.ended is None else None
 
     @property
     def live(self) -> tuple[Line, ...]:

@@ -138,6 +138,17 @@ class RejectReason(StrEnum):
     OTHER = "other"
 
 
+class MoveEnd(StrEnum):
+    """Why an order did not change its store: stock is missing there, the store cannot serve it, the order changed
+    meanwhile, picking began, or another store was chosen."""
+
+    NO_STOCK = "no_stock"
+    STORE_UNAVAILABLE = "store_unavailable"
+    ORDER_CHANGED = "order_changed"
+    TOO_LATE = "too_late"
+    REPLACED = "replaced"
+
+
 class Refusal(StrEnum):
     """Why a command was refused, in the order of the checks."""
 
@@ -163,6 +174,8 @@ class Refusal(StrEnum):
     WRONG_CODE = "wrong_code"
     UNPAID = "unpaid"
     NO_DOCUMENT = "no_document"
+    SAME_STORE = "same_store"
+    TOO_MANY_MOVES = "too_many_moves"
 
 
 class Allows(Struct, frozen=True, kw_only=True):

@@ -2,11 +2,15 @@
 
 from collections.abc import Callable
 
-from bopis.domain.orders.events import CodeFailed, CommandRefused
-from bopis.domain.orders.messages import Command, CustomerArrived
+from msgspec.structs import replace
+
+from bopis.domain.orders.events import CodeFailed, CommandRefused, MoveEnded, OrderMoved
+from bopis.domain.orders.messages import Command, CustomerArrived, MoveOrder
+from bopis.domain.orders.numbers import shown
 from bopis.domain.orders.vocabulary import Refusal
+from bopis.services.catalogue import NO_CATALOGUE, Catalogue
 from bopis.services.counter.errors import NotDone, OrderUnknown
-from bopis.services.counter.refusal_text import why
+from bopis.services.counter.refusal_text import move_end_text, why
 from bopis.services.exchange import Author, Exchange, Reply, Sent, Subscription
 
 
@@ -43,6 +47,31 @@ class OrderDesk:
         """As `command`, with a refusal as one of the reply's events. The caller closes the subscription."""
         message = self._exchange.compose(self._author, order, body, message_id=message_id)
         return self._exchange.reply(self._exchange.send(message), subscription, self._patience_seconds)
+
+    def move(
+        self, order: str, body: MoveOrder, message_id: str | None = None, catalogue: Catalogue = NO_CATALOGUE
+    ) -> Reply:
+        """Change the store of an order, and wait until the new store holds its goods and the old one is released.
+
+        The reply has the events so far when that takes longer than the reply's own time. Raises `NotDone` when the
+        order keeps its store, and what `command` raises.
+        """
+        with self._exchange.subscribe(order) as subscription:
+            reply = self.request(order, body, subscription, message_id)
+            raise_refusal(order, reply, self._ended)
+            # A repeat has no events, and nothing to wait for.
+            if not reply.events:
+                return reply
+            outcome = subscription.wait(
+                (OrderMoved, MoveEnded), self._patience_seconds, lambda event: event.store == body.store
+            )
+            events = tuple(subscription.events)
+        if outcome is not None and isinstance(outcome.data, MoveEnded):
+            because = move_end_text(outcome.data, catalogue)
+            sentence = f"Order {shown(order)} keeps its store: {because}. [{outcome.data.reason.value}]"
+            raise NotDone(why=sentence, reason=outcome.data.reason.value, line=None)
+        known = {event.id for event in reply.events}
+        return replace(reply, events=(*reply.events, *(it for it in events if it.id not in known)))
 
     def send(self, order: str, body: Command, message_id: str | None = None) -> Sent:
         """Send a command to an order and wait only until the log has it."""

@@ -11,7 +11,7 @@ from bopis.domain.orders.store_queue import numbers_text
 from bopis.domain.orders.vocabulary import Amount, LineSum
 from bopis.domain.payments.money import plain_amount
 from bopis.services.catalogue import NO_CATALOGUE, Catalogue
-from bopis.services.counter.refusal_text import tries_text, unserved_text
+from bopis.services.counter.refusal_text import move_end_text, tries_text, unserved_text
 from bopis.services.counter.store_times import StoreTimes
 
 
@@ -43,6 +43,8 @@ class EventText:
             return self._routing(event)
         if isinstance(event, e.HoldingEvent):
             return self._holding(event)
+        if isinstance(event, e.MovingEvent):
+            return self._moving(event)
         if isinstance(event, e.PreparingEvent):
             return self._preparing(event)
         if isinstance(event, e.HandoverEvent):
@@ -110,6 +112,21 @@ class EventText:
                 return "the books are behind the goods in hand; the goods count"
             case e.BooksCorrected() | e.CollectionAnswered():
                 return "stock updated"
+            case _:
+                assert_never(event)
+
+    def _moving(self, event: e.MovingEvent) -> str:
+        match event:
+            case e.MoveRequested():
+                why = f" ({event.reason})" if event.reason else ""
+                return f"change to store {event.store} requested by {event.by.value}{why}"
+            case e.MoveHoldRequested():
+                return f"hold {event.hold} requested from store {event.store} for the change of store"
+            case e.OrderMoved():
+                left = f" instead of {', '.join(event.left)}" if event.left else ""
+                return f"store {event.store} has it{left}: {self._units(event.lines)}"
+            case e.MoveEnded():
+                return f"not changed to store {event.store}: {move_end_text(event, self._catalogue)}"
             case _:
                 assert_never(event)
 

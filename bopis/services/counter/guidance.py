@@ -22,6 +22,8 @@ def guidance(order: Order, catalogue: Catalogue = NO_CATALOGUE) -> list[str]:
     states = {line.state for line in order.live}
     if states & HOLD_PENDING and not found:
         found.append("a hold is being requested from a store; wait a moment")
+    if order.pending_move is not None:
+        found.append(f"store {order.pending_move.store} is asked whether it can have it; wait a moment")
     for offer in order.offers:
         stores = ", ".join(it.store for it in offer.offers)
         found.append(

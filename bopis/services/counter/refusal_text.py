@@ -2,11 +2,11 @@
 
 from bopis.domain.orders.amounts import open_total
 from bopis.domain.orders.decision import UNSERVED_REASONS
-from bopis.domain.orders.events import CommandRefused
+from bopis.domain.orders.events import CommandRefused, MoveEnded
 from bopis.domain.orders.numbers import shown
 from bopis.domain.orders.state import Line, LineState, Order
 from bopis.domain.orders.store_queue import numbers_text
-from bopis.domain.orders.vocabulary import PaymentState, Refusal
+from bopis.domain.orders.vocabulary import MoveEnd, PaymentState, Refusal
 from bopis.domain.payments.money import plain_amount
 from bopis.domain.sourcing.decision import Missing
 from bopis.domain.sourcing.unserved import Unserved, UnservedSku
@@ -26,9 +26,11 @@ TOO_EARLY = {
     "ReissueCode": "the code was renewed meanwhile: try again",
     "ReturnInStore": "it was not handed over, so nothing can be returned: cancel it instead",
     "WithdrawReady": "nothing of it is set aside yet",
+    "MoveOrder": "a hold is being requested or released: try again in a moment",
     "CustomerArrived": "it is not promised to a store yet: look with `bopis order show`",
 }
 TOO_LATE = {
+    "MoveOrder": "picking has begun, so its store can no longer change; `bopis order cancel` what is not wanted",
     "AcceptPick": "it was accepted before",
     "RejectPick": "it is picked already; to give it up, `bopis order cancel` it",
     "AssignPicker": "it is picked already",
@@ -73,6 +75,8 @@ WHY = {
     Refusal.WRONG_CODE: "the code is wrong; ask for it again, or check an identity document (--document KIND)",
     Refusal.UNPAID: "it is not paid yet; `bopis payments show` says why. Take the money at the till, record it with "
     "`bopis payments paid-in-store`, then hand it over",
+    Refusal.SAME_STORE: "that store has it already, or is being asked for it; `bopis order show` names it",
+    Refusal.TOO_MANY_MOVES: "its store was changed too often; cancel it, and place it again for the other store",
     Refusal.NO_DOCUMENT: "name the kind of identity document shown (--document KIND), never its number",
 }
 
@@ -170,6 +174,25 @@ def missing_text(it: UnservedSku | Missing, catalogue: Catalogue = NO_CATALOGUE)
     name = catalogue.known_name(it.sku)
     has, wanted = catalogue.quantity(it.available, it.sku), catalogue.quantity(it.wanted, it.sku)
     return f"has {has} of {wanted} {f'{name} ({it.sku})' if name else it.sku}"
+
+
+MOVE_ENDS = {
+    MoveEnd.NO_STOCK: "the stock is not there",
+    MoveEnd.STORE_UNAVAILABLE: "the store cannot have it ready",
+    MoveEnd.ORDER_CHANGED: "the order changed meanwhile",
+    MoveEnd.TOO_LATE: "picking has begun",
+    MoveEnd.REPLACED: "another store was chosen",
+}
+
+
+def move_end_text(ended: MoveEnded, catalogue: Catalogue = NO_CATALOGUE) -> str:
+    """Why an order kept its store: ``the stock is not there (S2 has 1 of 2 Milk (A))``."""
+    found = [] if ended.unserved is None else [missing_text(it, catalogue) for it in ended.unserved.skus]
+    if found:
+        return f"{MOVE_ENDS[ended.reason]} ({ended.store} {', '.join(found)})"
+    if ended.reason is MoveEnd.STORE_UNAVAILABLE and ended.elimination is not None:
+        return f"{MOVE_ENDS[ended.reason]} ({ended.elimination.value.replace('_', ' ')})"
+    return MOVE_ENDS[ended.reason]
 
 
 def tries_text(left: int) -> str:

@@ -231,7 +231,7 @@ def send(call: Call, order: Order, body: Body, given: Any, key: str) -> CommandA
     store = getattr(message, "store", "")
     if store:
         call.require_store(store)
-    desk = site.order_desk(call.caller, lambda number: _ended(site, number))
+    desk = site.order_desk(call.caller, lambda number: ended_of(site, number))
     reply = desk.command(order.order, message, call.message_id(key))
     call.headers[POSITION_HEADER] = position_of(reply.sent.placed)
     return answer_of(site, order.order, reply)
@@ -260,7 +260,7 @@ def answer_of(site: Site, number: str, reply: Reply) -> CommandAnswer:
     )
 
 
-def _ended(site: Site, number: str) -> str:
+def ended_of(site: Site, number: str) -> str:
     """How an order ended, or what of it is not paid, for the text of a refusal."""
     with site.desk() as desk:
         order = desk.orders.get(number)

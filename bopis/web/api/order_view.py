@@ -63,6 +63,13 @@ class OfferView(Struct, frozen=True, kw_only=True):
     answer_by: datetime | None
 
 
+class MoveView(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A change of store that is under way, or was not made: `ended` is why."""
+
+    store: str
+    ended: str = ""
+
+
 class OrderView(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One order as it is now. `text` has what people are told: how it is paid, how it ended, what comes next."""
 
@@ -79,6 +86,7 @@ class OrderView(Struct, frozen=True, kw_only=True, omit_defaults=True):
     currency: str = ""
     total: int | None = None
     offers: tuple[OfferView, ...] = ()
+    store_change: MoveView | None = None
     code_tries: int = 0
     ended_text: str = ""
     next_steps: tuple[str, ...] = ()
@@ -126,10 +134,17 @@ def order_view(order: Order, times: StoreTimes, catalogue: Catalogue, names: Map
             )
             for it in order.offers
         ),
+        store_change=_move(order),
         code_tries=order.code.tries,
         ended_text=ended_text(order, times, catalogue),
         next_steps=tuple(guidance(order, catalogue)),
     )
+
+
+def _move(order: Order) -> MoveView | None:
+    if order.move is None:
+        return None
+    return MoveView(store=order.move.store, ended=order.move.ended.value if order.move.ended is not None else "")
 
 
 def order_row(order: Order) -> OrderRow:

@@ -175,8 +175,8 @@ def send(call: Call, order: str, message: Any, key: str) -> PaymentAnswer:
 
 
 def add_method(it: MethodDetails) -> AddMethod:
-    """Another payment method of a customer. Raises `Problem` for one without a token."""
-    if it.kind is MethodKind.PAY_IN_STORE or not it.token:
+    """Another payment method of a customer. Raises `Problem` for one without a token; in the store none is needed."""
+    if it.kind is not MethodKind.PAY_IN_STORE and not it.token:
         raise Problem(422, "method-token", "A payment method needs the token of its gateway.")
     return AddMethod(method=method_of(it))
 

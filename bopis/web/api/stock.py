@@ -1,7 +1,7 @@
 """Stock of a store from the read side: levels, history, the state at an instant on either clock, and why."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, TypeVar
 
 from msgspec import Meta, Struct
@@ -64,7 +64,7 @@ async def read_levels(call: Call) -> LevelPage:
     asked: LevelsQuery = call.params
     page = Page(limit=asked.limit, cursor=asked.cursor or None)
     return await _query(
-        call, lambda engine: levels(engine, asked.store, asked.sku or None, now=datetime.now(UTC), page=page)
+        call, lambda engine: levels(engine, asked.store, asked.sku or None, now=call.site.now(), page=page)
     )
 
 
@@ -86,7 +86,7 @@ async def read_at(call: Call) -> AtAnswer:
 async def read_why(call: Call) -> WhyAnswer:
     """The messages behind each term of what can be promised now."""
     asked: CellPath = call.params
-    return await _query(call, lambda engine: why(engine, asked.store, asked.sku, now=datetime.now(UTC)))
+    return await _query(call, lambda engine: why(engine, asked.store, asked.sku, now=call.site.now()))
 
 
 async def _query(call: Call, query: Callable[[Engine], Result]) -> Result:

@@ -17,7 +17,6 @@ from bopis.web.answers import POSITION_HEADER, note_age, position_of, with_etag
 from bopis.web.api.availability import Latitude, Longitude
 from bopis.web.endpoint import Call, Endpoint
 from bopis.web.problems import Problem
-from bopis.web.site import author
 
 TAG = "stores"
 DAYS_SHOWN = 7
@@ -182,7 +181,7 @@ def _change(call: Call, store: str, change: PolicyChange) -> None:
 
 
 def _message(call: Call, caller: Principal, store: str, body: Any) -> Any:
-    return call.site.stock_exchange().compose(author(caller), store, body, at=datetime.now(UTC))
+    return call.site.stock_exchange().compose(call.site.author(caller), store, body, at=datetime.now(UTC))
 
 
 def _policy(call: Call, store: str) -> Policy:

@@ -94,20 +94,20 @@ async def show(call: PageCall) -> Response:
     store = asked.store or (own[0].store_id if len(own) == 1 else "")
     if not store:
         return call.page("counter-choose.html", stores=own)
-    _require(call, store)
-    return await _page(call, store, asked.order, NOTHING)
+    require_store(call, store)
+    return await whole_page(call, store, asked.order, NOTHING)
 
 
 async def show_queue(call: PageCall) -> Response:
     """The queue alone, for htmx."""
-    _require(call, call.params.store)
+    require_store(call, call.params.store)
     return call.page("counter-queue.html", **await _queue(call, call.params.store, call.params.order))
 
 
 async def show_order(call: PageCall) -> Response:
     """One order alone, for htmx; 204 when the page shows it already."""
     asked: PanelQuery = call.params
-    _require(call, asked.store)
+    require_store(call, asked.store)
     values = await _panel(call, asked.store, asked.order, NOTHING)
     if values["panel"].version == asked.version:
         return Response(status_code=204)
@@ -117,7 +117,7 @@ async def show_order(call: PageCall) -> Response:
 async def act(call: PageCall) -> Response:
     """One command from a form. Its key makes a double tap one command; a refusal says what to do."""
     store, number = call.field("store"), call.field("order")
-    _require(call, store)
+    require_store(call, store)
     try:
         order = await find(call, number)
         text = await _send(call, store, order)
@@ -125,14 +125,14 @@ async def act(call: PageCall) -> Response:
     except Problem as problem:
         note = Note(text=problem.detail, kind="bad", status=problem.status)
     except BopisError as error:
-        note = _refused(error)
+        note = refused(error)
     return await _answer(call, store, number, note)
 
 
 async def scan(call: PageCall) -> Response:
     """One scanned or typed code: it opens an order, picks a unit, stages, or goes on to the hand-over."""
     store = call.field("store")
-    _require(call, store)
+    require_store(call, store)
     outcome = ScanOutcome(order=call.field("current"))
     try:
         outcome = await call.site.in_thread(scanned, call, store, outcome.order, call.field("code"))
@@ -146,14 +146,14 @@ async def scan(call: PageCall) -> Response:
     except Problem as problem:
         note = Note(text=problem.detail, kind="bad", status=problem.status)
     except BopisError as error:
-        note = _refused(error)
+        note = refused(error)
     return await _answer(call, store, outcome.order, note)
 
 
 async def print_paper(call: PageCall) -> Response:
     """A pick list or a slip for the bag, ready to print."""
     asked: PaperQuery = call.params
-    _require(call, asked.store)
+    require_store(call, asked.store)
     make = PAPERS.get(asked.paper)
     if make is None:
         raise Problem(404, "paper-unknown", "The counter prints pick lists and packing slips.")
@@ -177,7 +177,8 @@ def _printable(html: str) -> Response:
     return HTMLResponse(html, headers={"Content-Security-Policy": policy})
 
 
-def _refused(error: BopisError) -> Note:
+def refused(error: BopisError) -> Note:
+    """An error as a note in the words of the page."""
     problem = problem_of(error)
     return Note(text=on_page(problem.detail), kind="bad", status=problem.status)
 
@@ -187,7 +188,7 @@ def _own_stores(call: PageCall) -> list[StoreRecord]:
     return [it for it in stores if not it.closed and call.caller.may_in(it.store_id)]
 
 
-def _require(call: PageCall, store: str) -> None:
+def require_store(call: PageCall, store: str) -> None:
     """Raise `Problem` for a store that is not the caller's, or not known."""
     if not call.caller.may_in(store):
         own = ", ".join(sorted(call.caller.stores)) if call.caller.role in OWN_STORES else ""
@@ -199,15 +200,16 @@ def _require(call: PageCall, store: str) -> None:
 async def _answer(call: PageCall, store: str, number: str, note: Note) -> Response:
     """The order after a command: the part for htmx, the whole page for a browser without scripts."""
     if call.request.headers.get("hx-request") != "true":
-        return await _page(call, store, number, note)
+        return await whole_page(call, store, number, note)
     call.headers["HX-Push-Url"] = page_url(store, number)
     call.headers["HX-Trigger"] = "counter-changed"
     return call.page("counter-order.html", **await _panel(call, store, number, note))
 
 
-async def _page(call: PageCall, store: str, number: str, note: Note) -> Response:
+async def whole_page(call: PageCall, store: str, number: str, note: Note, count: Struct | None = None) -> Response:
+    """The page with the queue, one order or a count, and a note."""
     values = await _queue(call, store, number)
-    values |= await _panel(call, store, number, note)
+    values |= await _panel(call, store, number, note) | {"count": count}
     own = _own_stores(call)
     return call.page("counter.html", note.status, poll=POLL_S, has_stores=len(own) > 1, **values)
 
@@ -233,7 +235,7 @@ async def _queue(call: PageCall, store: str, current: str) -> dict[str, Any]:
 async def _panel(call: PageCall, store: str, number: str, note: Note) -> dict[str, Any]:
     """The values of one order's part. An order that is not there is a note, so that the queue stays usable."""
     values: dict[str, Any] = {
-        "store": store, "panel": None, "note": note, "new_key": lambda: secrets.token_hex(8),
+        "store": store, "panel": None, "count": None, "note": note, "new_key": lambda: secrets.token_hex(8),
         "documents": [it for it in Document if it is not Document.NONE], "reject_reasons": _REJECT, "ends": _ENDS,
     }  # fmt: skip
     if not number:

@@ -146,6 +146,7 @@ class TaskRow(Struct, frozen=True, kw_only=True):
     step: str
     goods: str
     is_put_back: bool
+    sku: str = ""
 
 
 class OrderPanel(Struct, frozen=True, kw_only=True):
@@ -345,7 +346,7 @@ def _offer_row(it: Offer, times: StoreTimes) -> OfferRow:
 def _task_row(it: Task, catalogue: Catalogue) -> TaskRow:
     step = TASK_STEPS[it.kind]
     goods = catalogue.name(it.sku) if it.sku else ""
-    return TaskRow(task=it.task, step=STEP_NAMES[step], goods=goods, is_put_back=step is WorkStep.PUT_BACK)
+    return TaskRow(task=it.task, step=STEP_NAMES[step], goods=goods, is_put_back=step is WorkStep.PUT_BACK, sku=it.sku)
 
 
 def _goods_row(line: Line, catalogue: Catalogue, units: int) -> GoodsRow:

@@ -12,9 +12,10 @@ import segno
 from msgspec import Meta, Struct
 from starlette.responses import RedirectResponse, Response
 
-from bopis.access.roles import Role
+from bopis.access.roles import Right, Role
 from bopis.domain.orders.numbers import parse
 from bopis.domain.orders.state import Order
+from bopis.domain.payments.gateway import MethodKind
 from bopis.domain.payments.state import Payment
 from bopis.errors import TRY_AGAIN, UNAVAILABLE, BopisError
 from bopis.services.counter.code_check import is_link_of
@@ -23,7 +24,7 @@ from bopis.services.notifier.notifier import qr_text
 from bopis.services.opening_days import OpeningDay, opening_days
 from bopis.services.store_directory import StoreRecord
 from bopis.web.access.sessions import PinTries, new_session
-from bopis.web.api import events, order_commands, payments
+from bopis.web.api import events, moving, order_commands, payments
 from bopis.web.api.order_commands import COMMANDS
 from bopis.web.api.orders import read_payment
 from bopis.web.api.placing import MethodDetails
@@ -38,6 +39,8 @@ from bopis.web.site import Site
 LINK_TRIES = PinTries()
 PRIVATE = {"Referrer-Policy": "no-referrer", "Cache-Control": "no-store"}
 HOURS_DAYS = 4
+# Cards of the fake gateway, by their behaviour; the texts name it in words.
+TRIAL_CARDS = ("tok_ok", "tok_challenge", "tok_soft")
 Number = Annotated[str, Meta(max_length=20)]
 Word = Annotated[str, Meta(max_length=40)]
 
@@ -157,7 +160,8 @@ def _values(call: PageCall, order: Order, page: CustomerPage, texts: CustomerTex
         qr = segno.make(text, error="m", micro=False).svg_data_uri(scale=6, border=2)
     return {
         "page": page, "t": texts, "words": texts.words, "code": code, "qr": qr, "brand": settings.brand_name or "bopis",
-        "is_trial": settings.payment_gateway == "fake", "new_key": lambda: secrets.token_hex(8),
+        "trial_cards": TRIAL_CARDS if settings.payment_gateway == "fake" else (),
+        "shop_page": settings.shop_url.replace("{order}", page.shown), "new_key": lambda: secrets.token_hex(8),
     }  # fmt: skip
 
 
@@ -199,7 +203,7 @@ def _facts(site: Site, order: Order, texts: CustomerTexts, records: Mapping[str,
             payment = read_payment(desk, order.order)
     return PageFacts(
         texts=texts, times=site.times(order.store), catalogue=site.stock.catalogue, records=records, hours=hours,
-        payment=payment, now_ms=now_ms,
+        payment=payment, now_ms=now_ms, others=moving.alternatives(site, order) if site.is_ready else (),
     )  # fmt: skip
 
 
@@ -212,8 +216,14 @@ def _hours(site: Site, record: StoreRecord, now_ms: int) -> list[OpeningDay]:
 
 async def _send(call: PageCall, order: Order, action: str) -> None:
     form, key = form_of(call), call.field("key")
+    if action == "store":
+        change = body_of({"store": form.one("store")}, moving.StoreChange)
+        if not call.caller.may(Right.ORDERS_CHANGE):
+            raise Problem(403, "right-missing", f"This needs the right {Right.ORDERS_CHANGE.value}.")
+        await call.site.in_thread(moving.send, call, order, change, key)
+        return
     if action == "methods":
-        details = body_of({"token": form.one("token")}, MethodDetails)
+        details = body_of(_method(form), MethodDetails)
         await call.site.in_thread(payments.send, call, order.order, payments.add_method(details), key)
         return
     make = ACTIONS.get(action)
@@ -224,6 +234,13 @@ async def _send(call: PageCall, order: Order, action: str) -> None:
         raise Problem(403, "right-missing", f"This needs the right {command.right.value}.")
     given = body_of(make(form), command.kind)
     await call.site.in_thread(order_commands.send, call, order, command.body, given, key)
+
+
+def _method(form: Form) -> dict[str, Any]:
+    """The method that was chosen: in the store, or the token of a gateway."""
+    if form.one("method") == MethodKind.PAY_IN_STORE.value:
+        return {"kind": MethodKind.PAY_IN_STORE.value}
+    return {"token": form.one("method") or form.one("token")}
 
 
 def _cancellation(form: Form) -> dict[str, Any]:

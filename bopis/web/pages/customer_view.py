@@ -12,6 +12,7 @@ from bopis.domain.orders.numbers import shown
 from bopis.domain.orders.state import READY_STATES, Line, LineState, Order, StoreWork
 from bopis.domain.payments.state import AttemptState, Payment
 from bopis.domain.quantities import EACH, quantity_text
+from bopis.domain.sourcing.decision import Assignment
 from bopis.domain.values import HOUR_MS
 from bopis.services.catalogue import Catalogue
 from bopis.services.counter.store_times import StoreTimes
@@ -27,7 +28,8 @@ HERE_FROM = frozenset({LineState.PROMISED, LineState.ACCEPTED, LineState.PICKING
 
 
 class PageFacts(Struct, frozen=True, kw_only=True):
-    """Everything beside the order that the page is made of. `hours` are the next days of each store."""
+    """Everything beside the order that the page is made of. `hours` are the next days of each store, `others` the
+    stores to which the order could be changed."""
 
     texts: CustomerTexts
     times: StoreTimes
@@ -36,6 +38,7 @@ class PageFacts(Struct, frozen=True, kw_only=True):
     hours: Mapping[str, list[OpeningDay]]
     payment: Payment | None
     now_ms: int
+    others: tuple[Assignment, ...] = ()
 
 
 class ItemRow(Struct, frozen=True, kw_only=True):
@@ -86,7 +89,8 @@ class SubstituteRow(Struct, frozen=True, kw_only=True):
 
 
 class CustomerPage(Struct, frozen=True, kw_only=True):
-    """The page of one order. `shows_code`: the pickup code is valid and the goods are ready."""
+    """The page of one order. `shows_code`: the pickup code is valid and the goods are ready. `others` are triples of
+    id, name and ready by of stores that could have it instead; `moving_to` is the store that is being asked."""
 
     order: str
     shown: str
@@ -103,8 +107,11 @@ class CustomerPage(Struct, frozen=True, kw_only=True):
     pay_link: str = ""
     pay_amount: str = ""
     needs_method: bool = False
+    may_pay_in_store: bool = False
     method_until: str = ""
     can_cancel: bool = False
+    others: tuple[tuple[str, str, str], ...] = ()
+    moving_to: str = ""
     version: str = ""
 
 
@@ -132,10 +139,15 @@ def customer_page(order: Order, facts: PageFacts) -> CustomerPage:
         pay_link=link,
         pay_amount=amount,
         needs_method=needs_method,
+        # Goods that left already cannot be paid for at their hand-over any more.
+        may_pay_in_store=needs_method and facts.payment is not None and not facts.payment.uncaptured,
         method_until=texts.instant(until_ms, facts.times.zone(order.store)) if needs_method else "",
         can_cancel=any(it.can_cancel for it in items),
+        moving_to=_name(order.pending_move.store, facts) if order.pending_move is not None else "",
     )
-    return msgspec.structs.replace(page, version=blake2b(msgspec.json.encode(page), digest_size=8).hexdigest())
+    version = blake2b(msgspec.json.encode(page), digest_size=8).hexdigest()
+    # When other stores would be ready changes by the minute, and is no change of the order.
+    return msgspec.structs.replace(page, version=version, others=_others(order, facts))
 
 
 def extensions(work: StoreWork, texts: CustomerTexts, times: StoreTimes, now_ms: int) -> tuple[tuple[str, str], ...]:
@@ -219,6 +231,21 @@ def _offers(order: Order, facts: PageFacts) -> list[OfferRow]:
         by = texts.instant(offer.answer_by_ms, facts.times.zone(order.store))
         found.append(OfferRow(attempt=offer.attempt, text=text, stores=tuple(stores), answer_by=by))
     return found
+
+
+def _others(order: Order, facts: PageFacts) -> tuple[tuple[str, str, str], ...]:
+    """Stores to choose from; none while a store is being asked, or while an offer is open, which names its own."""
+    if order.pending_move is not None or order.offers:
+        return ()
+    return tuple(
+        (it.store, _name(it.store, facts), facts.texts.instant(it.ready_by_ms, facts.times.zone(it.store)))
+        for it in facts.others
+    )
+
+
+def _name(store: str, facts: PageFacts) -> str:
+    record = facts.records.get(store)
+    return record.name if record is not None and record.name else store
 
 
 def _substitutes(order: Order, facts: PageFacts) -> list[SubstituteRow]:

@@ -1,17 +1,15 @@
-"""Inventory: the stock of all stores as a table, now or at an instant, and as a stream of CSV."""
+"""Inventory: the stock of all stores as a table, now or at an instant, and as a file of all of it."""
 
-import csv
-import io
-from collections.abc import AsyncIterator, Callable, Iterable
-from datetime import UTC, datetime
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Annotated, TypeVar
 
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 from sqlalchemy import Engine
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from bopis.access.roles import Right
+from bopis.adapters.parquet import Column, ColumnKind, Row
 from bopis.domain.inventory.rows import Terms
 from bopis.domain.values import SKU_LENGTH_MAX, STORE_LENGTH_MAX
 from bopis.readside.engine import reading
@@ -28,20 +26,25 @@ from bopis.readside.queries.stock_table import (
 )
 from bopis.services.catalogue import Catalogue
 from bopis.web.answers import decode_cursor, encode_cursor
+from bopis.web.exports import EXPORT_ROWS, checked, download
 from bopis.web.pages.fields import choice, instant_of
 from bopis.web.pages.now_view import age_text
 from bopis.web.pages.page import Page, PageCall
 from bopis.web.problems import Problem
 
 ROWS = 50
-EXPORT_ROWS = 5_000
 FOUND_MAX = 1_000
-CSV_COLUMNS = (
-    "store", "sku", "name", "unit", "category", "available", "on_hand", "held", "in_doubt", "safety_stock",
-    "walk_in_reserve", "staleness", "staged", "quarantined", "damaged", "heard_at",
+COLUMNS = (
+    *(Column(it) for it in ("store", "sku", "name", "unit", "category")),
+    *(
+        Column(it, ColumnKind.NUMBER)
+        for it in (
+            "available", "on_hand", "held", "in_doubt", "safety_stock", "walk_in_reserve", "staleness", "staged",
+            "quarantined", "damaged",
+        )
+    ),
+    Column("heard_at", ColumnKind.INSTANT),
 )  # fmt: skip
-# A spreadsheet takes a text that begins with one of these for a formula.
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
 Result = TypeVar("Result")
 Short = Annotated[str, Meta(max_length=40)]
 
@@ -128,7 +131,7 @@ async def show(call: PageCall) -> Response:
 
     def read(engine: Engine) -> tuple[StockTable, list[TableRow]]:
         with reading(engine) as connection:
-            table = stock_table(connection, wanted, now=datetime.now(UTC))
+            table = stock_table(connection, wanted, now=call.site.now())
             if instant is None:
                 return table, [row_of(it, catalogue) for it in table.levels]
             rows = []
@@ -187,56 +190,38 @@ def encoded_filter(asked: TableFilter) -> dict[str, str]:
 
 
 async def export(call: PageCall) -> Response:
-    """The filtered table as CSV, all of its pages, as a stream: one page at a time is in memory."""
+    """The filtered table as a file, all of its pages, as a stream: one page at a time is in memory."""
     asked: TableFilter = call.params
     if asked.at:
         raise Problem(400, "parameter-invalid", "The export is of now; ask /v1/.../at for one SKU at an instant.")
-    catalogue = call.site.stock.catalogue
-    wanted = replace(question(asked, catalogue), limit=EXPORT_ROWS)
-    first = await _export_page(call, wanted)
-    name = f"inventory-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.csv"
-    headers = {"Content-Disposition": f'attachment; filename="{name}"', **call.headers}
-    return StreamingResponse(_csv(call, wanted, first), headers=headers, media_type="text/csv; charset=utf-8")
+    wanted = replace(question(asked, call.site.stock.catalogue), limit=EXPORT_ROWS)
+    return await download(call, "inventory", COLUMNS, await checked(_pages(call, wanted)))
 
 
-async def _csv(call: PageCall, wanted: StockQuestion, table: StockTable) -> AsyncIterator[str]:
+async def _pages(call: PageCall, wanted: StockQuestion) -> AsyncIterator[Sequence[Row]]:
     catalogue = call.site.stock.catalogue
-    yield csv_lines([CSV_COLUMNS])
     while True:
-        yield csv_lines(csv_row(it, catalogue) for it in table.levels)
+        table = await _export_page(call, wanted)
+        yield [export_row(it, catalogue) for it in table.levels]
         if table.next is None:
             return
         wanted = replace(wanted, after=table.next)
-        table = await _export_page(call, wanted)
 
 
 async def _export_page(call: PageCall, wanted: StockQuestion) -> StockTable:
-    return await ask(call, lambda engine: stock_table(engine, wanted, now=datetime.now(UTC)))
+    return await ask(call, lambda engine: stock_table(engine, wanted, now=call.site.now()))
 
 
-def csv_row(level: LevelAnswer, catalogue: Catalogue) -> tuple[str | int, ...]:
-    """A level as a row of the export, in the order of `CSV_COLUMNS`."""
+def export_row(level: LevelAnswer, catalogue: Catalogue) -> Row:
+    """A level as a row of the export, in the order of `COLUMNS`."""
     row, terms = row_of(level, catalogue), level.terms
-    words = (plain_cell(row.store), plain_cell(row.sku), plain_cell(row.name), row.unit, plain_cell(row.category))
     deductions = (terms.held, terms.in_doubt, terms.safety_stock, terms.walk_in_reserve, terms.staleness)
-    elsewhere = (row.staged, row.quarantined, row.damaged)
-    heard = level.heard_at.isoformat() if level.heard_at is not None else ""
-    return (*words, level.atp, terms.on_hand, *deductions, *elsewhere, heard)
-
-
-def plain_cell(text: str) -> str:
-    """A text that no spreadsheet takes for a formula."""
-    return f"'{text}" if text.startswith(FORMULA) else text
-
-
-def csv_lines(rows: Iterable[Iterable[str | int]]) -> str:
-    """Rows as CSV (RFC 4180)."""
-    out = io.StringIO()
-    csv.writer(out).writerows(rows)
-    return out.getvalue()
+    words = (row.store, row.sku, row.name, row.unit, row.category)
+    return (*words, level.atp, terms.on_hand, *deductions, row.staged, row.quarantined, row.damaged, level.heard_at)
 
 
 PAGES = (
     Page(path="/inventory", show=show, right=Right.PAGES_HQ, params=TableFilter),
     Page(path="/inventory.csv", show=export, right=Right.PAGES_HQ, params=TableFilter),
+    Page(path="/inventory.parquet", show=export, right=Right.PAGES_HQ, params=TableFilter),
 )

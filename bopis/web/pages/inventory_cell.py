@@ -1,13 +1,16 @@
 """One SKU in one store: what can be promised term by term, the messages behind each term, and its history."""
 
-from datetime import UTC, datetime
+from collections.abc import AsyncIterator, Sequence
+from functools import partial
 from typing import Annotated
 
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 from sqlalchemy import Engine
 from starlette.responses import Response
 
 from bopis.access.roles import Right
+from bopis.adapters.parquet import Column, ColumnKind, Row
 from bopis.domain.values import SKU_LENGTH_MAX, STORE_LENGTH_MAX
 from bopis.readside.engine import reading
 from bopis.readside.errors import CellUnknown, CursorInvalid
@@ -24,6 +27,7 @@ from bopis.readside.queries.current import levels
 from bopis.readside.queries.history import history
 from bopis.readside.queries.reasons import WhyAnswer, why
 from bopis.services.counter.store_times import StoreTimes
+from bopis.web.exports import EXPORT_ROWS, checked, download
 from bopis.web.pages.fields import choice, instant_of
 from bopis.web.pages.inventory import ask
 from bopis.web.pages.now_view import age_text
@@ -31,6 +35,14 @@ from bopis.web.pages.page import Page, PageCall
 from bopis.web.problems import Problem
 
 MOVEMENTS = 50
+COLUMNS = (
+    *(Column(it) for it in ("store", "sku", "kind")),
+    *(Column(it, ColumnKind.NUMBER) for it in ("change", "applied", "on_hand_after")),
+    Column("occurred_at", ColumnKind.INSTANT),
+    Column("recorded_at", ColumnKind.INSTANT),
+    *(Column(it) for it in ("source", "actor", "message_id", "reference")),
+    Column("sequence", ColumnKind.NUMBER),
+)
 
 
 class CellQuery(Struct, frozen=True, kw_only=True):
@@ -97,7 +109,7 @@ async def show(call: PageCall) -> Response:
     span = HistorySpan(clock=clock, limit=MOVEMENTS, cursor=asked.cursor or None)
 
     def read(engine: Engine) -> ReadCell:
-        now = datetime.now(UTC)
+        now = call.site.now()
         with reading(engine) as connection:
             explained = why(connection, asked.store, asked.sku, now=now)
             try:
@@ -111,9 +123,7 @@ async def show(call: PageCall) -> Response:
     try:
         found = await ask(call, read)
     except CellUnknown:
-        raise Problem(
-            404, "stock-unknown", f"Store {asked.store} has no message about {asked.sku}. Codes compare exactly."
-        ) from None
+        raise _unknown(asked) from None
     except CursorInvalid as error:
         raise Problem(400, "cursor-invalid", str(error)) from None
     times, catalogue = call.site.times(asked.store), call.site.stock.catalogue
@@ -125,6 +135,32 @@ async def show(call: PageCall) -> Response:
         behind=[_movement(it, times) for it in found.why.on_hand.movements],
         count=_movement(found.why.on_hand.count, times) if found.why.on_hand.count is not None else None,
     )  # fmt: skip
+
+
+async def export(call: PageCall) -> Response:
+    """The whole history of the cell as a file, the newest movement first; one page at a time is in memory."""
+    asked: CellQuery = call.params
+    span = HistorySpan(clock=choice(HistoryClock, asked.clock, HistoryClock.OCCURRED), limit=EXPORT_ROWS)
+    try:
+        pages = await checked(_pages(call, asked, span))
+    except CellUnknown:
+        raise _unknown(asked) from None
+    return await download(call, "history", COLUMNS, pages)
+
+
+async def _pages(call: PageCall, asked: CellQuery, span: HistorySpan) -> AsyncIterator[Sequence[Row]]:
+    while True:
+        found = await ask(call, partial(history, store=asked.store, sku=asked.sku, span=span))
+        yield [tuple(getattr(it, column.name) for column in COLUMNS) for it in found.movements]
+        if found.next is None:
+            return
+        span = replace(span, cursor=found.next)
+
+
+def _unknown(asked: CellQuery) -> Problem:
+    return Problem(
+        404, "stock-unknown", f"Store {asked.store} has no message about {asked.sku}. Codes compare exactly."
+    )
 
 
 def _movement(it: MovementAnswer, times: StoreTimes) -> ShownMovement:
@@ -140,4 +176,8 @@ def _movement(it: MovementAnswer, times: StoreTimes) -> ShownMovement:
     )
 
 
-PAGES = (Page(path="/inventory/{store}/{sku:path}", show=show, right=Right.PAGES_HQ, params=CellQuery),)
+PAGES = (
+    Page(path="/history.csv", show=export, right=Right.PAGES_HQ, params=CellQuery),
+    Page(path="/history.parquet", show=export, right=Right.PAGES_HQ, params=CellQuery),
+    Page(path="/inventory/{store}/{sku:path}", show=show, right=Right.PAGES_HQ, params=CellQuery),
+)

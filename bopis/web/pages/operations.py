@@ -206,7 +206,7 @@ async def retry(call: PageCall) -> Response:
 
     def send() -> str:
         letter = _open(call.site, name)
-        placed = dead_letters.retry(call.site.publisher, letter, call.caller.name, datetime.now(UTC))
+        placed = dead_letters.retry(call.site.publisher, letter, call.caller.name, call.site.now())
         return f"{name} was sent again as {placed.topic}/{placed.partition}/{placed.offset}."
 
     return await _changed(call, send)
@@ -220,7 +220,7 @@ async def discard(call: PageCall) -> Response:
 
     def send() -> str:
         letter = _open(call.site, name)
-        dead_letters.discard(call.site.publisher, letter, call.caller.name, datetime.now(UTC), reason)
+        dead_letters.discard(call.site.publisher, letter, call.caller.name, call.site.now(), reason)
         return f"{name} is discarded: {reason}."
 
     return await _changed(call, send)

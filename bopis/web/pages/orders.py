@@ -1,22 +1,26 @@
 """Orders: a list with filters, those that need somebody now, and payments that need somebody."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC
+from decimal import Decimal
 from typing import Annotated
 
 from msgspec import Meta, Struct
 from starlette.responses import Response
 
 from bopis.access.roles import Right
+from bopis.adapters.parquet import Column, ColumnKind, Row
 from bopis.domain.orders.numbers import shown
 from bopis.domain.orders.state import LineState, Order
 from bopis.domain.orders.store_queue import WorkStep, work_items
+from bopis.domain.payments.money import exponent
 from bopis.domain.values import STORE_LENGTH_MAX, epoch_ms
 from bopis.ports import ListKey, OrderFilter, list_key
 from bopis.services.payments.book import Concern, Debt, concerns_of, debts, status_of
 from bopis.web.answers import decode_cursor, encode_cursor
 from bopis.web.api.order_view import OrderRow, order_row
 from bopis.web.api.orders import own_store
+from bopis.web.exports import EXPORT_ROWS, checked, download
 from bopis.web.pages.fields import instant_of
 from bopis.web.pages.now_view import promises_at_risk
 from bopis.web.pages.page import Page, PageCall
@@ -24,6 +28,16 @@ from bopis.web.problems import Problem
 from bopis.web.site import Site
 
 ROWS = 50
+COLUMNS = (
+    *(Column(it) for it in ("order", "state", "store", "stores")),
+    Column("lines", ColumnKind.NUMBER),
+    Column("units", ColumnKind.NUMBER),
+    Column("placed", ColumnKind.INSTANT),
+    Column("ready_by", ColumnKind.INSTANT),
+    Column("payment"),
+    Column("total", ColumnKind.DECIMAL),
+    Column("currency"),
+)
 PAYMENTS_MAX = 200
 
 
@@ -110,6 +124,42 @@ async def show(call: PageCall) -> Response:
     return call.page("orders.html", **_list(call, asked, page, cursor))
 
 
+async def export(call: PageCall) -> Response:
+    """The filtered orders as a file, all of them, as a stream: one page at a time is in memory."""
+    asked: OrdersFilter = call.params
+    site, store = call.site, own_store(call.caller, asked.store.strip())
+    if asked.risk or asked.unaccepted:
+        site.require_ready()
+        return await download(call, "orders", COLUMNS, _one_page(_urgent(site, asked, store)))
+    return await download(call, "orders", COLUMNS, await checked(_pages(site, order_filter(asked, store, site))))
+
+
+async def _pages(site: Site, wanted: OrderFilter) -> AsyncIterator[Sequence[Row]]:
+    def find(criteria: OrderFilter) -> list[Order]:
+        with site.desk() as desk:
+            return desk.orders.find(criteria, EXPORT_ROWS)
+
+    while True:
+        found = await site.in_thread(find, wanted)
+        yield [export_row(it) for it in found]
+        if len(found) < EXPORT_ROWS:
+            return
+        placed, number = list_key(found[-1])
+        wanted = wanted._replace(after=ListKey(-placed, number))
+
+
+async def _one_page(orders: Sequence[Order]) -> AsyncIterator[Sequence[Row]]:
+    yield [export_row(it) for it in orders]
+
+
+def export_row(order: Order) -> Row:
+    """An order as a row of the export, in the order of `COLUMNS`."""
+    row = order_row(order)
+    total = None if row.total is None or not row.currency else Decimal(row.total).scaleb(-exponent(row.currency))
+    where = (row.order, row.state, row.store, ", ".join(row.stores))
+    return (*where, row.lines, row.units, row.placed, row.ready_by, row.payment, total, row.currency)
+
+
 def _urgent(site: Site, asked: OrdersFilter, store: str | None) -> list[Order]:
     """Open orders with a promise at risk, or that a store has not accepted; the most urgent first."""
     site.require_ready()
@@ -175,5 +225,7 @@ async def show_payments(call: PageCall) -> Response:
 
 PAGES = (
     Page(path="/orders", show=show, right=Right.PAGES_HQ, params=OrdersFilter),
+    Page(path="/orders.csv", show=export, right=Right.PAGES_HQ, params=OrdersFilter),
+    Page(path="/orders.parquet", show=export, right=Right.PAGES_HQ, params=OrdersFilter),
     Page(path="/payments", show=show_payments, right=Right.PAGES_HQ, params=PaymentsFilter),
 )

@@ -13,17 +13,17 @@ from bopis.domain.orders.state import Order
 from bopis.domain.orders.vocabulary import EndReason, Initiator
 from bopis.domain.payments.messages import RefundPayment, RetryPayment
 from bopis.domain.payments.money import exponent
-from bopis.domain.values import AMOUNT_CENTS_MAX, QUANTITY_MAX, TEXT_LENGTH_MAX
+from bopis.domain.values import AMOUNT_CENTS_MAX, QUANTITY_MAX, STORE_LENGTH_MAX, TEXT_LENGTH_MAX
 from bopis.errors import BopisError
 from bopis.services.notifier.resend import due_deliveries
 from bopis.services.payments.event_text import PaymentEventText
+from bopis.web.api import moving
 from bopis.web.api.order_commands import answer_of, store_of
 from bopis.web.api.orders import OrderPath, find, read_payment
 from bopis.web.pages.fields import instant_of, whole_number
 from bopis.web.pages.orders_detail import STAFF_REASONS, order_page
 from bopis.web.pages.page import Page, PageCall
 from bopis.web.problems import Problem, problem_of
-from bopis.web.site import author
 
 FORM_ID_LENGTH_MAX = 64
 Change = Callable[[PageCall, Order], Awaitable[str]]
@@ -109,6 +109,16 @@ async def extend(call: PageCall, order: Order) -> str:
     return await _order_command(call, order, ExtendPickup(store=store, until=until))
 
 
+async def move(call: PageCall, order: Order) -> str:
+    """Change the store of the order, for a reason."""
+    store = call.field("store")
+    if not store or len(store) > STORE_LENGTH_MAX:
+        raise Problem(422, "store-missing", "Choose the store that is to have the order.")
+    change = moving.StoreChange(store=store, reason=reason_of(call))
+    answer = await call.site.in_thread(moving.send, call, order, change, call.field("form_id")[:FORM_ID_LENGTH_MAX])
+    return ". ".join(it.text for it in answer.events) or "This change was made before; nothing changed again"
+
+
 async def _payment_command(call: PageCall, order: Order, body: Callable[[str], RetryPayment | RefundPayment]) -> str:
     site = call.site
 
@@ -150,7 +160,7 @@ async def resend(call: PageCall, order: Order) -> str:
 
     def send() -> str:
         exchange = site.notice_exchange()
-        message = exchange.compose(author(call.caller), order.order, body, message_id=message_id(call))
+        message = exchange.compose(call.site.author(call.caller), order.order, body, message_id=message_id(call))
         due = due_deliveries(exchange.request(message, site.settings.read_wait_seconds))
         channels = ", ".join(it.delivery.channel.value for it in due)
         return f"Another copy of the notice {milestone.replace('_', ' ')} is due over {channels or 'no channel'}"
@@ -165,6 +175,7 @@ def _page(name: str, change: Change, right: Right) -> Page:
 PAGES = (
     _page("cancel", cancel, Right.ORDERS_CHANGE),
     _page("extend", extend, Right.ORDERS_CHANGE),
+    _page("move", move, Right.ORDERS_CHANGE),
     _page("retry-payment", retry_payment, Right.PAYMENTS_CHANGE),
     _page("refund", refund, Right.PAYMENTS_CHANGE),
     _page("resend", resend, Right.ORDERS_CHANGE),

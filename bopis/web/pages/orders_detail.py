@@ -21,6 +21,7 @@ from bopis.services.counter.event_text import EventText
 from bopis.services.counter.order_history import OrderEventHistory, read_order_history
 from bopis.services.counter.store_times import StoreTimes
 from bopis.services.payments.explanation import Explanation, explain, read_payment_history
+from bopis.web.api import moving
 from bopis.web.api.orders import OrderPath, find, read_payment, view_of
 from bopis.web.pages.now import store_figures
 from bopis.web.pages.now_view import MAP_HEIGHT, MAP_WIDTH, Dot, dots
@@ -214,10 +215,22 @@ def _actions(call: PageCall, order: Order) -> dict[str, Any]:
         "may_cancel": live and caller.may(Right.ORDERS_CHANGE),
         "may_pay": caller.may(Right.PAYMENTS_CHANGE),
         "may_notify": caller.may(Right.ORDERS_CHANGE),
+        "others": _others(call.site, order) if caller.may(Right.ORDERS_CHANGE) else [],
         "kept_in": kept if caller.may(Right.ORDERS_CHANGE) else [],
         "reasons": [it.value for it in STAFF_REASONS],
         "number": shown(order.order),
     }
+
+
+def _others(site: Site, order: Order) -> list[dict[str, str]]:
+    """Stores to which the order could be changed now, with when they would be ready."""
+    if not site.is_ready or order.pending_move is not None:
+        return []
+    times = site.times(order.store).among([order.store])
+    return [
+        {"store": it.store, "name": moving.name_of(site, it.store), "ready_by": times.instant(it.ready_by_ms, it.store)}
+        for it in moving.alternatives(site, order)
+    ]
 
 
 def _is_ready_in(order: Order, store: str) -> bool:

@@ -1,7 +1,7 @@
 """The routing lab: a candidate rule set beside the present one, over past orders."""
 
 import tomllib
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Annotated
 
 import msgspec
@@ -85,7 +85,7 @@ async def compare(call: PageCall) -> Response:
 
 
 def _compared(site: Site, candidate: RuleSet, days: int) -> Comparison | None:
-    since = datetime.now(UTC) - timedelta(days=days)
+    since = site.now() - timedelta(days=days)
     with site.desk() as desk:
         past = read_past_decisions(desk.reader, epoch_ms(since))[-DECISIONS_MAX:]
     if not past:

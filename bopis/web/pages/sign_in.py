@@ -12,7 +12,7 @@ from bopis.web.access.account import BEGIN_PATH, CALLBACK_PATH, AccountSignIn, A
 from bopis.web.access.sessions import PinTries
 from bopis.web.pages.page import SIGN_IN, Page, PageCall
 from bopis.web.problems import Problem
-from bopis.web.site import Site
+from bopis.web.site import real_now_ms
 
 PIN_TRIES = PinTries()
 COUNTER = "/counter"
@@ -57,7 +57,7 @@ def sign_in_page(call: PageCall, status: int = 200, *, problem: str = "", store:
 async def open_link(call: PageCall) -> Response:
     """Sign in with a one-time link."""
     session = call.site.gate.sessions.links.opened(call.params.token)
-    is_new = session is not None and await call.site.in_thread(call.site.access.use_link, session.id, Site.now_ms())
+    is_new = session is not None and await call.site.in_thread(call.site.access.use_link, session.id, real_now_ms())
     if session is None or not is_new:
         raise Problem(401, "link-used", "This link was used, or is too old. `bopis web sign-in` makes a new one.")
     response = RedirectResponse(home_of(session.role), 303)

@@ -1,6 +1,6 @@
 """Stores: how they are now, and one store with its queue, capacity, key figures, hours and policy."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from msgspec import Struct
@@ -181,7 +181,7 @@ async def store_page(call: PageCall, record: StoreRecord, status: int = 200, **v
 
 async def _kpis(call: PageCall, store: str) -> tuple[list[KpiGroup], KpiGroup | None, str]:
     """Key figures by day and of the last seven days, as `bopis kpi show --store` has them."""
-    now = datetime.now(UTC)
+    now = call.site.now()
 
     def read(engine: Engine) -> tuple[list[KpiGroup], KpiGroup | None]:
         with reading(engine) as connection:

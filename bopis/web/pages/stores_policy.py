@@ -1,6 +1,5 @@
 """The policy of a store: a draft, its effect on what can be promised and on open orders, and saving it."""
 
-from datetime import UTC, datetime
 from typing import Annotated
 
 from msgspec import Meta, Struct
@@ -23,7 +22,6 @@ from bopis.web.pages.inventory import ask
 from bopis.web.pages.page import Page, PageCall
 from bopis.web.pages.stores import record_of, store_page
 from bopis.web.problems import Problem, problem_of
-from bopis.web.site import author
 
 EFFECTS_SHOWN = 50
 ORDERS_SHOWN = 20
@@ -154,7 +152,7 @@ async def show_preview(call: PageCall) -> Response:
     orders = call.site.stock.routing.orders.in_store(record.store_id)
 
     def effects(engine: Engine) -> list[PolicyEffect]:
-        return list(policy_effects(engine, record.store_id, then, now=datetime.now(UTC)))
+        return list(policy_effects(engine, record.store_id, then, now=call.site.now()))
 
     preview = preview_of(await ask(call, effects), present, then, orders)
     return await store_page(call, record, preview=preview, draft=asked, shown_number=shown)
@@ -203,9 +201,9 @@ def changes_of(draft: Draft, present: Store) -> list[SetStorePolicy | SetStockRu
 
 
 def _send(call: PageCall, store: str, changes: list[SetStorePolicy | SetStockRule]) -> None:
-    exchange, who = call.site.stock_exchange(), author(call.caller)
+    exchange, who = call.site.stock_exchange(), call.site.author(call.caller)
     for body in changes:
-        message = exchange.compose(who, store, body, at=datetime.now(UTC))
+        message = exchange.compose(who, store, body, at=call.site.now())
         exchange.request(message, call.site.settings.read_wait_seconds)
 
 

@@ -7,6 +7,7 @@ from starlette.staticfiles import StaticFiles
 
 from bopis.web.pages import (
     counter,
+    counter_count,
     customer,
     inventory,
     inventory_cell,
@@ -18,6 +19,7 @@ from bopis.web.pages import (
     routing,
     sign_in,
     stores,
+    stores_hours,
     stores_policy,
 )
 from bopis.web.pages.page import Page, Renderer, page_route
@@ -34,10 +36,12 @@ PAGES: tuple[Page, ...] = (
     *inventory.PAGES,
     *inventory_cell.PAGES,
     *stores.PAGES,
+    *stores_hours.PAGES,
     *stores_policy.PAGES,
     *operations.PAGES,
     *routing.PAGES,
     *counter.PAGES,
+    *counter_count.PAGES,
     *customer.PAGES,
 )
 

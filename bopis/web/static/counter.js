@@ -67,7 +67,7 @@ document.addEventListener("htmx:afterSwap", (event) => {
   isDirty = false;
   if (lastNote) panel.prepend(lastNote);
   const { verb, path } = event.detail.requestConfig;
-  counter.classList.toggle("open", Boolean(panel.querySelector("[data-panel], .note")));
+  counter.classList.toggle("open", Boolean(panel.querySelector("[data-panel], [data-count], .note")));
   for (const card of document.querySelectorAll(".card")) {
     const isOpen = card.href.endsWith(`order=${panel.querySelector("[data-panel]")?.dataset.order}`);
     if (isOpen) card.setAttribute("aria-current", "true");
@@ -81,6 +81,7 @@ document.addEventListener("htmx:afterSwap", (event) => {
     else code.focus();
   } else if (!path.includes("version=")) {
     panel.scrollIntoView({ block: "nearest" });
+    panel.querySelector("[data-focus]")?.focus();
   }
 });
 document.addEventListener("htmx:sseMessage", (event) => {
@@ -105,4 +106,4 @@ document.addEventListener("keydown", (event) => {
   const isTyping = event.target.closest("input, select, textarea, button, a, summary, dialog");
   if (!isTyping && event.key.length === 1 && !event.ctrlKey && !event.metaKey && !event.altKey) code.focus();
 });
-if (matchMedia("(pointer: fine)").matches && !panel.querySelector("[data-panel]")) code.focus();
+if (matchMedia("(pointer: fine)").matches && !panel.querySelector("[data-panel], [data-count]")) code.focus();

@@ -43,7 +43,7 @@ async function look(field) {
         field.value = found[0].rawValue;
         stop(dialog);
         field.dispatchEvent(new Event("input", { bubbles: true }));
-        if (field.id === "code") field.form.requestSubmit();
+        if (["code", "count-code"].includes(field.id)) field.form.requestSubmit();
         else field.focus();
         return;
       }

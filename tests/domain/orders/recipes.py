@@ -177,6 +177,7 @@ SAYINGS: dict[str, Callable[[World], Any]] = {
     "put back": lambda w: m.ConfirmPutBack(task="no such task"),
     "take alternative": lambda w: m.AcceptAlternative(attempt=1, store=S2),
     "refuse alternative": lambda w: m.RefuseAlternative(attempt=1),
+    "move": lambda w: m.MoveOrder(store=S2, by=Initiator.CUSTOMER),
     "stock appeared": lambda w: m.StockAppeared(store=S1, skus=("A",)),
     "store off": lambda w: m.StoreWithdrawn(store=S1),
     "store closes": lambda w: m.StoreWithdrawn(store=S1, closing=True),
@@ -189,7 +190,7 @@ SAYINGS: dict[str, Callable[[World], Any]] = {
 
 def say(world: World, saying: str) -> list[Any]:
     """Say one of the sayings; a number is time that passes."""
-    if saying in ("stock appeared", "take alternative"):
+    if saying in ("stock appeared", "take alternative", "move"):
         from tests.domain.orders.world import to_first_free
 
         world.routing = to_first_free

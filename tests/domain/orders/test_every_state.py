@@ -190,6 +190,14 @@ take alternative:
 refuse alternative:
     cancelled <- offered
     ! unknown_offer <- *
+move:
+    ! too_early <- placed rejected rerouted
+    promised <- waiting offered promised accepted
+    held <- held
+    ! handed_over <- handed_over returned
+    ! cancelled <- cancelled
+    ! expired <- expired
+    ! too_late <- *
 stock appeared:
     promised <- waiting
     - <- *

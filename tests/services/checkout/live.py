@@ -29,7 +29,10 @@ from tests.cli.fakes import FakeDelivery, FakeLog
 from tests.domain.books import MemoryRows
 from tests.domain.orders.world import RULES, to_first_free
 
-TOPICS = ("orders", "order-state", "order-events", "dead-letters", "notices", "stock", "inventory-events", "catalogue")
+TOPICS = (
+    "orders", "order-state", "order-events", "dead-letters", "notices", "stock", "inventory-events", "inventory-levels",
+    "catalogue",
+)  # fmt: skip
 S1, S2 = "S1", "S2"
 _numbers = itertools.count(1)
 
@@ -101,6 +104,8 @@ class LiveLog(FakeLog):
             self.publish(it.topic, it.key, it.value)
             if it.topic == "order-events":
                 self._route(ORDER_EVENTS.decode(it.value))
+        if record.topic == "stock":
+            self._append("inventory-levels", record.partition, b"\x00position", _position(record.offset))
         if record.topic == "orders":
             number = (record.key or b"").decode()
             if number in rows.rows:
@@ -137,6 +142,10 @@ class LiveLog(FakeLog):
 
     def now(self) -> datetime:
         return datetime.fromtimestamp(self.now_ms / 1000, UTC)
+
+
+def _position(offset: int) -> bytes:
+    return msgspec.json.encode({"position": offset})
 
 
 def exchange(log: LiveLog) -> Exchange:

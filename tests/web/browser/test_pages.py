@@ -1,6 +1,8 @@
 """Every page in a browser: it shows what it is for, fits its width, and has no serious finding of axe-core."""
 
 import re
+from pathlib import Path
+from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -9,7 +11,8 @@ from playwright.sync_api import expect
 from bopis.access.roles import Role
 from tests.web.access.identity_provider import IdentityProvider
 from tests.web.browser.conftest import PATIENCE_MS, Visitor, Visits
-from tests.web.shop import OWN, SKUS, Shop
+from tests.web.pages.test_exports import as_csv, read, read_csv
+from tests.web.shop import OTHER, OWN, SKUS, Shop, new_name
 
 SERIOUS = {"serious", "critical"}
 HQ_PAGES = {
@@ -18,6 +21,7 @@ HQ_PAGES = {
     "/inventory": "Inventory",
     "/stores": "Stores",
     f"/stores/{OWN}": "Main Street",
+    f"/stores/{OWN}/hours": "Usual hours",
     "/operations": "Operations",
     "/routing": "Routing",
 }
@@ -61,9 +65,14 @@ def test_the_counter_can_be_read_on_a_tablet_and_a_phone(visit: Visits, shop: Sh
     for width in (390, 820):
         visitor = visit(width)
         visitor.sign_in(Role.STORE_ASSOCIATE)
-        for path in ("/counter", f"/counter?store={OWN}&order={number}"):
+        pages = {
+            "queue": "/counter",
+            "order": f"/counter?store={OWN}&order={number}",
+            "count": f"/counter/count?store={OWN}&code={SKUS[0]}",
+        }
+        for name, path in pages.items():
             visitor.open(path)
-            visitor.picture(f"counter-{'order' if 'order' in path else 'queue'}-{width}")
+            visitor.picture(f"counter-{name}-{width}")
             problems += [f"{path}: {it}" for it in findings(visitor)]
             if overflow(visitor) > 0:
                 problems.append(f"{path}: wider than {width}")
@@ -93,6 +102,71 @@ def test_the_customers_page_has_the_code_when_the_goods_are_ready(visit: Visits,
     visitor.picture("customer-ready-390")
     assert not findings(visitor)
     assert overflow(visitor) <= 0
+
+
+def test_a_customer_changes_the_store_and_sees_the_new_one(visit: Visits, shop: Shop) -> None:
+    number = shop.promised()
+    with shop.vault() as vault:
+        token = vault.codes.token(number, 1)
+    visitor = visit(390, dark=True)
+    visitor.open(f"/o/{number}/{token}")
+
+    visitor.page.locator("#move summary").click()
+    visitor.page.get_by_label(re.compile("Market Square")).check()
+    visitor.picture("customer-move-390")
+    problems = findings(visitor)
+    assert overflow(visitor) <= 0
+    visitor.page.get_by_role("button", name="Change to this store").click()
+
+    expect(visitor.page.locator("p.note.good")).to_contain_text("at the new store now", timeout=PATIENCE_MS)
+    expect(visitor.page.locator("section.store h2")).to_have_text("Market Square", timeout=PATIENCE_MS)
+    visitor.picture("customer-moved-390")
+    order = shop.ask("GET", f"/v1/orders/{number}").json()
+    assert (order["store"], {it["store"] for it in order["lines"]}) == (OTHER, {OTHER})
+    assert not problems + findings(visitor)
+
+
+def test_staff_count_and_change_hours_and_the_files_have_the_same_rows(
+    visit: Visits, shop: Shop, tmp_path: Path
+) -> None:
+    store = new_name("hours")
+    file = tmp_path / "stores.csv"
+    file.write_text(f"store_id,name,time_zone,opening_hours\n{store},Pier,America/Chicago,Mo-Sa 08:00-20:00\n")
+    assert shop.bopis("stores", "import", str(file)).code == 0
+    shop.bopis.ask("stock", "receive", store, f"{SKUS[0]}=20")
+
+    manager = visit(820)
+    manager.sign_in(Role.STORE_MANAGER, store)
+    manager.open(f"/counter/count?store={store}&code={SKUS[0]}")
+    manager.page.get_by_label("Counted").fill("18")
+    manager.page.get_by_role("button", name="Record the count").click()
+    expect(manager.page.locator("#order")).to_contain_text("The books differed by -2", timeout=PATIENCE_MS)
+    manager.picture("counter-counted-820")
+
+    operator = visit(1_440, dark=True)
+    operator.sign_in(Role.HQ_OPERATOR)
+    operator.open(f"/stores/{store}/hours")
+    operator.page.get_by_label("Sunday").fill("10:00-16:00")
+    operator.page.get_by_role("button", name="Preview the effect").click()
+    expect(operator.page.locator("#preview")).to_contain_text("10:00–16:00", timeout=PATIENCE_MS)
+    operator.picture("hq-hours-preview-1440")
+    problems = findings(operator) + findings(manager)
+    operator.page.get_by_label("Reason").fill("summer Sundays")
+    operator.page.get_by_role("button", name="Save these hours").click()
+    expect(operator.page.locator("p.note").first).to_contain_text("The hours are saved", timeout=PATIENCE_MS)
+    expect(operator.page.locator("main")).to_contain_text("summer Sundays")
+    assert not problems
+
+    def files(path: str, **query: str) -> tuple[list[list[str]], list[tuple[Any, ...]]]:
+        text, table = (shop.ask("GET", f"/{path}.{kind}", params=query) for kind in ("csv", "parquet"))
+        assert (text.status_code, table.status_code) == (200, 200)
+        return read_csv(text.text)[1:], read(table.content)
+
+    books = shop.eventually(lambda: [it for it in files("inventory", store=store)[1] if it[6] == 18])
+    assert files("inventory", store=store)[0] == as_csv(books)
+    lines, movements = files("history", store=store, sku=SKUS[0])
+    assert lines == as_csv(movements)
+    assert [it[2] for it in movements] == ["count", "receipt"]
 
 
 def test_a_till_sale_is_seen_without_reload(visit: Visits, shop: Shop) -> None:

@@ -6,7 +6,8 @@ from typing import Any
 import httpx
 import pytest
 
-from bopis.domain.orders.messages import ReissueCode
+from bopis.domain.orders.lines import PickedLine
+from bopis.domain.orders.messages import AcceptPick, RecordPick, ReissueCode
 from bopis.domain.orders.state import LineState
 from bopis.services.counter.code_check import is_link_of
 from tests.services.checkout.live import counter
@@ -146,6 +147,41 @@ async def test_a_customer_changes_what_is_allowed(
     assert response.headers["location"] == f"/o/{number}?{answer}"
     assert world.log.order(number).state is state
     assert 'class="note ' in after.text
+
+
+@pytest.mark.parametrize(
+    ("lines", "meanwhile", "answer", "store"),
+    [
+        ((("A", 2),), None, "done=store", "S2"),
+        ((("MUG", 1),), None, "refused=no_stock", "S1"),
+        ((("A", 2),), AcceptPick(store="S1"), "done=store", "S2"),
+        ((("A", 2),), RecordPick(store="S1", lines=(PickedLine(line=1, picked=1),)), "refused=too_late", "S1"),
+    ],
+    ids=["in time", "not in stock there", "accepted", "being picked"],
+)
+async def test_a_customer_changes_the_store_or_keeps_it(
+    lines: Any, meanwhile: Any, answer: str, store: str, world: World
+) -> None:
+    number = world.place(*lines)
+    for said in (AcceptPick(store="S1"), meanwhile) if isinstance(meanwhile, RecordPick) else (meanwhile,):
+        if said is not None:
+            counter(world.log).command(number, said)
+    async with world.browser() as client:
+        page = await opened(client, world, number)
+        sent = form_values(page, "cancellation") | {"store": "S2"}
+        response = await client.post(f"/o/{number}/store", data=sent)
+        again = await client.post(f"/o/{number}/store", data=sent)
+        after = await client.get(response.headers["location"])
+        same = await client.post(f"/o/{number}/store", data=sent | {"key": "", "store": store})
+        unknown = await client.post(f"/o/{number}/store", data=sent | {"key": "", "store": "S9"})
+
+    line = world.log.order(number).lines[0]
+    assert response.headers["location"] == f"/o/{number}?{answer}"
+    assert line.store == store
+    assert 'class="note ' in after.text
+    assert answer.startswith("refused") or again.headers["location"] == f"/o/{number}?{answer}"
+    assert same.headers["location"].split("?")[1] in ("refused=same_store", "refused=too_late")
+    assert unknown.headers["location"] == f"/o/{number}?refused=invalid"
 
 
 async def test_one_line_is_cancelled_and_the_other_stays(world: World) -> None:

@@ -36,7 +36,7 @@ from bopis.web.live.read_side import ReadSide
 from bopis.web.live.stock import LiveStock
 from bopis.web.pages import customer
 from bopis.web.pages.table import page_routes
-from bopis.web.site import Site, SiteParts
+from bopis.web.site import Site, SiteParts, real_now_ms
 from bopis.wire.catalogue import encode
 from tests.services.checkout.live import S1, LiveLog, counter, shop_catalogue
 
@@ -53,7 +53,7 @@ class World:
     def __init__(self, home: Path, **settings: Any) -> None:
         customer.LINK_TRIES = customer.PinTries()
         self.log = LiveLog(S1={"A": 20, "B": 20, "MUG": 20}, S2={"A": 20})
-        self.log.now_ms = Site.now_ms()
+        self.log.now_ms = real_now_ms()
         self.settings = Settings(data_dir=home, **settings)
         self.vault = open_vault(self.settings)
         hub = Hub()
@@ -61,9 +61,9 @@ class World:
         access = AccessTable(keys_url(self.settings))
         self.sessions = Sessions(self.vault.session_key, is_secure=False)
         log: Any = self.log
-        gate = Gate(access, self.sessions, None, Site.now_ms)
+        gate = Gate(access, self.sessions, None, real_now_ms)
         read_side = ReadSide(self.settings.database_reader_url)
-        parts = SiteParts(gate, access, self.vault, log, lambda: log, read_side, stock, hub, OsmHours())
+        parts = SiteParts(gate, access, self.vault, log, lambda: log, read_side, stock, hub, OsmHours(), real_now_ms)
         self.site = Site(self.settings, parts)
         rows = [(STORES_TOPIC, it.store_id, msgspec.json.encode(it)) for it in STORES]
         rows += [(CATALOGUE_TOPIC, it.sku, encode(it)) for it in shop_catalogue().all()]

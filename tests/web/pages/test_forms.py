@@ -8,8 +8,9 @@ from bopis.domain.inventory.rows import StockRule, Store
 from bopis.readside.queries.stock_table import StockCell, StockFilter, StockOrder
 from bopis.services.catalogue import Catalogue
 from bopis.web.answers import encode_cursor
+from bopis.web.exports import csv_lines, plain_cell
 from bopis.web.pages.fields import instant_of, whole_number
-from bopis.web.pages.inventory import TableFilter, csv_lines, found_skus, plain_cell, question
+from bopis.web.pages.inventory import TableFilter, found_skus, question
 from bopis.web.pages.orders_actions import amount_of
 from bopis.web.pages.routing import parsed
 from bopis.web.pages.stores_policy import DraftQuery, changes_of, draft_of, drafted, preview_of

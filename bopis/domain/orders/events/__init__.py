@@ -33,6 +33,13 @@ from bopis.domain.orders.events.lifecycle import (
     OrderExpired,
     OrderPlaced,
 )
+from bopis.domain.orders.events.moving import (
+    MoveEnded,
+    MoveHoldRequested,
+    MoveRequested,
+    MovingEvent,
+    OrderMoved,
+)
 from bopis.domain.orders.events.payment import (
     CaptureRequested,
     HoldsProlonged,
@@ -68,7 +75,7 @@ from bopis.domain.orders.events.routing import (
     RoutingRequested,
 )
 
-Event = LifecycleEvent | RoutingEvent | HoldingEvent | PreparingEvent | HandoverEvent | PaymentEvent
+Event = LifecycleEvent | RoutingEvent | HoldingEvent | MovingEvent | PreparingEvent | HandoverEvent | PaymentEvent
 
 __all__ = (
     "AcceptOverdue",
@@ -96,10 +103,15 @@ __all__ = (
     "LinesHeld",
     "LinesRejected",
     "LinesWaiting",
+    "MoveEnded",
+    "MoveHoldRequested",
+    "MoveRequested",
+    "MovingEvent",
     "NoticeDue",
     "OrderCancelled",
     "OrderExpired",
     "OrderHandedOver",
+    "OrderMoved",
     "OrderPlaced",
     "OrderPromised",
     "OrderReady",

@@ -20,6 +20,7 @@ from bopis.domain.orders.order_updates import (
     without_settled_holds,
 )
 from bopis.domain.orders.state import LineState, Order, OrderHold, PartUnits
+from bopis.domain.sourcing.decision import Assignment
 
 
 def hold_requested(order: Order, event: e.HoldRequested) -> Order:
@@ -40,16 +41,18 @@ def hold_requested(order: Order, event: e.HoldRequested) -> Order:
         order = with_line(order, replace(line, quantity=line.quantity - take.quantity))
         parent = line.parent or line.line
         order = with_line(order, replace(line, line=take.into, quantity=take.quantity, parent=parent, **taken))
-    if event.assignment is None:
-        return order
-    known = order.at(event.store)
-    assigned = event.assignment
+    return order if event.assignment is None else with_assigned_work(order, event.assignment)
+
+
+def with_assigned_work(order: Order, assigned: Assignment) -> Order:
+    """Set the times of the store that routing assigned."""
+    known = order.at(assigned.store)
     # A promise already given to the customer is never made earlier, and accepted work keeps no deadline to accept.
     ready_by_ms = max(assigned.ready_by_ms, known.ready_by_ms) if known and known.promised else assigned.ready_by_ms
     limits = {"accept_by_ms": assigned.accept_by_ms, "reroute_by_ms": assigned.reroute_by_ms, "escalations": 0}
     accept = {} if known and known.accepted_ms else limits
     told = {"closings": assigned.closings, "schedule": assigned.schedule}
-    return with_work(order, event.store, ready_by_ms=ready_by_ms, **told, **accept)
+    return with_work(order, assigned.store, ready_by_ms=ready_by_ms, **told, **accept)
 
 
 def lines_held(order: Order, event: e.LinesHeld) -> Order:

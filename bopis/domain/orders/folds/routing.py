@@ -8,6 +8,9 @@ from bopis.domain.orders.state import LineState, Offer, Order, PendingRoute
 
 
 def routing_requested(order: Order, event: e.RoutingRequested) -> Order:
+    if order.pending_move is not None and order.pending_move.attempt == event.attempt:
+        # The lines keep their store and their holds until another store holds them.
+        return replace(order, attempt=event.attempt)
     numbers = tuple(line.line for line in event.request.lines)
     if event.attempt > 1:
         # Only later attempts reset the lines: before the first one they have no store and no picked units.
@@ -17,6 +20,8 @@ def routing_requested(order: Order, event: e.RoutingRequested) -> Order:
 
 
 def route_taken(order: Order, event: e.RouteTaken) -> Order:
+    if order.pending_move is not None and order.pending_move.attempt == event.attempt:
+        return order
     # Answers come at least once: with the attempt gone, a second answer finds nothing to act on.
     pending = tuple(route for route in order.pending_routes if route.attempt != event.attempt)
     return replace(order, pending_routes=pending, unserved=event.unserved)
