@@ -115,7 +115,7 @@ SQL_ROOMS = {
     "bopis.readside",
     "migrations",
     "bopis.broker",  # the log's own file
-    "bopis.services.replay.staging",  # a temporary database
+    "bopis.services.sorter",  # a temporary database
     "bopis.adapters.secrets",  # the table of customers' keys
     "benchmarks",  # databases of their own
 }

@@ -1,0 +1,250 @@
+"""Rows of CSV files and workbooks as records."""
+
+import itertools
+import re
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from bopis.services.till_files.defaults import columns_of
+from bopis.services.till_files.errors import TillFileRefused
+from bopis.services.till_files.expressions import Names, names_in
+from bopis.services.till_files.facts import Item, Record
+from bopis.services.till_files.mapping import CarryDown, Mapping
+from bopis.services.till_files.rules import columns_of as columns_of_test
+from bopis.services.till_files.rules import row_reason
+from bopis.services.till_files.sources.row_types import typed_records
+from bopis.tables.header import nearest
+from bopis.tables.kinds import BLANK, check_kind
+from bopis.tables.reader import delimiter_line
+from bopis.tables.rows import RawRow, TableRow, csv_rows, delimiter_of, named
+from bopis.tables.source import TableFile
+from bopis.tables.workbook import workbook_rows
+
+HEADER_ROWS_MAX = 40  # titles and blank lines above a header
+_FORMULA = re.compile(r'="(.*)"', re.DOTALL)
+
+
+class Sheet(NamedTuple):
+    """A table with its header; `cells_max` is the number of cells that a row may have."""
+
+    header: Sequence[str]
+    rows: Iterator[TableRow]
+
+
+def records(file: TableFile, mapping: Mapping) -> Iterator[Record]:
+    """The rows of a table, in order. Raises `TillFileRefused` and the errors of `bopis.tables.errors`."""
+    raw, delimiter = _raw_rows(file, mapping)
+    if mapping.rows is not None:
+        yield from typed_records(raw, mapping)
+        return
+    sheet = _with_header(file, mapping, raw, delimiter)
+    order = _Order(mapping.carry_down)
+    for row in sheet.rows:
+        fields = {name: _bare(value, mapping) for name, value in row.fields.items()}
+        why = "" if row.cause else row_reason(mapping.not_stock, list(fields.values()), sheet.header)
+        # Of a row with too few or too many cells only its beginning is known.
+        if row.cause and mapping.not_stock:
+            cells = next(csv_rows(iter([(row.line, row.text)]), delimiter), None) if delimiter else None
+            why = row_reason(mapping.not_stock, cells.values if cells else (), sheet.header)
+        cause = "" if why else row.cause or undecoded(row.text) or order.carry(fields)
+        if row.cause and not why:
+            order.lose()
+        items = _items(row, fields, mapping)
+        yield Record(str(row.line), fields, items, cause, why, row.text, is_row=mapping.items is None)
+
+
+def _raw_rows(file: TableFile, mapping: Mapping) -> tuple[Iterator[RawRow], str]:
+    """The rows before they have names, and the delimiter; empty for a workbook."""
+    layout = mapping.layout
+    if check_kind(file):
+        rows = workbook_rows(file, layout.sheet)
+        return itertools.dropwhile(lambda row: row.line < layout.header_at, rows), ""
+    numbered = enumerate(file.lines(), start=1)
+    lines = itertools.dropwhile(lambda line: line[0] < layout.header_at, numbered)
+    ahead = [
+        (number, line.lstrip("\ufeff") if number == 1 else line)
+        for number, line in itertools.islice(lines, HEADER_ROWS_MAX)
+    ]
+    delimiter = layout.delimiter
+    if ahead and (given := delimiter_line(ahead[0][1])):
+        delimiter = delimiter or given
+        ahead.pop(0)
+    delimiter = delimiter or _best_delimiter([line for _, line in ahead], mapping)
+    return csv_rows(itertools.chain(ahead, lines), delimiter), delimiter
+
+
+def _best_delimiter(lines: Sequence[str], mapping: Mapping) -> str:
+    """The delimiter of the first line that has the most columns of the mapping: titles stand above a header."""
+    wanted = set(_wanted(mapping).all)
+    best = max(lines, key=lambda line: sum(name in line for name in wanted), default="") if wanted else ""
+    return delimiter_of(best)
+
+
+def _wanted(mapping: Mapping) -> Names:
+    """Columns that the file must have, by the expressions of the mapping."""
+    stated = [
+        *columns_of(mapping).values(),
+        *(mapping.carry_down.columns if mapping.carry_down else ()),
+        *([mapping.direction.column] if mapping.direction.column is not None else []),
+        *(it for test in mapping.direction.in_when for it in columns_of_test(test)),
+        *(it.column for it in mapping.words),
+        *(it for rule in (*mapping.not_stock, *mapping.warn) for it in columns_of_test(rule)),
+        *([mapping.returns.column] if mapping.returns and mapping.returns.column is not None else []),
+        *([mapping.till_sequence.device, mapping.till_sequence.number] if mapping.till_sequence else []),
+        *([mapping.items.column] if mapping.items else []),
+    ]
+    found = [names_in(it) for it in stated]
+    needed = dict.fromkeys(name for it in found for name in it.needed)
+    groups = dict.fromkeys(group for it in found for group in it.alternatives)
+    if mapping.items is not None:
+        made = re.compile(mapping.items.pattern).groupindex
+        needed = dict.fromkeys(name for name in needed if name not in made)
+        groups = {group: None for group in groups if not set(group) & made.keys()}
+    return Names(tuple(needed), tuple(groups))
+
+
+def _with_header(file: TableFile, mapping: Mapping, raw: Iterator[RawRow], delimiter: str) -> Sheet:
+    layout, wanted = mapping.layout, _wanted(mapping)
+    cells_max: int | None = None
+    if layout.names:
+        header = list(layout.names)
+    else:
+        seen: list[list[str]] = []
+        for row in raw:
+            if row.cause or not any(map(str.strip, row.values)):
+                continue
+            rows = [row, *itertools.islice(raw, layout.header_lines - 1)]
+            header = header_of([it.values for it in rows])
+            cells_max = max(len(it.values) for it in rows)
+            seen.append(header)
+            if not _lacking(wanted, header) or layout.header_at:
+                break
+            if len(seen) >= HEADER_ROWS_MAX:
+                break
+        if not seen:
+            raise TillFileRefused(name=file.name, cause="it is empty", remedy="Check that the export is complete.")
+        header = min(seen, key=lambda it: len(_lacking(wanted, it)))
+    if lacking := _lacking(wanted, header):
+        raise TillFileRefused(name=file.name, cause=_lacking_text(lacking, header), remedy="Correct the mapping.")
+    spelt = _spelt(header, wanted.all)
+    rows_left = raw if delimiter else _filled(raw, len(spelt))
+    return Sheet(header, named(spelt, rows_left, delimiter, cells_max if layout.extra_cells == "refuse" else None))
+
+
+def header_of(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Names of columns of one or several rows, joined with a blank; the second of equal names is ``Name#2``."""
+    width = max(map(len, rows))
+    names = []
+    for place in range(width):
+        parts = [row[place].strip(BLANK) for row in rows if place < len(row)]
+        names.append(" ".join(part for part in parts if part))
+    while len(names) > 1 and not names[-1]:
+        names.pop()
+    counts: dict[str, int] = {}
+    for place, name in enumerate(names):
+        counts[name] = counts.get(name, 0) + 1
+        if counts[name] > 1:
+            names[place] = f"{name}#{counts[name]}"
+    return names
+
+
+def _lacking(wanted: Names, header: Sequence[str]) -> list[str]:
+    """Wanted columns that a header does not have; of alternatives all, if it has none."""
+    present = {name.casefold() for name in header}
+    lacking = [name for name in wanted.needed if name.casefold() not in present]
+    lacking += [
+        " or ".join(group)
+        for group in wanted.alternatives
+        if group and not any(name.casefold() in present for name in group)
+    ]
+    return lacking
+
+
+def _lacking_text(lacking: Sequence[str], header: Sequence[str]) -> str:
+    near = {name: nearest(name, header) for name in lacking}
+    shown = [f"{name!r}{f' (did you mean {near[name]!r}?)' if near[name] else ''}" for name in lacking]
+    return f"it has no column {', '.join(shown)}; it has {', '.join(header)}"
+
+
+def _spelt(header: Sequence[str], wanted: Sequence[str]) -> list[str]:
+    """The header with the mapping's spelling of its columns: names compare without case."""
+    by_fold = {name.casefold(): name for name in wanted}
+    return [name if name in wanted else by_fold.get(name.casefold(), name) for name in header]
+
+
+def _filled(rows: Iterator[RawRow], columns: int) -> Iterator[RawRow]:
+    for row in rows:
+        row.values.extend([""] * (columns - len(row.values)))
+        yield row
+
+
+def _bare(value: str, mapping: Mapping) -> str:
+    text = value.strip(BLANK + "\u00a0")
+    for unwanted in mapping.layout.remove:
+        text = text.replace(unwanted, "")
+    for wrapped in mapping.layout.unwrap:
+        if wrapped == "apostrophe":
+            text = text.removeprefix("'")
+        elif found := _FORMULA.fullmatch(text):
+            text = found[1]
+    return text.strip()
+
+
+def undecoded(text: str) -> str:
+    """The cause that a row has bytes which are not of the file's encoding; empty if it has none.
+
+    A rule could not recognise its words in such a row.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return "it has bytes that are not of the file's encoding; state layout.encoding in the mapping"
+    return ""
+
+
+def _items(row: TableRow, fields: dict[str, str], mapping: Mapping) -> tuple[Item, ...]:
+    """The items in one cell; none where a row is one line."""
+    stated = mapping.items
+    if stated is None or row.cause:
+        return ()
+    pattern = re.compile(stated.pattern)
+    items = []
+    parts = [part.strip() for part in fields.get(stated.column, "").split(stated.separator)]
+    for number, part in enumerate((part for part in parts if part), start=1):
+        found = pattern.fullmatch(part)
+        named_groups = {name: (text or "").strip() for name, text in found.groupdict().items()} if found else {}
+        cause = "" if found else f"item {part!r} does not fit items.pattern in the mapping"
+        items.append(Item(f"{row.line}#{number}", fields | named_groups, cause=cause))
+    return tuple(items)
+
+
+class _Order:
+    """Fills columns of the further rows of an order from its first row."""
+
+    def __init__(self, stated: CarryDown | None) -> None:
+        self._stated = stated
+        self._first: dict[str, str] = {}
+        self._is_lost = True
+
+    def lose(self) -> None:
+        """A row could not be read: it may have been the first one of an order."""
+        self._is_lost = True
+        self._first = {}
+
+    def carry(self, fields: dict[str, str]) -> str:
+        """Fill a row; returns the cause if it cannot be known to which order it belongs."""
+        stated = self._stated
+        if stated is None:
+            return ""
+        if stated.while_blank:
+            is_further = not fields.get(stated.while_blank, "")
+        else:
+            is_further = bool(self._first) and fields.get(stated.while_same, "") == self._first.get(stated.while_same)
+        if is_further and self._is_lost:
+            return "the first row of its order could not be read"
+        if not is_further:
+            self._first, self._is_lost = dict(fields), False
+            return ""
+        for column in stated.columns:
+            fields[column] = fields.get(column) or self._first.get(column, "")
+        return ""
