@@ -10,11 +10,12 @@ import msgspec
 from msgspec import Struct
 
 from bopis.services.replay.columns import Columns, find_columns
-from bopis.services.replay.errors import BadRow, NoGoodRow, NoRowMeets
+from bopis.services.replay.errors import NoGoodRow, NoRowMeets
 from bopis.services.replay.lines import LineReader
 from bopis.services.replay.rules import ReadingRules
 from bopis.services.replay.staging import Staging, Totals
 from bopis.services.replay.times import TimeReader
+from bopis.services.till_files.errors import BadRow
 from bopis.tables.reader import IN_FILE, Header, Table, read_table
 from bopis.tables.rows import TableRow
 from bopis.tables.source import TableFile

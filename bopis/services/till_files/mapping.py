@@ -147,7 +147,7 @@ class Returns(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class CarryDown(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Columns that only the first row of an order has; further rows repeat `while_same` or leave `while_blank` empty."""
+    """Columns that only the first row of an order has; other rows repeat `while_same` or leave `while_blank` empty."""
 
     columns: tuple[str, ...]
     while_same: str = ""
