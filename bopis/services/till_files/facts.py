@@ -91,10 +91,16 @@ class Repeated(NamedTuple):
 
 
 class Pending(NamedTuple):
-    """A last line that is still being written: it is read the next time, from its first byte on."""
+    """A last line that is still being written: it is read the next time."""
 
     line: str
+
+
+class ReadTo(NamedTuple):
+    """Where the next reading of a journal begins: the offset of a line's first byte, and the number of that line."""
+
     offset: int
+    line: int
 
 
 class Missing(NamedTuple):

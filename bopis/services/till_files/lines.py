@@ -80,7 +80,7 @@ class LineReader:
                 if rule.fits(record.fields):
                     yield Warned(record.line, rule.why)
         except BadRow as bad:
-            yield Rejected(record.line, str(bad), record.text[:TEXT_CHARACTERS_MAX], self._head_or_none(record.fields))
+            yield Rejected(record.line, str(bad), _shown(record.text), self._head_or_none(record.fields))
             return
         if not record.items and not record.is_row:
             yield NotStock(record.line, "no-goods", head)
@@ -113,7 +113,7 @@ class LineReader:
                     yield Warned(item.line, rule.why)
             yield line
         except BadRow as bad:
-            yield Rejected(item.line, str(bad), text[:TEXT_CHARACTERS_MAX], head)
+            yield Rejected(item.line, str(bad), _shown(text), head)
 
     def _line(self, item: Item, head: Head, direction: str) -> Line:
         fields = item.fields
@@ -194,6 +194,11 @@ class LineReader:
 
     def _rules(self, stated: tuple[Rule, ...], *, of_item: bool) -> tuple[NamedRule, ...]:
         return rules((it for it in stated if self._for_item(it.column) is of_item), self._reader)
+
+
+def _shown(text: str) -> str:
+    """The text of a row as it can be stored: bytes that are no characters of the file's encoding are escaped."""
+    return text[:TEXT_CHARACTERS_MAX].encode("utf-8", "backslashreplace").decode()
 
 
 def _direction_columns(mapping: Mapping) -> Iterator[Expression]:

@@ -14,7 +14,7 @@ from bopis.services.till_files.baskets import ReadBasket, assembled, basket_line
 from bopis.services.till_files.codes import Spelling
 from bopis.services.till_files.errors import TillFileRefused
 from bopis.services.till_files.expressions import Fields, Reader, ReadText, text_reader
-from bopis.services.till_files.facts import Line, Missing, NotStock, Pending, Record, Rejected, Repeated, Warned
+from bopis.services.till_files.facts import Line, Missing, NotStock, Pending, ReadTo, Record, Rejected, Repeated, Warned
 from bopis.services.till_files.gathering import Gathering
 from bopis.services.till_files.lines import IsOfItem, LineReader
 from bopis.services.till_files.mapping import Kind, Mapping
@@ -27,7 +27,7 @@ from bopis.tables.source import TableFile, encoding_of
 UTF_8_SIG = "utf-8-sig"
 
 LineFact = Line | NotStock | Rejected | Warned
-TillFact = ReadBasket | NotStock | Rejected | Warned | Repeated | Pending | Missing
+TillFact = ReadBasket | NotStock | Rejected | Warned | Repeated | Pending | ReadTo | Missing
 
 
 class Position(NamedTuple):
@@ -73,7 +73,7 @@ class _Reading:
         self._lines = LineReader(mapping, _is_of_item(mapping), spelling)
         self._devices, self._till = Numbers(of_till=False), Numbers(of_till=True)
         self._till_number = _till_number(mapping)
-        self._pending: Pending | None = None
+        self._ends: list[Pending | ReadTo] = []
         self._file = TableFile(str(path), _encoding(path, mapping))
 
     def close(self) -> None:
@@ -89,8 +89,7 @@ class _Reading:
                     if not isinstance(fact, Line):
                         yield fact
             yield from gathering.baskets()
-        if self._pending is not None:
-            yield self._pending
+        yield from self._ends
 
     def whole(self) -> Iterator[TillFact]:
         """Facts of a file in which each record is one basket."""
@@ -106,8 +105,7 @@ class _Reading:
             if head is not None and not _is_rejected(record, facts):
                 of_basket = map(basket_line, lines)
                 yield assembled(head, of_basket, first_line=record.line, rejected=rejected, end=record.end)
-        if self._pending is not None:
-            yield self._pending
+        yield from self._ends
 
     def missing(self) -> Iterator[Missing]:
         """Missing numbers: of messages, and of the till's own."""
@@ -150,13 +148,17 @@ class _Reading:
         layout = self._mapping.ndjson
         with _opened(self._path) as file:
             file.seek(self._start.offset)
-            for line in ndjson.raw_lines(file, self._start.offset, self._start.line):
+            self._read_to = ReadTo(*self._start)
+            for line in ndjson.raw_lines(file, *self._start):
                 if layout.tail and not line.is_complete:
-                    self._pending = Pending(str(line.number), line.start)
-                    return
+                    self._ends.append(Pending(str(line.number)))
+                    break
+                self._read_to = ReadTo(line.end, line.number + 1)
                 record = ndjson.record_of(line, layout)
                 if record is not None:
                     yield record
+            if layout.tail:
+                self._ends.append(self._read_to)
 
     def _count_till(self, fields: Fields) -> None:
         if self._till_number is None:

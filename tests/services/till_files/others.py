@@ -49,15 +49,15 @@ condition = "quarantine"
         conditions=("quarantine",),
     ),
     "vend: sale rows above line rows, unit and sign of a return, tabs": Export(
-        "Date\tReceipt Number\tLine Type\tSku\tQuantity\tRegister\tStatus\n"
-        "2026-05-01T08:00:00Z\t1001\tSale\t\t\tMain\tCLOSED\n"
-        "2026-05-01T08:00:00Z\t1001\tSale Line\tHAT-1\t2\tMain\tCLOSED\n"
-        "2026-05-01T08:00:00Z\t1001\tSale Line\tvend-discount\t1\tMain\tCLOSED\n"
-        "2026-05-01T08:00:00Z\t1001\tPayment\tCash\t\tMain\tCLOSED\n"
-        "2026-05-01T09:00:00Z\t1002\tSale Line\tHAT-1\t-1\tMain\tCLOSED\n"
-        "2026-05-01T10:00:00Z\t1003\tSale Line\tHAT-1\t1\tMain\tONACCOUNT\n"
-        "2026-05-01T11:00:00Z\t1004\tSale Line\tHAT-1\t1\tMain\tLAYBY\n"
-        "2026-05-01T12:00:00Z\t1005\tSale Line\tHAT-1\t1\tMain\tVOIDED\n".encode(),
+        b"Date\tReceipt Number\tLine Type\tSku\tQuantity\tRegister\tStatus\n"
+        b"2026-05-01T08:00:00Z\t1001\tSale\t\t\tMain\tCLOSED\n"
+        b"2026-05-01T08:00:00Z\t1001\tSale Line\tHAT-1\t2\tMain\tCLOSED\n"
+        b"2026-05-01T08:00:00Z\t1001\tSale Line\tvend-discount\t1\tMain\tCLOSED\n"
+        b"2026-05-01T08:00:00Z\t1001\tPayment\tCash\t\tMain\tCLOSED\n"
+        b"2026-05-01T09:00:00Z\t1002\tSale Line\tHAT-1\t-1\tMain\tCLOSED\n"
+        b"2026-05-01T10:00:00Z\t1003\tSale Line\tHAT-1\t1\tMain\tONACCOUNT\n"
+        b"2026-05-01T11:00:00Z\t1004\tSale Line\tHAT-1\t1\tMain\tLAYBY\n"
+        b"2026-05-01T12:00:00Z\t1005\tSale Line\tHAT-1\t1\tMain\tVOIDED\n",
         """
 name = "Vend sales history"
 kind = "csv"
@@ -237,7 +237,7 @@ condition = "sellable"
         times={"Paris 1": "2026-02-03T13:05:00Z"},
     ),
     "magento: all items of an order in one cell": Export(
-        b'id,created_at,store,items,status\n'
+        b"id,created_at,store,items,status\n"
         b'100001,"2026-02-01 10:00:00",Web POS 1,"sku:A-1 qty:2; sku:B-2 qty:1",complete\n'
         b'100002,"2026-02-01 10:01:00",Web POS 1,"sku:A-1 qty:1; gift wrap",complete\n'
         b'100003,"2026-02-01 10:02:00",Web POS 1,"sku:A-1 qty:5",canceled\n'

@@ -141,7 +141,12 @@ def records(path: Path, mapping: Mapping, on_receipt: OnReceipt) -> Iterator[Rec
                 joined.add((_key(row, layout), _RECEIPT, row.line, msgspec.json.encode(row.fields)))
         for row in _rows(export, forms[layout.lines]):
             if row.cause:
-                ordered.add((row.line, msgspec.json.encode([{}, row.cause, "", row.text])))
+                ordered.add(
+                    (
+                        row.line,
+                        msgspec.json.encode([{}, row.cause, "", row.text.encode("utf-8", "backslashreplace").decode()]),
+                    )
+                )
             else:
                 joined.add((_key(row, layout), _LINE, row.line, msgspec.json.encode(row.fields)))
         for _, group in itertools.groupby(joined, key=lambda it: it[0]):

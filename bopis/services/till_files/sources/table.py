@@ -25,10 +25,11 @@ _FORMULA = re.compile(r'="(.*)"', re.DOTALL)
 
 
 class Sheet(NamedTuple):
-    """A table with its header; `cells_max` is the number of cells that a row may have."""
+    """A table with its header, and the rows above that."""
 
     header: Sequence[str]
     rows: Iterator[TableRow]
+    above: Sequence[Record]
 
 
 def records(file: TableFile, mapping: Mapping) -> Iterator[Record]:
@@ -38,6 +39,7 @@ def records(file: TableFile, mapping: Mapping) -> Iterator[Record]:
         yield from typed_records(raw, mapping)
         return
     sheet = _with_header(file, mapping, raw, delimiter)
+    yield from sheet.above
     order = _Order(mapping.carry_down)
     for row in sheet.rows:
         fields = {name: _bare(value, mapping) for name, value in row.fields.items()}
@@ -105,30 +107,53 @@ def _wanted(mapping: Mapping) -> Names:
 
 def _with_header(file: TableFile, mapping: Mapping, raw: Iterator[RawRow], delimiter: str) -> Sheet:
     layout, wanted = mapping.layout, _wanted(mapping)
-    cells_max: int | None = None
-    if layout.names:
-        header = list(layout.names)
-    else:
-        seen: list[list[str]] = []
-        for row in raw:
-            if row.cause or not any(map(str.strip, row.values)):
-                continue
-            rows = [row, *itertools.islice(raw, layout.header_lines - 1)]
-            header = header_of([it.values for it in rows])
-            cells_max = max(len(it.values) for it in rows)
-            seen.append(header)
-            if not _lacking(wanted, header) or layout.header_at:
-                break
-            if len(seen) >= HEADER_ROWS_MAX:
-                break
-        if not seen:
-            raise TillFileRefused(name=file.name, cause="it is empty", remedy="Check that the export is complete.")
-        header = min(seen, key=lambda it: len(_lacking(wanted, it)))
+    header, above, cells_max = list(layout.names), list[Record](), None
+    if not header:
+        found = _find_header(file.name, mapping, raw, wanted)
+        header, cells_max, above = found.header, found.cells, found.above
     if lacking := _lacking(wanted, header):
         raise TillFileRefused(name=file.name, cause=_lacking_text(lacking, header), remedy="Correct the mapping.")
     spelt = _spelt(header, wanted.all)
-    rows_left = raw if delimiter else _filled(raw, len(spelt))
-    return Sheet(header, named(spelt, rows_left, delimiter, cells_max if layout.extra_cells == "refuse" else None))
+    rows = raw if delimiter else _filled(raw, len(spelt))
+    return Sheet(header, named(spelt, rows, delimiter, cells_max if layout.extra_cells == "refuse" else None), above)
+
+
+class _Found(NamedTuple):
+    """A header, the number of its cells, and the rows above it."""
+
+    header: list[str]
+    cells: int
+    above: list[Record]
+
+
+def _find_header(name: str, mapping: Mapping, raw: Iterator[RawRow], wanted: Names) -> _Found:
+    """The first row that has every column; of rows that all lack some, the one that lacks the fewest."""
+    seen: list[_Found] = []
+    above: list[RawRow] = []
+    for row in raw:
+        if not row.cause and not any(map(str.strip, row.values)):
+            continue
+        rows = [row, *itertools.islice(raw, mapping.layout.header_lines - 1)]
+        header = header_of([it.values for it in rows]) if not row.cause else []
+        if header:
+            seen.append(_Found(header, max(len(it.values) for it in rows), []))
+        if header and (mapping.layout.header_at or not _lacking(wanted, header)):
+            return seen[-1]._replace(above=[_above(it, len(header)) for it in above])
+        above += rows
+        if len(above) >= HEADER_ROWS_MAX:
+            break
+    if not seen:
+        raise TillFileRefused(name=name, cause="it is empty", remedy="Check that the export is complete.")
+    return min(seen, key=lambda it: len(_lacking(wanted, it.header)))
+
+
+def _above(row: RawRow, columns: int) -> Record:
+    """A row above the header: a title, or a row of goods that someone sorted to the top."""
+    line = str(row.line)
+    if not row.cause and 2 * sum(bool(value.strip(BLANK)) for value in row.values) < columns:
+        return Record(line, {}, why="title", text=row.text)
+    cause = row.cause or "it stands above the header; if it is a title, state layout.header_at in the mapping"
+    return Record(line, {}, cause=cause, text=row.text)
 
 
 def header_of(rows: Sequence[Sequence[str]]) -> list[str]:
