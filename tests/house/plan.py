@@ -203,6 +203,8 @@ SMALL_MODULES = {
     "bopis.readside.orders.work": "the work queue's table",
     "bopis.readside.queries.sources": "SQL stays in the read side",
     "bopis.services.replay.fingerprint": "a file on disk with a format of its own",
+    "bopis.services.till_files.sequences": "numbers of devices, apart from the rows of files",
+    "bopis.services.till_files.sources.row_types": "files whose rows have types, apart from those with a header",
     "bopis.web.pages.table": "the table of all pages",
     "streams.process.instance_names": "leases on disk",
 }

@@ -12,10 +12,9 @@ from bopis.adapters.barcodes import gtin14
 from bopis.cli.app.context import AsJson, CommandContext, open_context
 from bopis.cli.app.errors import InvalidInput
 from bopis.cli.app.render import counted, instant, iso, print_line, signed, table
-from bopis.services.till_files.baskets import ReadBasket
+from bopis.services.till_files.baskets import Outcome, ReadBasket, Remembered, outcome_of, remember
 from bopis.services.till_files.facts import Missing, NotStock, Pending, Rejected, Repeated, Warned
 from bopis.services.till_files.mapping_file import read_mapping
-from bopis.services.till_files.outcomes import Outcome, Remembered, outcome_of, remember
 from bopis.services.till_files.reader import TillFact, read_till_file
 
 SHOWN_MAX = 20
@@ -112,7 +111,7 @@ def check(
     ],
     as_json: AsJson = False,
 ) -> None:
-    """Show what would be booked of a till file, without booking it: baskets, totals, and each reject with its cause.
+    """Show what would be booked of a till file, without sending it: baskets, totals, and each reject with its cause.
 
     Exit code 5 when a row is rejected.
 

@@ -10,10 +10,17 @@ from typing import Any
 import pytest
 
 from bopis.domain.values import epoch_ms
-from bopis.services.till_files.baskets import ReadBasket, difference, reports
+from bopis.services.till_files.baskets import (
+    Outcome,
+    ReadBasket,
+    Remembered,
+    difference,
+    outcome_of,
+    remember,
+    reports,
+)
 from bopis.services.till_files.facts import Missing, NotStock, Pending, Rejected, Repeated, Warned
 from bopis.services.till_files.mapping_file import read_mapping
-from bopis.services.till_files.outcomes import Outcome, Remembered, outcome_of, remember
 from bopis.services.till_files.reader import TillFact, read_till_file
 
 TILLS = Path(__file__).parent / "tills"
