@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterator
+from types import TracebackType
 from typing import Any
 
 ROWS_IN_MEMORY_MAX = 10_000
@@ -39,6 +40,12 @@ class Sorter:
     def close(self) -> None:
         """Delete the rows and free the disk space."""
         self._database.close()
+
+    def __enter__(self) -> "Sorter":
+        return self
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        self.close()
 
     def _flush(self) -> None:
         if not self._rows:

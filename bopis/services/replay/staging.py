@@ -60,6 +60,16 @@ class Staging:
         self._lines.close()
         return self.totals
 
+    def keep(self, store: str, number: str, staged: list[StagedLine]) -> None:
+        """Add a whole basket, in place of its lines. Its number occurs once in its store."""
+        self._runs.setdefault(store, ("", 0, 0))
+        self._skus.update(line.sku for line in staged)
+        self._keep(store, number, 1, staged)
+
+    def sort_baskets(self) -> Totals:
+        """The totals, once every basket was added."""
+        return self.totals
+
     def baskets(self) -> Iterator[TillBasket]:
         """Every basket, by time and then by line number."""
         decoder = msgspec.msgpack.Decoder(TillBasket)
