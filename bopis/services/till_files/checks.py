@@ -1,6 +1,7 @@
 """Checks of a mapping beyond its types: every problem at once, each as a sentence that says what to do."""
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import datetime, time
 from decimal import Decimal, InvalidOperation
@@ -159,12 +160,13 @@ def _rules(mapping: Mapping) -> Iterator[str]:
     way = mapping.direction
     for number, test in enumerate(way.in_when, start=1):
         yield from (f"direction.in_when[{number}] {problem}" for problem in test_problems(test))
-    if way.column is None and (way.out or way.in_):
+    if way.column is None and (way.out or way.in_ or way.void):
         yield "direction has words without a column"
     if way.column is not None:
-        yield from _word_problems([("direction", way.column, (*way.out, *way.in_))])
-        for word in sorted(set(way.out) & set(way.in_)):
-            yield f"direction has {word!r} in both out and in"
+        yield from _word_problems([("direction", way.column, (*way.out, *way.in_, *way.void))])
+        for word, count in Counter((*way.out, *way.in_, *way.void)).items():
+            if count > 1:
+                yield f"direction has {word!r} {count} times"
     returns = mapping.returns
     if returns is None and (way.in_ or way.in_when):
         yield f"{NO_RETURNS} of returned goods, sellable, damaged or quarantine; only sellable ones return to the shelf"
@@ -196,6 +198,14 @@ def _kind(mapping: Mapping) -> Iterator[str]:
         yield f"layout.delimiter {layout.delimiter!r} is more than one character"
     if layout.header_at < 0 or not 1 <= layout.header_lines <= 5:
         yield "layout.header_at counts from 1, and header_lines is 1 to 5"
+    for place, pattern in (
+        *((f"titles.{name}", it) for name, it in layout.titles.items()),
+        ("file_name", layout.file_name),
+    ):
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            yield f"layout.{place} {pattern!r} is no regular expression: {error}"
     if mapping.rows is not None and (layout.names or layout.header_at):
         yield "rows names the columns of each type of row, so layout.names and layout.header_at do not fit"
     if mapping.kind is Kind.POSLOG and mapping.returns is None:

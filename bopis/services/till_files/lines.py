@@ -16,6 +16,7 @@ from bopis.services.till_files.mapping import Expression, Mapping, Rule, VoidRea
 from bopis.services.till_files.numbers import number_parser, whole_units
 from bopis.services.till_files.rules import (
     IN,
+    VOID,
     NamedRule,
     condition_reader,
     direction_reader,
@@ -122,7 +123,7 @@ class LineReader:
         units = whole_units(self._quantity(fields), self._factor(fields, sku), self._quantity_text(fields))
         if item.is_voided:
             units = self._voided(units, direction)
-        elif direction == IN:
+        elif direction in (IN, VOID):
             units = -abs(units)
         came_back = direction == IN or (not direction and units < 0)
         condition: Condition | None = self._condition(fields) if came_back else None

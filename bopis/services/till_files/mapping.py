@@ -31,7 +31,8 @@ class Layout(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The text of the file: only what cannot be seen in it.
 
     `header_at` is the line of the header (0: the first row that has every column), `header_lines` its height,
-    `names` the columns of a file without a header. `records` splits a file whose rows are of several types.
+    `names` the columns of a file without a header. `titles` are columns whose text stands above the header, each with a
+    pattern; the named groups of the pattern `file_name` are columns, too.
     """
 
     encoding: str = ""
@@ -41,8 +42,11 @@ class Layout(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     names: tuple[str, ...] = ()
     sheet: str = ""
     extra_cells: Literal["refuse", "pass_over"] = "refuse"
+    missing_cells: Literal["refuse", "blank"] = "refuse"
     unwrap: tuple[Literal["formula", "apostrophe"], ...] = ()
     remove: tuple[str, ...] = ()
+    titles: dict[str, str] = {}
+    file_name: str = ""
 
 
 class RowTypes(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -130,11 +134,15 @@ class Words(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Direction(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename={"in_": "in"}):
-    """Words of a column for sales (`out`) and returns (`in`); or tests for returns, where everything else is a sale."""
+    """Words of a column for sales (`out`), returns (`in`) and lines that take back another one of the basket (`void`).
+
+    Or tests for returns, where everything else is a sale.
+    """
 
     column: Expression = None
     out: tuple[str, ...] = ()
     in_: tuple[str, ...] = ()
+    void: tuple[str, ...] = ()
     in_when: tuple[RowTest, ...] = ()
 
 

@@ -9,7 +9,7 @@ from bopis.services.till_files.errors import BadRow
 from bopis.services.till_files.expressions import Fields, Reader, ReadText, text_reader
 from bopis.services.till_files.mapping import Direction, Expression, Returns, RowTest, Rule, Words
 
-OUT, IN = "out", "in"
+OUT, IN, VOID = "out", "in", "void"
 TRUE, FALSE = ("true", "1"), ("", "false", "0")
 NEEDS_COLUMN = (
     "in_",
@@ -149,14 +149,14 @@ def known_words(stated: Iterable[Words], reader: Reader) -> Callable[[Fields], N
 
 
 def direction_reader(stated: Direction, reader: Reader) -> ReadText:
-    """A function that returns the direction of a row: out, in, or empty where the sign of the quantity decides."""
+    """A function that returns the direction of a row: out, in, void, or empty where the quantity's sign decides."""
     tests = [fits(it, reader) for it in stated.in_when]
     if stated.column is None:
         if not tests:
             return lambda _: ""
         return lambda fields: IN if any(test(fields) for test in tests) else OUT
     read = text_reader(stated.column, reader)
-    words = dict.fromkeys(stated.out, OUT) | dict.fromkeys(stated.in_, IN)
+    words = dict.fromkeys(stated.out, OUT) | dict.fromkeys(stated.in_, IN) | dict.fromkeys(stated.void, VOID)
 
     def direction(fields: Fields) -> str:
         if any(test(fields) for test in tests):

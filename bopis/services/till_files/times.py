@@ -19,6 +19,7 @@ NAMED_FORMS = (ISO, UNIX, UNIX_MS, EXCEL_1900, EXCEL_1904)
 # Day 60 of Excel's first calendar is 29 February 1900, which was none: days behind it are counted from here.
 _EXCEL_EPOCHS = {EXCEL_1900: datetime(1899, 12, 30), EXCEL_1904: datetime(1904, 1, 1)}
 EXCEL_DAYS_MIN, EXCEL_DAYS_MAX = 30_000, 80_000
+_SECONDS = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,9})?")
 _OFFSET = re.compile(r"([+-])(\d\d):?(\d\d)(?::?\d\d)?")
 _WITH_HOUR = re.compile(r"%[HIcX]")
 
@@ -29,9 +30,9 @@ def read_form(text: str, form: str) -> datetime:
         case "iso":
             return datetime.fromisoformat(text)
         case "unix" | "unix-ms":
-            if not (text.isascii() and text.isdigit()):
+            if not _SECONDS.fullmatch(text):
                 raise ValueError(text)
-            return EPOCH + timedelta(milliseconds=int(text) * (1000 if form == UNIX else 1))
+            return EPOCH + timedelta(milliseconds=int(Decimal(text) * (1000 if form == UNIX else 1)))
         case "excel-1900" | "excel-1904":
             try:
                 days = Decimal(text)

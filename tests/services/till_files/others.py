@@ -320,6 +320,43 @@ lines = "cart"
         rejected=("1#2", "2", "3#2"),
         suffix=".ndjson",
     ),
+    "an old list: the shop in a title, the day in the file's name, no cells at the end, void words": Export(
+        b"Sales list;;;\nBranch: 0042 (Mill Lane);;;\n\nSlip;Hour;Code;Pieces;Kind;Note\n1;09:15;A;2;S;gift\n"
+        b"1;09:15;A;1;V\n2;09:20;B;1;R\n3;09:21;B;1;?\n",
+        """
+name = "An old list"
+kind = "csv"
+[layout]
+missing_cells = "blank"
+file_name = 'export-(?P<day>[0-9]{8})'
+[layout.titles]
+branch = 'Branch: ([0-9]+)'
+[columns]
+store = "branch"
+basket = ["Slip", "day"]
+sku = "Code"
+quantity = "Pieces"
+sold_at = ["day", "Hour"]
+[stores]
+0042 = "42"
+[time]
+zone = "Europe/London"
+formats = ["%Y%m%d %H:%M"]
+[direction]
+column = "Kind"
+out = ["S"]
+in = ["R"]
+void = ["V"]
+[returns]
+condition = "damaged"
+""",
+        {"42 1 20260701": {"A": 1}, "42 2 20260701": {"B": -1}},
+        not_stock={"1": "title", "2": "title"},
+        rejected=("8",),
+        times={"42 1 20260701": "2026-07-01T08:15:00Z"},
+        conditions=("damaged",),
+        suffix="-20260701.csv",
+    ),
     "days without hours, quantities as text with a unit, footers without stock": Export(
         b"Article,Sold,Day\nA,12 pcs,2026-04-01\nB,1.5 kg,2026-04-01\nC,3 boxes,2026-04-01\nTotal,15,\n",
         """

@@ -1,7 +1,7 @@
 """Files of systems that are not shipped are read with mappings only."""
 
 from collections import Counter
-from datetime import datetime
+from datetime import date, datetime, time
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,7 @@ from bopis.services.till_files.facts import NotStock, Rejected
 from bopis.services.till_files.mapping_file import parse_mapping
 from bopis.services.till_files.reader import TillFact, read_till_file
 from tests.services.till_files.others import EXPORTS, Export
+from tests.tables.workbooks import workbook
 
 
 def read(tmp_path: Path, export: Export) -> list[TillFact]:
@@ -37,6 +38,52 @@ def test_another_system_is_read_with_a_mapping_only(tmp_path: Path, export: Expo
     assert {name: baskets[name].at_ms for name in stated} == stated
     found = {line.condition for it in baskets.values() for line in it.lines if line.condition}
     assert not export.conditions or found == set(export.conditions)
+
+
+def test_a_workbook_is_read_with_its_own_types_of_cells(tmp_path: Path) -> None:
+    mapping = """
+name = "a workbook"
+kind = "xlsx"
+[columns]
+store = "Shop"
+basket = "Ticket"
+sku = "EAN"
+quantity = "Qty"
+sold_at = ["Day", "Time"]
+[time]
+zone = "Europe/Berlin"
+formats = ["iso"]
+[returns]
+condition = "sellable"
+[[not_stock]]
+row_starts_with = "Total"
+why = "total"
+"""
+    rows = [
+        ["Sales"],
+        [],
+        ["Shop", "Ticket", "EAN", "Qty", "Day", "Time"],
+        [1, 17, 42, 2, date(2026, 10, 24), time(8, 30)],
+        [1, 18, "0042", 0.5, date(2026, 10, 24), time(8, 30)],
+        [1, 19, "0042", -1.0, date(2026, 10, 24), time(8, 31, 5)],
+        ["Total", None, None, 1.5],
+    ]
+    export = Export(workbook(rows, {"C4": "00000"}), mapping, {}, suffix=".xlsx")
+
+    facts = read(tmp_path, export)
+
+    baskets = {
+        it.basket: (it.at_ms, [(line.sku, line.units) for line in it.lines])
+        for it in facts
+        if isinstance(it, ReadBasket)
+    }
+    sold = epoch_ms(datetime.fromisoformat("2026-10-24T06:30:00Z"))
+    assert {name: it for name, it in baskets.items() if it[1]} == {
+        "17": (sold, [("00042", 2)]),
+        "19": (sold + 65_000, [("0042", -1)]),
+    }
+    assert [it.line for it in facts if isinstance(it, Rejected)] == ["5"]
+    assert {it.line: it.why for it in facts if isinstance(it, NotStock)} == {"1": "title", "7": "total"}
 
 
 @pytest.mark.parametrize("export", EXPORTS.values(), ids=EXPORTS)

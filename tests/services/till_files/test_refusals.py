@@ -1,6 +1,7 @@
 """Files that are refused as a whole, mappings that are not valid, and words that nobody stated."""
 
 import itertools
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -247,3 +248,31 @@ def test_a_file_that_was_appended_to_itself_counts_once(tmp_path: Path) -> None:
 
     baskets = {it.basket: Counter(line.sku for line in it.lines) for it in facts if isinstance(it, ReadBasket)}
     assert baskets == {"1": {"A": 2}, "2": {"B": 1}}
+
+
+@pytest.mark.parametrize("broken", ["2,A,1,2026-01-01T10:00,x,too many", '2,"A,1,2026-01-01T10:00,'])
+@pytest.mark.parametrize("way", ['while_blank = "ticket"', 'while_same = "ticket"'])
+def test_further_rows_of_an_order_are_not_taken_for_another_when_its_first_row_cannot_be_read(
+    tmp_path: Path, broken: str, way: str
+) -> None:
+    more = f'[carry_down]\ncolumns = ["ticket", "at"]\n{way}\n'
+    blank = ",B,2,,\n" if "blank" in way else "2,B,2,,\n"
+
+    facts = facts_of(tmp_path, f"1,A,1,2026-01-01T10:00,\n{broken}\n{blank}", more)
+
+    assert {it.basket: len(it.lines) for it in facts if isinstance(it, ReadBasket)} == {"1": 1}
+    assert [it.line for it in facts if isinstance(it, Rejected)] == ["3", "4"]
+
+
+@pytest.mark.parametrize("flag", ["CancelFlag", "TrainingModeFlag", "SuspendFlag"])
+def test_a_flag_of_a_poslog_for_which_there_is_no_rule_rejects_its_transaction(tmp_path: Path, flag: str) -> None:
+    content = (TILLS / "poslog-r10-6.0.xml").read_text(encoding="utf-8")
+    file = tmp_path / "flags.xml"
+    bare = re.sub(' (Cancel|TrainingMode)Flag="true"', "", content)
+    file.write_text(bare.replace("<Transaction ", f'<Transaction {flag}="1" '), encoding="utf-8")
+    mapping = parse_mapping('extends = "poslog-r10"\nname = "r10"\nnot_stock = []\n', "m")
+
+    facts = list(read_till_file(file, mapping))
+
+    assert [it.line for it in facts if isinstance(it, Rejected) and "add a rule" in it.cause] == list("1234567")
+    assert not any(isinstance(it, ReadBasket) for it in facts)

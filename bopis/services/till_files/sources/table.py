@@ -3,6 +3,7 @@
 import itertools
 import re
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from bopis.services.till_files.defaults import columns_of
@@ -34,7 +35,7 @@ class Sheet(NamedTuple):
 
 def records(file: TableFile, mapping: Mapping) -> Iterator[Record]:
     """The rows of a table, in order. Raises `TillFileRefused` and the errors of `bopis.tables.errors`."""
-    raw, delimiter = _raw_rows(file, mapping)
+    raw, delimiter, around = _raw_rows(file, mapping)
     if mapping.rows is not None:
         yield from typed_records(raw, mapping)
         return
@@ -44,6 +45,7 @@ def records(file: TableFile, mapping: Mapping) -> Iterator[Record]:
     for row in sheet.rows:
         fields = {name: _bare(value, mapping) for name, value in row.fields.items()}
         why = "" if row.cause else row_reason(mapping.not_stock, list(fields.values()), sheet.header)
+        fields |= around if fields else {}
         # Of a row with too few or too many cells only its beginning is known.
         if row.cause and mapping.not_stock:
             cells = next(csv_rows(iter([(row.line, row.text)]), delimiter), None) if delimiter else None
@@ -55,12 +57,23 @@ def records(file: TableFile, mapping: Mapping) -> Iterator[Record]:
         yield Record(str(row.line), fields, items, cause, why, row.text, is_row=mapping.items is None)
 
 
-def _raw_rows(file: TableFile, mapping: Mapping) -> tuple[Iterator[RawRow], str]:
-    """The rows before they have names, and the delimiter; empty for a workbook."""
+class _Raw(NamedTuple):
+    """The rows before they have names, the delimiter (empty for a workbook), and columns from around the table."""
+
+    rows: Iterator[RawRow]
+    delimiter: str
+    around: dict[str, str]
+
+
+def _raw_rows(file: TableFile, mapping: Mapping) -> _Raw:
     layout = mapping.layout
     if check_kind(file):
+        every = list(itertools.islice(workbook_rows(file, layout.sheet), HEADER_ROWS_MAX)) if layout.titles else []
+        around = _around(file, mapping, [row.text for row in every])
         rows = workbook_rows(file, layout.sheet)
-        return itertools.dropwhile(lambda row: row.line < layout.header_at, rows), ""
+        return _Raw(itertools.dropwhile(lambda row: row.line < layout.header_at, rows), "", around)
+    beginning = list(itertools.islice(file.lines(), HEADER_ROWS_MAX)) if layout.titles else []
+    around = _around(file, mapping, beginning)
     numbered = enumerate(file.lines(), start=1)
     lines = itertools.dropwhile(lambda line: line[0] < layout.header_at, numbered)
     ahead = [
@@ -72,7 +85,25 @@ def _raw_rows(file: TableFile, mapping: Mapping) -> tuple[Iterator[RawRow], str]
         delimiter = delimiter or given
         ahead.pop(0)
     delimiter = delimiter or _best_delimiter([line for _, line in ahead], mapping)
-    return csv_rows(itertools.chain(ahead, lines), delimiter), delimiter
+    return _Raw(csv_rows(itertools.chain(ahead, lines), delimiter), delimiter, around)
+
+
+def _around(file: TableFile, mapping: Mapping, beginning: Sequence[str]) -> dict[str, str]:
+    """Columns from the titles above the header and from the name of the file. Raises `TillFileRefused`."""
+    found = {}
+    for name, pattern in mapping.layout.titles.items():
+        match = next((it for line in beginning if (it := re.search(pattern, line))), None)
+        if match is None:
+            cause = f"no line of its beginning fits layout.titles.{name}, {pattern!r}"
+            raise TillFileRefused(name=file.name, cause=cause, remedy="Correct the mapping.")
+        found[name] = (match[1] if match.re.groups else match[0]).strip()
+    if mapping.layout.file_name:
+        match = re.search(mapping.layout.file_name, Path(file.name).name)
+        if match is None:
+            cause = f"its name does not fit layout.file_name, {mapping.layout.file_name!r}"
+            raise TillFileRefused(name=file.name, cause=cause, remedy="Correct the mapping, or the name of the file.")
+        found |= {name: (text or "").strip() for name, text in match.groupdict().items()}
+    return found
 
 
 def _best_delimiter(lines: Sequence[str], mapping: Mapping) -> str:
@@ -98,11 +129,17 @@ def _wanted(mapping: Mapping) -> Names:
     found = [names_in(it) for it in stated]
     needed = dict.fromkeys(name for it in found for name in it.needed)
     groups = dict.fromkeys(group for it in found for group in it.alternatives)
-    if mapping.items is not None:
-        made = re.compile(mapping.items.pattern).groupindex
+    made = _made(mapping)
+    if made:
         needed = dict.fromkeys(name for name in needed if name not in made)
-        groups = {group: None for group in groups if not set(group) & made.keys()}
+        groups = {group: None for group in groups if not set(group) & made}
     return Names(tuple(needed), tuple(groups))
+
+
+def _made(mapping: Mapping) -> set[str]:
+    """Columns that the mapping makes of items, titles and the file's name."""
+    patterns = [mapping.layout.file_name, *([mapping.items.pattern] if mapping.items else [])]
+    return {*mapping.layout.titles, *(name for pattern in patterns for name in re.compile(pattern).groupindex)}
 
 
 def _with_header(file: TableFile, mapping: Mapping, raw: Iterator[RawRow], delimiter: str) -> Sheet:
@@ -114,7 +151,7 @@ def _with_header(file: TableFile, mapping: Mapping, raw: Iterator[RawRow], delim
     if lacking := _lacking(wanted, header):
         raise TillFileRefused(name=file.name, cause=_lacking_text(lacking, header), remedy="Correct the mapping.")
     spelt = _spelt(header, wanted.all)
-    rows = raw if delimiter else _filled(raw, len(spelt))
+    rows = raw if delimiter and layout.missing_cells == "refuse" else _filled(raw, len(spelt))
     return Sheet(header, named(spelt, rows, delimiter, cells_max if layout.extra_cells == "refuse" else None), above)
 
 
