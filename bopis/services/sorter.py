@@ -16,12 +16,12 @@ class Sorter:
     temporary files, which disappears with the process.
     """
 
-    def __init__(self, rows_in_memory_max: int = ROWS_IN_MEMORY_MAX) -> None:
+    def __init__(self, rows_in_memory_max: int = ROWS_IN_MEMORY_MAX, cache_kibibytes: int = CACHE_KIBIBYTES) -> None:
         self._rows_in_memory_max = rows_in_memory_max
         self._rows: list[tuple[Any, ...]] = []
         # With an empty name, SQLite creates a temporary file and deletes it itself.
         self._database = sqlite3.connect("")
-        self._database.execute(f"PRAGMA cache_size = -{CACHE_KIBIBYTES}")
+        self._database.execute(f"PRAGMA cache_size = -{cache_kibibytes}")
         self._columns: list[str] = []
 
     def add(self, row: tuple[Any, ...]) -> None:

@@ -15,6 +15,9 @@ from bopis.services.sorter import Sorter
 from bopis.services.till_files.baskets import BasketLine, ReadBasket, assembled
 from bopis.services.till_files.facts import Head, Line, NotStock, Rejected, Repeated
 
+# Small: the machine in a shop has little memory, and its files are small.
+ROWS_IN_MEMORY_MAX = 2_000
+CACHE_KIBIBYTES = 4_096
 COUNTS, IS_NO_STOCK, IS_REJECTED = 0, 1, 2
 
 
@@ -39,8 +42,8 @@ class Gathering:
     """Add every fact that has a head, then read the baskets: by time, then by their first line."""
 
     def __init__(self) -> None:
-        self._rows = Sorter()
-        self._baskets = Sorter()
+        self._rows = Sorter(ROWS_IN_MEMORY_MAX, CACHE_KIBIBYTES)
+        self._baskets = Sorter(ROWS_IN_MEMORY_MAX, CACHE_KIBIBYTES)
         self._runs: dict[str, tuple[str, int]] = {}
         self._number = 0
 
