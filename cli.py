@@ -21,6 +21,14 @@ DOCUMENTS = LazyGroup(
         "receipt": "bopis.cli.pickup.documents:receipt",
     },
 )
+MAPPINGS = LazyGroup(
+    help="Mapping files of tills: list, show, propose one for a file.",
+    commands={
+        "new": "bopis.cli.agent.mapping:new",
+        "list": "bopis.cli.agent.mapping:list_",
+        "show": "bopis.cli.agent.mapping:show",
+    },
+)
 COMMANDS: dict[str, str | LazyCommand | LazyGroup] = {
     "demo": "bopis.demo.command:demo",
     "replay": "bopis.cli.replay.command:replay",
@@ -93,6 +101,13 @@ COMMANDS: dict[str, str | LazyCommand | LazyGroup] = {
             "list": "bopis.cli.master.stores:list_",
             "show": "bopis.cli.master.stores:show",
             "policy": "bopis.cli.master.store_policy:policy",
+        },
+    ),
+    "agent": LazyGroup(
+        help="The store agent: check the files of tills, and their mappings.",
+        commands={
+            "check": "bopis.cli.agent.check:check",
+            "mapping": MAPPINGS,
         },
     ),
     "till": LazyGroup(

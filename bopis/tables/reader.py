@@ -51,12 +51,17 @@ def read_table(file: TableFile, header: Header = IN_FILE) -> Table:
             continue
         if first.lstrip(BLANK)[0] == "{":
             return _ndjson(itertools.chain([(number, first)], lines))
-        given = _DELIMITER_LINE.fullmatch(first.rstrip("\r\n"))
-        if given:
-            return _with_names(file, csv_rows(lines, given["delimiter"]), header, given["delimiter"])
+        if given := delimiter_line(first):
+            return _with_names(file, csv_rows(lines, given), header, given)
         delimiter = delimiter_of(first)
         return _with_names(file, csv_rows(itertools.chain([(number, first)], lines), delimiter), header, delimiter)
     raise TableEmpty(name=file.name)
+
+
+def delimiter_line(line: str) -> str:
+    """The delimiter in a line ``sep=;`` above a header; empty for any other line."""
+    found = _DELIMITER_LINE.fullmatch(line.rstrip("\r\n"))
+    return found["delimiter"] if found else ""
 
 
 def _with_names(file: TableFile, rows: Iterator[RawRow], header: Header, delimiter: str = "") -> Table:

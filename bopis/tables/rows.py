@@ -44,16 +44,19 @@ def delimiter_of(header: str) -> str:
     return max(DELIMITERS, key=unquoted.count)
 
 
-def named(names: Sequence[str], rows: Iterator[RawRow], delimiter: str = "") -> Iterator[TableRow]:
+def named(
+    names: Sequence[str], rows: Iterator[RawRow], delimiter: str = "", cells_max: int | None = None
+) -> Iterator[TableRow]:
     """Rows with their fields by name; rows without any value are passed over.
 
-    Spreadsheets write empty cells behind the last column: those do not count.
+    Spreadsheets write empty cells behind the last column: those do not count, or only up to `cells_max` cells.
     """
     hint = f": quote a value that contains {delimiter!r}" if delimiter else ""
     for line, values, cause, text in rows:
         if not cause and not any(value and value.strip(BLANK) for value in values):
             continue
-        if not cause and len(values) > len(names) and not any(map(str.strip, values[len(names) :])):
+        is_over = cells_max is not None and len(values) > cells_max
+        if not cause and not is_over and len(values) > len(names) and not any(map(str.strip, values[len(names) :])):
             del values[len(names) :]
         if not cause and len(values) != len(names):
             cause = f"{len(values)} fields, but the header has {len(names)}{hint if len(values) > len(names) else ''}"
@@ -99,12 +102,12 @@ def json_rows(lines: NumberedLines) -> Iterator[TableRow]:
             continue
         try:
             found = decoder.decode(bare)
-            fields = {name: _json_text(value) for name, value in found.items()}
+            fields = {name: json_text(value) for name, value in found.items()}
         except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             yield TableRow(number, {}, f"line {number} is not a JSON object: {error}", bare)
             continue
         # The decoder keeps the last of equal names; only a line with more colons than names can have some.
-        cause = _repeated_name(bare) if bare.count(":") > len(found) else ""
+        cause = repeated_name(bare) if bare.count(":") > len(found) else ""
         nested = tuple(name for name, value in found.items() if isinstance(value, list | dict))
         yield TableRow(number, {} if cause else fields, cause, bare, nested)
 
@@ -127,7 +130,8 @@ def _split(text: str, delimiter: str) -> tuple[list[str] | None, str]:
         return None, str(error)
 
 
-def _json_text(value: Any) -> str:
+def json_text(value: Any) -> str:
+    """A value of a JSON object as the text of a cell."""
     match value:
         case None:
             return ""
@@ -139,7 +143,7 @@ def _json_text(value: Any) -> str:
             return str(value)
 
 
-def _repeated_name(text: str) -> str:
+def repeated_name(text: str) -> str:
     """The cause that an object has one name twice; empty if none of its names is."""
     repeated: list[str] = []
 

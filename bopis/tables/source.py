@@ -53,6 +53,13 @@ class TableFile:
         self._packed: IO[bytes] | None = None
 
     @property
+    def path(self) -> Path:
+        """The path of the file. Raises `TableNotOpened` for standard input, which has none."""
+        if self._spooled is not None:
+            raise TableNotOpened(name=self.name, cause="it can be read only once; save it to a file")
+        return self._path
+
+    @property
     def encoding(self) -> str:
         """The encoding of the text. Raises `TableUnreadable` when the file cannot be opened."""
         if self._given is not None:

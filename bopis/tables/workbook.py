@@ -20,23 +20,29 @@ SPOOLED_BYTES = 4 * 1024 * 1024
 _ZEROS = re.compile(r"0{2,}")
 
 
-def workbook_rows(file: TableFile) -> Iterator[RawRow]:
-    """The rows of a workbook with their numbers in the sheet. Raises `NotATable`, `TableEmpty` or `TableUnreadable`."""
+def workbook_rows(file: TableFile, named_sheet: str = "") -> Iterator[RawRow]:
+    """The rows of a workbook with their numbers: of a named sheet, else of the first visible one that has any.
+
+    Raises `NotATable`, `TableEmpty` or `TableUnreadable`.
+    """
     with tempfile.SpooledTemporaryFile(SPOOLED_BYTES) as content:
         for block in file.blocks():
             content.write(block)
         content.seek(0)
         _check_archive(file.name, content)
         rows = 0
-        for row in sheet_rows(file.name, content):
+        for row in sheet_rows(file.name, content, named_sheet):
             rows += 1
             yield row
         if not rows:
             raise TableEmpty(name=file.name)
 
 
-def sheet_rows(name: str, content: IO[bytes]) -> Iterator[RawRow]:
-    """The rows of the first visible sheet that has any, of a workbook that is open. Raises `TableUnreadable`."""
+def sheet_rows(name: str, content: IO[bytes], named_sheet: str = "") -> Iterator[RawRow]:
+    """The rows of a sheet of a workbook that is open: of a named one, else of the first visible one that has any.
+
+    Raises `TableUnreadable`.
+    """
     # Imported here: reading a workbook costs 13 MB and 0.1 s, which a CSV file shall not cost.
     import openpyxl  # type: ignore[import-untyped]  # has no types
 
@@ -47,7 +53,7 @@ def sheet_rows(name: str, content: IO[bytes]) -> Iterator[RawRow]:
             book = openpyxl.load_workbook(content, read_only=True, data_only=True, keep_links=False)
         rows = 0
         for sheet in book.worksheets:
-            if rows or sheet.sheet_state != "visible":
+            if rows or (sheet.title != named_sheet if named_sheet else sheet.sheet_state != "visible"):
                 continue
             sheet.reset_dimensions()
             for row in _rows_of(sheet):

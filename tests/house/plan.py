@@ -118,7 +118,7 @@ SQL_ROOMS = {
     "bopis.readside",
     "migrations",
     "bopis.broker",  # the log's own file
-    "bopis.services.replay.staging",  # a temporary database
+    "bopis.services.sorter",  # a temporary database
     "bopis.adapters.secrets",  # the table of customers' keys
     "bopis.adapters.webhooks",  # subscriptions and their deliveries
     "benchmarks",  # databases of their own
@@ -209,6 +209,8 @@ SMALL_MODULES = {
     "bopis.readside.orders.work": "the work queue's table",
     "bopis.readside.queries.sources": "SQL stays in the read side",
     "bopis.services.replay.fingerprint": "a file on disk with a format of its own",
+    "bopis.services.till_files.sequences": "numbers of devices, apart from the rows of files",
+    "bopis.services.till_files.sources.row_types": "files whose rows have types, apart from those with a header",
     "bopis.web.pages.table": "the table of all pages",
     "streams.process.instance_names": "leases on disk",
 }

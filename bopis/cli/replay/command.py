@@ -18,6 +18,7 @@ from bopis.services.replay.intake import IntakeOptions
 from bopis.services.replay.rules import ReadingRules, read_conditions, read_decimal_mark, read_scales
 from bopis.services.replay.sending import Pace
 from bopis.services.replay.times import TimeReader, zone_named
+from bopis.services.till_files.mapping_file import read_mapping
 from bopis.tables.reader import Header
 from bopis.tables.source import TableFile
 
@@ -75,6 +76,13 @@ def replay(
     store: Annotated[
         str | None, typer.Option(metavar="STORE", help="The store of the whole file, if no column has it.")
     ] = None,
+    mapping: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MAPPING",
+            help="Read by a mapping: a TOML file, or the name of a shipped one. It states columns, words and zone.",
+        ),
+    ] = None,
     encoding: Annotated[
         str | None, typer.Option(metavar="ENCODING", help="Encoding of the text; default: UTF-8, or UTF-16 if marked.")
     ] = None,
@@ -102,6 +110,7 @@ def replay(
         bopis replay sales.csv --stores stores.csv
         bopis replay sales.csv.gz --column sku=article --column sold_at=date+time
         bopis replay receipts.csv --where Status=Closed --returns Type=Refund
+        bopis replay receipts.csv --mapping my-till.toml
         bopis replay s.csv --store 9 --columns day,basket,sku --column quantity=1
     """
     ctx = open_context(context, as_json)
@@ -120,6 +129,7 @@ def replay(
             decimal_mark=read_decimal_mark(decimal),
         ),
         header=Header(not (names or no_header), names),
+        mapping=read_mapping(mapping) if mapping else None,
     )
     options = {
         "--store": store,
@@ -131,9 +141,15 @@ def replay(
         "--decimal": decimal,
     }
     repeated = {"--column": column, "--where": where, "--returns": returns, "--scale": scale}
+    others = [name for name, value in (options | repeated).items() if value]
+    if mapping and others:
+        raise OptionInvalid(
+            option="--mapping", value=mapping, cause=f"it excludes {', '.join(others)}: state that in it"
+        )
     given = {name: value for name, value in options.items() if value} | {
         **{name: " ".join(sorted(values or ())) for name, values in repeated.items()},
         "--stores": stores.name if stores else "",
+        "--mapping": mapping or "",
     }
     source = ReplaySource(TableFile(file, encoding), reading, records, given, rejects)
     try:

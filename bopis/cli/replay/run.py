@@ -22,6 +22,7 @@ from bopis.services.replay.baskets import TillBasket, source_prefix
 from bopis.services.replay.comparison import CellMismatch, by_article, mismatches
 from bopis.services.replay.fingerprint import ReadingFingerprint, check_reading
 from bopis.services.replay.intake import IntakeOptions, IntakeResult, RejectedRows, columns_text, read_export
+from bopis.services.replay.mapped import mapped_sum, read_mapped
 from bopis.services.replay.plain_sum import Cell, PlainSumOptions, plain_sum
 from bopis.services.replay.sending import Pace, SendCounts, send
 from bopis.services.replay.staging import Staging
@@ -119,8 +120,12 @@ def _taken_in(ctx: CommandContext, source: ReplaySource, staging: Staging) -> In
             advance(read_bytes - done)
             done = read_bytes
 
-        taken = read_export(source.export, source.reading, staging, RejectedRows(into, note_rejected), on_read)
-    ctx.note(f"Columns: {columns_text(taken.columns)}.")
+        rejects, mapping = RejectedRows(into, note_rejected), source.reading.mapping
+        if mapping is not None:
+            taken = read_mapped(source.export, mapping, staging, rejects, on_read)
+        else:
+            taken = read_export(source.export, source.reading, staging, rejects, on_read)
+    ctx.note(f"Mapping: {mapping.name}." if mapping else f"Columns: {columns_text(taken.columns)}.")
     for field, others in taken.columns.others.items():
         found = " or ".join(others)
         ctx.note(f"Warning: the {field} could also be {found}; --column {field}=NAME takes another column.")
@@ -200,6 +205,8 @@ def _parked(reader: LogReader, prefix: str) -> int:
 
 
 def _plain(source: ReplaySource, taken: IntakeResult) -> dict[Cell, int]:
+    if source.reading.mapping is not None:
+        return mapped_sum(source.export, source.reading.mapping)
     options = PlainSumOptions(
         columns=taken.columns,
         encoding=source.export.encoding,

@@ -12,7 +12,7 @@ from msgspec import Struct
 from bopis.domain.inventory.messages import PosSale, SaleLine
 from bopis.domain.message import Message
 from bopis.domain.values import LINES_MAX
-from bopis.services.replay.times import EPOCH
+from bopis.services.till_files.times import EPOCH
 from bopis.wire.envelope import MESSAGE_BYTES_MAX
 from bopis.wire.stock import STOCK
 

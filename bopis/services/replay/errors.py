@@ -10,7 +10,6 @@ ReplayError
 +-- OptionInvalid        an option has an invalid value
 +-- ReadingChanged       the same file was read in another way before
 +-- NotCaughtUp          the read side did not catch up in time
-BadRow                   one row is invalid; the others are read
 """
 
 from bopis.errors import CONFLICT, INVALID_INPUT, TRY_AGAIN, USAGE, BopisError
@@ -68,7 +67,3 @@ class NotCaughtUp(ReplayError):
     `bopis status`, and repeat this command when the processors run: nothing is booked twice."""
 
     exit_code = TRY_AGAIN
-
-
-class BadRow(Exception):
-    """An invalid row; the message is the cause."""

@@ -10,11 +10,13 @@ import msgspec
 from msgspec import Struct
 
 from bopis.services.replay.columns import Columns, find_columns
-from bopis.services.replay.errors import BadRow, NoGoodRow, NoRowMeets
+from bopis.services.replay.errors import NoGoodRow, NoRowMeets
 from bopis.services.replay.lines import LineReader
 from bopis.services.replay.rules import ReadingRules
 from bopis.services.replay.staging import Staging, Totals
 from bopis.services.replay.times import TimeReader
+from bopis.services.till_files.errors import BadRow
+from bopis.services.till_files.mapping import Mapping
 from bopis.tables.reader import IN_FILE, Header, Table, read_table
 from bopis.tables.rows import TableRow
 from bopis.tables.source import TableFile
@@ -34,6 +36,7 @@ class IntakeOptions(Struct, frozen=True, kw_only=True):
     store: str | None = None
     rules: ReadingRules = ReadingRules()
     header: Header = IN_FILE
+    mapping: Mapping | None = None
 
 
 class IntakeResult(NamedTuple):

@@ -10,17 +10,17 @@ from bopis.domain.values import (
     ID_LENGTH_MAX,
     QUANTITY_MAX,
     SKU_LENGTH_MAX,
-    STORE_LENGTH_MAX,
 )
 from bopis.services.replay.columns import REQUIRED, Columns
-from bopis.services.replay.errors import BadRow, OptionInvalid
-from bopis.services.replay.rules import ReadingRules, decimal_in, scale_reader
+from bopis.services.replay.errors import OptionInvalid
+from bopis.services.replay.rules import ReadingRules, scale_reader
 from bopis.services.replay.times import TimeReader
-from bopis.tables.cells import ROUNDED, is_rounded
+from bopis.services.till_files.codes import code, store_code, unrounded
+from bopis.services.till_files.errors import BadRow
+from bopis.services.till_files.numbers import bounded, decimal_in
 from bopis.tables.rows import TableRow
 
 CENTS = 100
-DECIMALS_MAX = 30
 _INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
 
 
@@ -65,16 +65,14 @@ class LineReader:
             return None
         if row.nested and not self._used.isdisjoint(row.nested):
             raise BadRow(f"{', '.join(row.nested)} is a list or an object")
-        store = self._store or _store_code(self._store_field(fields))
-        sku = _code("sku", self._sku_field(fields), SKU_LENGTH_MAX)
-        if is_rounded(sku):
-            raise BadRow(f"sku {sku} {ROUNDED}")
+        store = self._store or store_code(self._store_field(fields))
+        sku = unrounded("sku", code("sku", self._sku_field(fields), SKU_LENGTH_MAX))
         quantity = self._quantity(fields, sku)
         when = self._times.read(store, self._sold_at_field(fields))
         return TillLine(
             row.line,
             store,
-            _code("basket", self._basket_field(fields), ID_LENGTH_MAX),
+            code("basket", self._basket_field(fields), ID_LENGTH_MAX),
             when.day,
             when.at_ms,
             sku,
@@ -119,27 +117,9 @@ def _field(columns: tuple[str, ...], constant: str | None = None) -> Callable[[d
 
 def _given_store(text: str) -> str:
     try:
-        return _store_code(text)
+        return store_code(text)
     except BadRow as error:
         raise OptionInvalid(option="--store", value=text, cause=error) from None
-
-
-def _store_code(text: str) -> str:
-    store = _code("store", text, STORE_LENGTH_MAX)
-    # As in `store_directory`: these characters have a meaning in row keys.
-    if "|" in store or store[0] == "@":
-        raise BadRow(f"store {store!r} may not contain '|' nor start with '@'")
-    return store
-
-
-def _code(field: str, text: str, length_max: int) -> str:
-    if not text:
-        raise BadRow(f"no {field}")
-    if len(text) > length_max:
-        raise BadRow(f"{field} is longer than {length_max} characters")
-    if not text.isprintable():
-        raise BadRow(f"{field} {text!r} has characters that cannot be printed; check --encoding")
-    return text
 
 
 def _whole(text: str, field: str = "quantity", scale: int = 1, decimal_mark: str = "") -> int:
@@ -158,7 +138,4 @@ def _whole(text: str, field: str = "quantity", scale: int = 1, decimal_mark: str
 
 
 def _decimal(text: str, field: str, decimal_mark: str) -> Decimal:
-    value = decimal_in(text, field, decimal_mark)
-    if value and not -DECIMALS_MAX <= value.adjusted() <= len(str(AMOUNT_CENTS_MAX)):
-        raise BadRow(f"{field} {text!r} is not a number that can be booked")
-    return value
+    return bounded(decimal_in(text, field, decimal_mark), text, field)

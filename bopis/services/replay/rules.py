@@ -2,15 +2,15 @@
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from decimal import Decimal
 from typing import NamedTuple
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from bopis.services.replay.columns import Columns, present_column
-from bopis.services.replay.errors import BadRow, OptionInvalid
-from bopis.tables.numbers import COMMA, POINT, decimal_of
+from bopis.services.replay.errors import OptionInvalid
+from bopis.services.till_files.errors import BadRow
+from bopis.tables.numbers import COMMA, POINT
 
 _CONDITION = re.compile(r"(?P<column>.+?)\s*(?P<sign>!?=)\s*(?P<value>.*)", re.DOTALL)
 SCALE_MAX = 1_000_000
@@ -117,15 +117,3 @@ def scale_reader(columns: Columns, scales: UnitScales) -> Callable[[Mapping[str,
         return scales.by_name[unit]
 
     return of_unit
-
-
-def decimal_in(text: str, field: str, decimal_mark: str) -> Decimal:
-    """The number in a cell. Raises `BadRow`."""
-    if not text:
-        raise BadRow(f"no {field}")
-    value = decimal_of(text, decimal_mark)
-    if value is None:
-        grouped = not decimal_mark and COMMA in text and decimal_of(text, COMMA) is not None
-        either = f": {text} may be thousands or decimals; give --decimal" if grouped else ""
-        raise BadRow(f"{field} {text!r} is not a number{either}")
-    return value

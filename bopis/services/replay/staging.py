@@ -4,64 +4,17 @@ Sorting a large export needs about twice its unpacked size in the directory for 
 """
 
 import hashlib
-import sqlite3
 from collections.abc import Iterator
 from itertools import groupby
 from operator import itemgetter
 from types import TracebackType
-from typing import Any
 
 import msgspec
 from msgspec import Struct
 
 from bopis.services.replay.baskets import StagedLine, TillBasket, parts_of, without_repeats
 from bopis.services.replay.lines import TillLine
-
-ROWS_IN_MEMORY_MAX = 10_000
-CACHE_KIBIBYTES = 65_536
-
-
-class Sorter:
-    """Sorts more rows than fit into memory, in a temporary SQLite database.
-
-    Rows are tuples of equal length with numbers, texts and bytes. The database is an unnamed file in the directory for
-    temporary files, which disappears with the process.
-    """
-
-    def __init__(self, rows_in_memory_max: int = ROWS_IN_MEMORY_MAX) -> None:
-        self._rows_in_memory_max = rows_in_memory_max
-        self._rows: list[tuple[Any, ...]] = []
-        # With an empty name, SQLite creates a temporary file and deletes it itself.
-        self._database = sqlite3.connect("")
-        self._database.execute(f"PRAGMA cache_size = -{CACHE_KIBIBYTES}")
-        self._columns: list[str] = []
-
-    def add(self, row: tuple[Any, ...]) -> None:
-        """Add one row."""
-        self._rows.append(row)
-        if len(self._rows) >= self._rows_in_memory_max:
-            self._flush()
-
-    def __iter__(self) -> Iterator[tuple[Any, ...]]:
-        """All rows in order; may be called more than once."""
-        self._flush()
-        if not self._columns:
-            return iter(())
-        return self._database.execute(f"SELECT * FROM sorted ORDER BY {', '.join(self._columns)}")
-
-    def close(self) -> None:
-        """Delete the rows and free the disk space."""
-        self._database.close()
-
-    def _flush(self) -> None:
-        if not self._rows:
-            return
-        if not self._columns:
-            self._columns = [f"field_{number}" for number in range(len(self._rows[0]))]
-            self._database.execute(f"CREATE TABLE sorted ({', '.join(self._columns)})")
-        marks = ", ".join("?" * len(self._columns))
-        self._database.executemany(f"INSERT INTO sorted VALUES ({marks})", self._rows)
-        self._rows.clear()
+from bopis.services.sorter import Sorter
 
 
 class Totals(Struct):
@@ -105,6 +58,16 @@ class Staging:
             for _, of_day in groupby(of_number, key=itemgetter(2)):
                 part += self._keep(store, number, part, [StagedLine(*row[3:]) for row in of_day])
         self._lines.close()
+        return self.totals
+
+    def keep(self, store: str, number: str, staged: list[StagedLine]) -> None:
+        """Add a whole basket, in place of its lines. Its number occurs once in its store."""
+        self._runs.setdefault(store, ("", 0, 0))
+        self._skus.update(line.sku for line in staged)
+        self._keep(store, number, 1, staged)
+
+    def sort_baskets(self) -> Totals:
+        """The totals, once every basket was added."""
         return self.totals
 
     def baskets(self) -> Iterator[TillBasket]:

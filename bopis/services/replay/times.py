@@ -2,23 +2,16 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, tzinfo
-from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from bopis.domain.values import EPOCH_MS_MAX, EPOCH_MS_MIN
-from bopis.services.replay.errors import BadRow, OptionInvalid
+from bopis.services.replay.errors import OptionInvalid
+from bopis.services.till_files.errors import BadRow
+from bopis.services.till_files.times import EPOCH, ISO, UNIX, UNIX_MS, When, read_form
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MS = timedelta(milliseconds=1)
 _SECONDS_DIGITS = 10
 _MILLISECONDS_DIGITS = 13
-
-
-class When(NamedTuple):
-    """An instant, and its date as written in the file, as an ordinal."""
-
-    at_ms: int
-    day: int
 
 
 class TimeReader:
@@ -54,11 +47,8 @@ class TimeReader:
             if self.format is not None:
                 return datetime.strptime(text, self.format)
             # By length: seconds have ten digits from 2001 to 2286, milliseconds thirteen.
-            if text.isdecimal() and len(text) == _SECONDS_DIGITS:
-                return EPOCH + timedelta(seconds=int(text))
-            if text.isdecimal() and len(text) == _MILLISECONDS_DIGITS:
-                return EPOCH + timedelta(milliseconds=int(text))
-            return datetime.fromisoformat(text)
+            by_length = {_SECONDS_DIGITS: UNIX, _MILLISECONDS_DIGITS: UNIX_MS} if text.isdecimal() else {}
+            return read_form(text, by_length.get(len(text), ISO))
         except (ValueError, OverflowError):
             expected = f"like {self.format}" if self.format else "ISO 8601; give its form with --time-format"
             raise BadRow(f"time {text!r} is not {expected}") from None

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from bopis.services.replay.staging import Sorter
+from bopis.services.sorter import Sorter
 
 
 @pytest.mark.parametrize(("rows", "in_memory"), [(0, 10), (5, 10), (3_000, 10), (3_000, 700), (20_000, 100_000)])

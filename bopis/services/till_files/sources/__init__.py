@@ -1,0 +1,1 @@
+"""One module per format: each gives the records of a file, in order, with their fields by name."""
