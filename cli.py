@@ -82,6 +82,22 @@ COMMANDS: dict[str, str | LazyCommand | LazyGroup] = {
             "policy": "bopis.cli.master.store_policy:policy",
         },
     ),
+    "agent": LazyGroup(
+        help="The store agent: run it in a shop, look into its journal, report counts and receipts.",
+        commands={
+            "run": "bopis.cli.agent.run:run",
+            "status": "bopis.cli.agent.journal:status",
+            "journal": "bopis.cli.agent.journal:journal",
+            "rejects": "bopis.cli.agent.review:rejects",
+            "accept": "bopis.cli.agent.review:accept",
+            "resend": "bopis.cli.agent.journal:resend",
+            "count": "bopis.cli.agent.report:count",
+            "scan": "bopis.cli.agent.report:scan",
+            "receive": "bopis.cli.agent.report:receive",
+            "ship": "bopis.cli.agent.report:ship",
+            "arrive": "bopis.cli.agent.report:arrive",
+        },
+    ),
     "till": LazyGroup(
         help="Messages of tills: check them, list those that were refused.",
         commands={

@@ -17,6 +17,8 @@ FLOORS = {
     "bopis.setting_groups": 0,
     "bopis.topics": 1,
     "bopis.tables": 1,
+    "bopis.journal": 2,
+    "bopis.journal.limits": 1,
     "bopis.services": 2,
     "bopis.adapters": 2,
     "bopis.readside": 2,
@@ -52,6 +54,7 @@ LIBRARIES = {
     "bopis.setting_groups": {"pydantic"},
     "bopis.topics": {"msgspec"},
     "bopis.tables": {"msgspec", "openpyxl"},
+    "bopis.journal": {"msgspec"},
     "bopis.services": {"cachetools", "msgspec"},
     "bopis.adapters": {
         "babel",
@@ -101,7 +104,7 @@ LIBRARIES = {
     "bopis.reference": {"typer", "msgspec"},
     "cli": {"typer"},
     "streams": {"faust", "aiokafka", "mode", "msgspec", "setproctitle", "structlog", "uvloop", "psutil", "sqlalchemy"},
-    "store_agent": {"kafka", "msgspec", "watchfiles"},
+    "store_agent": {"msgspec"},
     "migrations": {"alembic", "sqlalchemy"},
     "deploy": {"kafka"},
 }
@@ -115,6 +118,7 @@ SQL_ROOMS = {
     "bopis.readside",
     "migrations",
     "bopis.broker",  # the log's own file
+    "bopis.journal",  # the file of a shop's journal
     "bopis.services.replay.staging",  # a temporary database
     "bopis.adapters.secrets",  # the table of customers' keys
     "benchmarks",  # databases of their own
@@ -132,6 +136,7 @@ SIGNALS = {
     "bopis.broker.storage.records:UnreadableRecords",
     "bopis.domain.inventory.admission:Rejected",
     "bopis.web.problems:Problem",
+    "store_agent.sources.tills:RequestProblem",
     "streams.engine.retry:Retry",
     "streams.engine.processor:Poison",
 }
