@@ -1,4 +1,4 @@
-"""The agent as a process: ``python -m store_agent --options DESCRIPTOR``, started by `bopis agent run`."""
+"""The agent as a process: ``python -m store_agent --options FILE``, started by `bopis agent run`."""
 
 import argparse
 import logging
@@ -13,7 +13,7 @@ from store_agent.runtime import Agent
 def main() -> int:
     """Run until a signal; returns the exit code of the process."""
     parser = argparse.ArgumentParser(prog="python -m store_agent", description=__doc__)
-    parser.add_argument("--options", type=int, required=True, help="a file descriptor with the options as JSON")
+    parser.add_argument("--options", required=True, metavar="FILE", help="a file with the options as JSON")
     options = from_file(parser.parse_args().options)
     # The client of the log reports each reconnection; the sender reports what matters of them.
     logging.getLogger("kafka").setLevel(logging.CRITICAL)

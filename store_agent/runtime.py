@@ -8,25 +8,25 @@ from contextlib import ExitStack
 from types import FrameType
 from typing import Any
 
-from bopis.adapters.agent_process import AgentOptions
+from bopis.adapters.agent_process import AgentOptions, HttpsOptions, KafkaOptions
 from bopis.broker.errors import AlreadyRunning
 from bopis.broker.storage.directory_lock import DirectoryLock
 from bopis.errors import INTERNAL_FAULT, OK
 from bopis.journal.errors import JournalError
 from bopis.journal.journal import Journal
 from bopis.journal.status import PROCESS, AgentProcess, put_state
+from bopis.uplink.protocol import Uplink
+from bopis.uplink.sender import Sender, SenderOptions
 from store_agent.errors import AgentRuns
 from store_agent.event_lines import write
 from store_agent.sources.folder import DropFolder
 from store_agent.sources.growing_file import Tail
 from store_agent.sources.own_messages import OwnMessages
 from store_agent.sources.tills import TillServer
-from store_agent.uplink.protocol import Uplink
-from store_agent.uplink.sender import Sender
 
 STOP_SECONDS_MAX = 20.0
 # Imported when it is chosen: each library that is not loaded is memory of the shop's small machine.
-UPLINKS = {"kafka": "store_agent.uplink.kafka:KafkaUplink", "https": "store_agent.uplink.https:HttpsUplink"}
+UPLINKS = {KafkaOptions: "bopis.uplink.kafka:KafkaUplink", HttpsOptions: "bopis.uplink.https:HttpsUplink"}
 
 
 class Agent:
@@ -48,7 +48,16 @@ class Agent:
             journal = stack.enter_context(Journal(options.directory, options.store, options.limits, check=True))
             # A connection of its own: what waits for the disk in one does not wait for the other.
             outgoing = stack.enter_context(Journal(options.directory, options.store, options.limits))
-            sender = Sender(options, outgoing, uplink_of(options))
+            sender = Sender(
+                SenderOptions(
+                    version=options.version,
+                    heartbeat_seconds=options.heartbeat_seconds,
+                    pause_seconds_max=options.pause_seconds_max,
+                ),
+                outgoing,
+                uplink_of(options),
+                write,
+            )
             server = stack.enter_context(TillServer(options.port, journal, sender.wake))
             port = server.server_address[1]
             put_state(journal, PROCESS, AgentProcess(pid=pid, port=port, started_ms=journal.now_ms()))
@@ -104,6 +113,9 @@ class Agent:
 
 def uplink_of(options: AgentOptions) -> Uplink:
     """The uplink that the options choose."""
-    module, name = UPLINKS["kafka" if options.kafka is not None else "https"].split(":")
-    uplink: Uplink = getattr(importlib.import_module(module), name)(options)
+    chosen = options.kafka or options.https
+    assert chosen is not None, "one of the two is set"
+    module, name = UPLINKS[type(chosen)].split(":")
+    factory = getattr(importlib.import_module(module), name)
+    uplink: Uplink = factory(chosen, options.store, options.timeout_seconds)
     return uplink

@@ -80,21 +80,25 @@ def _from_json(kind: type, value: Any) -> Any:
     return kind(value)
 
 
-def as_file(options: AgentOptions) -> int:
-    """A file descriptor that another program inherits and reads the options from."""
-    content = msgspec.json.encode(options, enc_hook=_to_json)
+def encoded(options: AgentOptions) -> bytes:
+    """The options in JSON."""
+    return msgspec.json.encode(options, enc_hook=_to_json)
+
+
+def as_file(options: AgentOptions) -> str:
+    """A file that exists only for programs that this process starts or becomes."""
+    content = encoded(options)
     assert len(content) <= OPTIONS_BYTES_MAX, "the options must fit into a pipe"
     reading, writing = os.pipe()
     os.write(writing, content)
     os.close(writing)
     os.set_inheritable(reading, True)
-    return reading
+    return f"/dev/fd/{reading}"
 
 
-def from_file(descriptor: int) -> AgentOptions:
-    """The options in a file descriptor, which is closed."""
-    with os.fdopen(descriptor, "rb") as file:
-        return msgspec.json.decode(file.read(), type=AgentOptions, dec_hook=_from_json)
+def from_file(file: str) -> AgentOptions:
+    """The options in a file."""
+    return msgspec.json.decode(Path(file).read_bytes(), type=AgentOptions, dec_hook=_from_json)
 
 
 def read_sources(content: bytes) -> Sources:

@@ -44,11 +44,11 @@ def run(
         raise Usage(problem="Name the store: bopis agent run --store STORE, or set agent_store.")
     options = _options(ctx)
     check_writable(options.directory)
-    descriptor = as_file(options)
+    file = as_file(options)
     sys.stdout.flush()
     sys.stderr.flush()
     try:
-        os.execv(sys.executable, [sys.executable, "-m", "store_agent", "--options", str(descriptor)])
+        os.execv(sys.executable, [sys.executable, "-m", "store_agent", "--options", file])
     except OSError as error:
         raise Unavailable(what=f"{sys.executable} ({error})", next="Install bopis again: make setup.") from error
 

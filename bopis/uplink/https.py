@@ -10,11 +10,10 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from bopis.adapters.agent_process import AgentOptions, HttpsOptions
+from bopis.adapters.agent_process import HttpsOptions
 from bopis.errors import BopisError
 from bopis.journal.entries import Entry, Reject
-from bopis.wire.ingest import PATH, IngestAnswer, ItemAnswer, ItemStatus, RefusalCode
-from store_agent.errors import (
+from bopis.uplink.errors import (
     CentreBusy,
     CentreRefused,
     CentreUnreachable,
@@ -22,7 +21,8 @@ from store_agent.errors import (
     KeyUnreadable,
     StoreRefused,
 )
-from store_agent.uplink.protocol import Sent, refused
+from bopis.uplink.protocol import Sent, refused
+from bopis.wire.ingest import PATH, IngestAnswer, ItemAnswer, ItemStatus, RefusalCode
 
 ANSWER_BYTES_MAX = 16 << 20
 KEY_BYTES_MAX = 4_096
@@ -42,13 +42,10 @@ class _Answer(NamedTuple):
 
 
 class HttpsUplink:
-    """Implements `store_agent.uplink.protocol.Uplink` over one connection that is kept open."""
+    """Implements `bopis.uplink.protocol.Uplink` over one connection that is kept open."""
 
-    def __init__(self, options: AgentOptions) -> None:
-        assert options.https is not None
-        self._options: HttpsOptions = options.https
-        self._store = options.store
-        self._timeout_seconds = options.timeout_seconds
+    def __init__(self, options: HttpsOptions, store: str, timeout_seconds: float) -> None:
+        self._options, self._store, self._timeout_seconds = options, store, timeout_seconds
         self._connection: http.client.HTTPConnection | None = None
         self._key = ""
 

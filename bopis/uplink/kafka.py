@@ -4,27 +4,24 @@ import time
 from collections.abc import Sequence
 
 from bopis.adapters.address import embedded_log
-from bopis.adapters.agent_process import AgentOptions, KafkaOptions
+from bopis.adapters.agent_process import KafkaOptions
 from bopis.adapters.errors import EmbeddedLogNotRunning, RecordTooLarge
 from bopis.adapters.publisher import LogPublisher
 from bopis.errors import BopisError
 from bopis.journal.entries import Entry, Reject
 from bopis.names import STOCK_TOPIC
 from bopis.ports import PendingDelivery
-from store_agent.uplink.protocol import Sent, refused
+from bopis.uplink.protocol import Sent, refused
 
 LINGER_MS = 5
 BATCH_BYTES = 256 << 10
 
 
 class KafkaUplink:
-    """Implements `store_agent.uplink.protocol.Uplink` over one producer."""
+    """Implements `bopis.uplink.protocol.Uplink` over one producer."""
 
-    def __init__(self, options: AgentOptions) -> None:
-        assert options.kafka is not None
-        self._options: KafkaOptions = options.kafka
-        self._store = options.store
-        self._timeout_seconds = options.timeout_seconds
+    def __init__(self, options: KafkaOptions, store: str, timeout_seconds: float) -> None:
+        self._options, self._store, self._timeout_seconds = options, store, timeout_seconds
         self._publisher: LogPublisher | None = None
 
     def send(self, entries: Sequence[Entry]) -> Sent:

@@ -3,19 +3,20 @@
 import random
 import threading
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Protocol
 
 import msgspec
+from msgspec import Struct
 
-from bopis.adapters.agent_process import AgentOptions
 from bopis.domain.inventory.messages import AgentHeartbeat
 from bopis.journal.entries import Basket, fingerprint_of
 from bopis.journal.errors import JournalError
 from bopis.journal.journal import Journal
 from bopis.journal.status import STATE, UplinkState, put_state
-from store_agent.errors import UplinkError
-from store_agent.event_lines import write
-from store_agent.uplink.protocol import Sent, Uplink
+from bopis.uplink.errors import UplinkError
+from bopis.uplink.protocol import Sent, Uplink
 
 ENTRIES_MAX = 1_000
 BATCH_BYTES_MAX = 1 << 20
@@ -33,11 +34,33 @@ def pause_seconds(failures: int, wait_seconds: float, most: float, chance: float
     return max(wait_seconds, longest * (0.5 + chance / 2))
 
 
-class Sender:
-    """Drains the journal into an uplink until it is stopped."""
+class SenderOptions(Struct, frozen=True, kw_only=True):
+    """How a sender works: the version in its heartbeats, seconds between them (0: none), its longest pause."""
 
-    def __init__(self, options: AgentOptions, journal: Journal, uplink: Uplink) -> None:
+    version: str = ""
+    heartbeat_seconds: float = 60.0
+    pause_seconds_max: float = 60.0
+
+
+class OnEvent(Protocol):
+    """Receives events for the log lines of the program."""
+
+    def __call__(self, event: str, level: str = "info", **facts: object) -> None: ...
+
+
+class Sender:
+    """Drains the journal into an uplink until it is stopped. `on_sent` gets the last acknowledged position."""
+
+    def __init__(
+        self,
+        options: SenderOptions,
+        journal: Journal,
+        uplink: Uplink,
+        on_event: OnEvent,
+        on_sent: Callable[[int], None] = lambda _: None,
+    ) -> None:
         self._options, self._journal, self._uplink = options, journal, uplink
+        self._on_event, self._on_sent = on_event, on_sent
         self._wake, self._stopped = threading.Event(), threading.Event()
         self._failures = 0
         self._state = UplinkState(version=options.version, since_ms=journal.now_ms())
@@ -73,8 +96,9 @@ class Sender:
         sent = self._uplink.send(entries)
         if sent.position >= entries[0].position:
             self._journal.acknowledge(sent.position, sent.refused)
+            self._on_sent(sent.position)
         for it in sent.refused:
-            write("uplink.refused", "warning", place=it.place, cause=it.cause)
+            self._on_event("uplink.refused", "warning", place=it.place, cause=it.cause)
         if sent.problem is not None:
             asked = sent.problem.wait_seconds if isinstance(sent.problem, UplinkError) else 0.0
             self._failed(str(sent.problem), asked)
@@ -84,7 +108,7 @@ class Sender:
     def _rest(self) -> None:
         """Nothing waits: report that the store is connected, tidy up, and wait for messages."""
         now = time.monotonic()
-        if now >= self._heartbeat_at:
+        if self._options.heartbeat_seconds and now >= self._heartbeat_at:
             self._heartbeat_at = now + self._options.heartbeat_seconds
             self._heartbeat()
             return
@@ -93,7 +117,7 @@ class Sender:
             while self._journal.compact() and not self._stopped.is_set():
                 pass
             for warning in self._journal.usage().warnings:
-                write("journal.warning", "warning", warning=warning)
+                self._on_event("journal.warning", "warning", warning=warning)
         # Other programs write into the journal too (`bopis agent count`), and wake nobody.
         self._wake.wait(LOOK_SECONDS)
 
@@ -113,22 +137,23 @@ class Sender:
     def _worked(self, sent: Sent) -> None:
         now = self._journal.now_ms()
         if self._failures or not self._state.connected:
-            write("uplink.connected", clock_ahead_ms=sent.clock_ahead_ms)
-            self._heartbeat_at = 0.0
+            self._on_event("uplink.connected", clock_ahead_ms=sent.clock_ahead_ms)
+            if self._failures:
+                self._heartbeat_at = 0.0
             since = now
         else:
             since = self._state.since_ms
         self._failures = 0
         ahead = self._state.clock_ahead_ms if sent.clock_ahead_ms is None else sent.clock_ahead_ms
         if ahead is not None and abs(ahead) >= CLOCK_WARN_MS and ahead != self._state.clock_ahead_ms:
-            write("clock.wrong", "warning", ahead_ms=ahead)
+            self._on_event("clock.wrong", "warning", ahead_ms=ahead)
         self._note(
             msgspec.structs.replace(self._state, connected=True, since_ms=since, problem="", clock_ahead_ms=ahead)
         )
 
     def _failed(self, problem: str, asked_seconds: float) -> None:
         if self._failures == 0 or problem != self._state.problem:
-            write("uplink.failed", "warning", problem=problem)
+            self._on_event("uplink.failed", "warning", problem=problem)
         since = self._state.since_ms if self._failures else self._journal.now_ms()
         pause = pause_seconds(self._failures, asked_seconds, self._options.pause_seconds_max, random.random())
         self._failures += 1

@@ -1,1 +1,0 @@
-"""The way from the journal to the centre: over HTTPS, or straight to the log."""
