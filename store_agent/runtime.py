@@ -45,7 +45,8 @@ class Agent:
                 stack.enter_context(DirectoryLock(options.directory))
             except AlreadyRunning as error:
                 raise AgentRuns(directory=options.directory, owner=error.owner) from error
-            journal = stack.enter_context(Journal(options.directory, options.store, options.limits, check=True))
+            journal = stack.enter_context(Journal(options.directory, options.store, options.limits))
+            journal.check()
             # A connection of its own: what waits for the disk in one does not wait for the other.
             outgoing = stack.enter_context(Journal(options.directory, options.store, options.limits))
             sender = Sender(

@@ -25,6 +25,7 @@ FORMAT = 1
 PAGE_BYTES = 4_096
 CACHE_KIBIBYTES = 2_048
 WAL_BYTES_MAX = 4 << 20
+WAL_PAGES_MAX = 64
 # A file of up to this size is checked whole when an agent starts; a check takes about a second per 500 MiB.
 CHECKED_BYTES_MAX = 256 << 20
 IDENTITY_BYTES = 4
@@ -56,10 +57,8 @@ _FULL = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE})
 _DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
 
-def open_journal(
-    directory: Path, store: str, limits: JournalLimits, *, create: bool = True, check: bool = False
-) -> sqlite3.Connection:
-    """The connection to a directory's journal, which is created if `create` is set; `check` reads it whole first.
+def open_journal(directory: Path, store: str, limits: JournalLimits, *, create: bool = True) -> sqlite3.Connection:
+    """The connection to a directory's journal, which is created if `create` is set.
 
     On a full disk the reserve is released first. An empty `store` takes the one of the journal. Raises `JournalError`.
     """
@@ -71,16 +70,16 @@ def open_journal(
     except OSError as error:
         raise JournalFailed(path=path, cause=error.strerror or error) from error
     try:
-        connection = _open(path, store, limits, check)
+        connection = _open(path, store, limits)
     except JournalFull:
         if not disk_reserve.release(directory):
             raise
-        connection = _open(path, store, limits, check)
+        connection = _open(path, store, limits)
     disk_reserve.keep(directory)
     return connection
 
 
-def _open(path: Path, store: str, limits: JournalLimits, check: bool) -> sqlite3.Connection:
+def _open(path: Path, store: str, limits: JournalLimits) -> sqlite3.Connection:
     with named_failures(path, limits):
         connection = sqlite3.connect(
             path, isolation_level=None, check_same_thread=False, timeout=limits.busy_seconds, cached_statements=64
@@ -89,14 +88,18 @@ def _open(path: Path, store: str, limits: JournalLimits, check: bool) -> sqlite3
             _configure(connection)
             with transaction(connection):
                 _create(connection, path, store)
-            if check and path.stat().st_size <= CHECKED_BYTES_MAX:
-                (answer,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-                if answer != "ok":
-                    raise JournalDamaged(path=path, cause=answer)
         except BaseException:
             connection.close()
             raise
     return connection
+
+
+def check_whole(connection: sqlite3.Connection, path: Path) -> None:
+    """Read the file whole, unless it is very large. Raises `JournalDamaged`."""
+    if path.stat().st_size <= CHECKED_BYTES_MAX:
+        (answer,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+        if answer != "ok":
+            raise JournalDamaged(path=path, cause=answer)
 
 
 def _configure(connection: sqlite3.Connection) -> None:
@@ -107,6 +110,8 @@ def _configure(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA journal_mode = WAL")
     # FULL syncs the write-ahead log at each commit: what was acknowledged survives a power cut.
     connection.execute("PRAGMA synchronous = FULL")
+    # On a full disk everything in the write-ahead log waits for space in the file: keep it short.
+    connection.execute(f"PRAGMA wal_autocheckpoint = {WAL_PAGES_MAX}")
     connection.execute(f"PRAGMA journal_size_limit = {WAL_BYTES_MAX}")
 
 

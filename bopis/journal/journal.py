@@ -19,7 +19,7 @@ from bopis.domain.inventory.admission import Rejected, check_plausible
 from bopis.domain.inventory.messages import AgentHeartbeat, Report
 from bopis.domain.message import Message
 from bopis.domain.values import DAY_MS, EPOCH_MS_MAX, ID_LENGTH_MAX, epoch_ms
-from bopis.journal.database import JOURNAL_FILE, named_failures, open_journal, transaction
+from bopis.journal.database import JOURNAL_FILE, check_whole, named_failures, open_journal, transaction
 from bopis.journal.entries import (
     Basket,
     Cursor,
@@ -81,16 +81,20 @@ class Journal:
         limits: JournalLimits | None = None,
         *,
         create: bool = True,
-        check: bool = False,
         now_ms: Callable[[], int] = system_ms,
     ) -> None:
         self.limits = limits or JournalLimits()
         self.path = directory / JOURNAL_FILE
         self.now_ms = now_ms
         self._lock = threading.RLock()
-        self._connection = open_journal(directory, store, self.limits, create=create, check=check)
+        self._connection = open_journal(directory, store, self.limits, create=create)
         self.store = store or str(self.meta("store"))
         self.identity = str(self.meta("identity"))
+
+    def check(self) -> None:
+        """Read the file whole, as a program does that has just started. Raises `JournalDamaged`."""
+        with self.reading() as reader:
+            check_whole(reader, self.path)
 
     def close(self) -> None:
         with self._lock:
@@ -177,25 +181,33 @@ class Journal:
         """Remove messages that were acknowledged long ago, and baskets and rejects beyond their limits. Returns how
         many rows went; call it again while it is not 0."""
         now, limits = self.now_ms(), self.limits
+        is_short = self._is_short_of_space()
+        # On a full disk there is no more space for the write-ahead log than the reserve.
+        most = limits.deleted_when_short_max if is_short else limits.deleted_per_turn_max
+        if is_short:
+            disk_reserve.release(self.path.parent)
         with self.writing() as writer:
             removed = writer.execute(
                 "DELETE FROM entry WHERE position IN (SELECT position FROM entry WHERE position <="
                 " (SELECT value FROM meta WHERE name = 'acknowledged') AND (taken_ms < ? OR ?) ORDER BY position"
                 " LIMIT ?)",
-                (now - limits.kept_days * DAY_MS, self._is_short_of_space(), limits.deleted_per_turn_max),
+                (now - limits.kept_days * DAY_MS, is_short, most),
             ).rowcount
             removed += writer.execute(
                 "DELETE FROM basket WHERE (source_id, key) IN (SELECT source_id, key FROM basket WHERE taken_ms < ?"
                 " LIMIT ?)",
-                (now - limits.remembered_days * DAY_MS, limits.deleted_per_turn_max),
+                (now - limits.remembered_days * DAY_MS, most),
             ).rowcount
             removed += writer.execute(
                 "DELETE FROM reject WHERE id <= (SELECT max(id) FROM reject) - ?", (limits.rejects_max,)
             ).rowcount
-        with self.reading() as writer:
-            writer.execute("PRAGMA incremental_vacuum(1000)").fetchall()
-            if removed:
-                writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        try:
+            with self.reading() as writer:
+                writer.execute("PRAGMA incremental_vacuum(1000)").fetchall()
+                if removed:
+                    writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        except JournalFull:
+            return 0  # what was removed is used again; the file becomes smaller once there is space to write it
         disk_reserve.keep(self.path.parent)
         return removed
 

@@ -18,4 +18,5 @@ class JournalLimits(Struct, frozen=True, kw_only=True):
     remembered_days: int = 400
     rejects_max: int = 100_000
     deleted_per_turn_max: int = 5_000
+    deleted_when_short_max: int = 100
     busy_seconds: float = 10.0

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from bopis.domain.inventory.messages import AgentHeartbeat
 from bopis.journal.entries import Basket, fingerprint_of
-from bopis.journal.errors import JournalError
+from bopis.journal.errors import JournalError, JournalFull
 from bopis.journal.journal import Journal
 from bopis.journal.status import STATE, UplinkState, put_state
 from bopis.uplink.errors import UplinkError
@@ -35,8 +35,10 @@ def pause_seconds(failures: int, wait_seconds: float, most: float, chance: float
 
 
 class SenderOptions(Struct, frozen=True, kw_only=True):
-    """How a sender works: the version in its heartbeats, seconds between them (0: none), its longest pause."""
+    """How a sender works: the source and the version of its heartbeats, seconds between them (0: none), and its longest
+    pause."""
 
+    source: str = AGENT
     version: str = ""
     heartbeat_seconds: float = 60.0
     pause_seconds_max: float = 60.0
@@ -114,12 +116,18 @@ class Sender:
             return
         if now >= self._compact_at:
             self._compact_at = now + COMPACT_SECONDS
-            while self._journal.compact() and not self._stopped.is_set():
-                pass
-            for warning in self._journal.usage().warnings:
-                self._on_event("journal.warning", "warning", warning=warning)
+            self._tidy()
         # Other programs write into the journal too (`bopis agent count`), and wake nobody.
         self._wake.wait(LOOK_SECONDS)
+
+    def _tidy(self) -> None:
+        try:
+            while self._journal.compact() and not self._stopped.is_set():
+                pass
+        except JournalFull as error:
+            self._on_event("journal.warning", "warning", warning=str(error))
+        for warning in self._journal.usage().warnings:
+            self._on_event("journal.warning", "warning", warning=warning)
 
     def _heartbeat(self) -> None:
         usage = self._journal.usage()
@@ -132,7 +140,9 @@ class Sender:
             changed=usage.changed,
         )
         key = f"heartbeat/{now.isoformat()}"
-        self._journal.take(AGENT, [Basket(key=key, fingerprint=fingerprint_of(body, now), body=body, time=now)])
+        self._journal.take(
+            self._options.source, [Basket(key=key, fingerprint=fingerprint_of(body, now), body=body, time=now)]
+        )
 
     def _worked(self, sent: Sent) -> None:
         now = self._journal.now_ms()

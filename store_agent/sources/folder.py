@@ -69,19 +69,23 @@ class DropFolder:
 
     def _read(self, path: Path) -> bool:
         counts = dict.fromkeys(Outcome, 0)
+        part: list[Found] = []
         target = DONE
         try:
             with path.open("rb") as file:
-                found = self._reader(file, path.name)
-                while part := list(itertools.islice(found, RECORDS_PER_TRANSACTION)):
-                    self._take(part, counts)
+                for it in self._reader(file, path.name):
+                    part.append(it)
+                    if len(part) == RECORDS_PER_TRANSACTION:
+                        self._take(part, counts)
+                        part = []
         except OSError as error:
             self._report(f"{path}: {error.strerror or error}")
             return False
         except (ValueError, LookupError, ArithmeticError, RecursionError, EOFError) as error:
             # A reader that stumbles over a file must not keep the other files waiting.
-            self._take([Reject(place=path.name, cause=f"the file cannot be read further: {error}")], counts)
+            part.append(Reject(place=path.name, cause=f"the file cannot be read further: {error}"))
             target = FAILED
+        self._take(part, counts)
         self._move(path, target)
         write(
             "folder.read", source=self.name, file=path.name, records={it.value: count for it, count in counts.items()}

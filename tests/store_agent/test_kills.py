@@ -25,8 +25,8 @@ from streams.processors.inventory import InventoryProcessor
 from tests.engines.embedded import QUICK, EmbeddedEngine
 from tests.engines.wire import Wire
 from tests.faults.proxy import Proxy, Weather
-from tests.store_agent.agents import STORE, AgentUnderTest, as_lines, options_for, post, sale, wait_until
 from tests.services.notices.post import free_port
+from tests.store_agent.agents import STORE, AgentUnderTest, as_lines, options_for, post, sale, wait_until
 
 PREFIX = "bopis."
 SKUS = ("4011", "852159", "94225")
@@ -157,7 +157,8 @@ def kill_and_compare(wire_of: tuple[EmbeddedEngine, Proxy], home: Path, kills: i
     proxy = wire_of[1]
     bootstrap = f"127.0.0.1:{proxy.port}"
     sources = Sources(
-        folder=(Folder(name="drop", path=home / "drop"),), file=(GrowingFile(name="growing", path=home / "till.ndjson"),)
+        folder=(Folder(name="drop", path=home / "drop"),),
+        file=(GrowingFile(name="growing", path=home / "till.ndjson"),),
     )
     options = options_for(home / "agent", bootstrap, PREFIX, sources=sources)
     with ExitStack() as stack:
