@@ -49,16 +49,7 @@ class Agent:
             journal.check()
             # A connection of its own: what waits for the disk in one does not wait for the other.
             outgoing = stack.enter_context(Journal(options.directory, options.store, options.limits))
-            sender = Sender(
-                SenderOptions(
-                    version=options.version,
-                    heartbeat_seconds=options.heartbeat_seconds,
-                    pause_seconds_max=options.pause_seconds_max,
-                ),
-                outgoing,
-                uplink_of(options),
-                write,
-            )
+            sender = self._sender(outgoing)
             server = stack.enter_context(TillServer(options.port, journal, sender.wake))
             port = server.server_address[1]
             put_state(journal, PROCESS, AgentProcess(pid=pid, port=port, started_ms=journal.now_ms()))
@@ -78,6 +69,15 @@ class Agent:
             return INTERNAL_FAULT
         write("agent.stopped", store=options.store)
         return OK
+
+    def _sender(self, journal: Journal) -> Sender:
+        options = self._options
+        sending = SenderOptions(
+            version=options.version,
+            heartbeat_seconds=options.heartbeat_seconds,
+            pause_seconds_max=options.pause_seconds_max,
+        )
+        return Sender(sending, journal, uplink_of(options), write)
 
     def _watch_sources(self, journal: Journal, sender: Sender) -> None:
         options = self._options

@@ -6,43 +6,27 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
-from bopis.access.roles import id_from
 from bopis.broker.storage import disk_reserve
-from bopis.domain.inventory.admission import Rejected, check_plausible
-from bopis.domain.inventory.messages import AgentHeartbeat, Report
-from bopis.domain.message import Message
-from bopis.domain.values import DAY_MS, EPOCH_MS_MAX, ID_LENGTH_MAX, epoch_ms
+from bopis.domain.values import DAY_MS
 from bopis.journal.database import JOURNAL_FILE, check_whole, named_failures, open_journal, transaction
 from bopis.journal.entries import (
-    Basket,
     Cursor,
     Entry,
     Found,
-    Outcome,
     Reject,
     Taken,
 )
 from bopis.journal.errors import JournalFull, NotKept
 from bopis.journal.limits import MEBIBYTE, JournalLimits
-from bopis.journal.outcomes import Remembered, outcome, remember
-from bopis.wire.errors import WireError
-from bopis.wire.stock import STOCK
-from bopis.wire.text import explained
+from bopis.journal.taking import Owner, Taking, put_reject
 
-DIGEST_BYTES = 16
-CONTENT_BYTES_MAX = 64_000
-CHANGED_CAUSE = "the basket was booked before with other content; it waits until somebody accepts it"
 ENTRY_COLUMNS = "e.position, s.name, e.sequence, e.taken_ms, e.value FROM entry e JOIN source s ON s.id = e.source_id"
-
-_units = msgspec.json.Decoder(dict[str, int] | None).decode
-_encode = msgspec.json.Encoder().encode
 
 
 def system_ms() -> int:
@@ -114,13 +98,17 @@ class Journal:
         """
         with self.writing() as writer:
             self._refuse_if_full()
-            session = Taking(self, writer, source)
+            session = self.taking(writer, source)
             taken = [session.take(it) for it in found]
             session.end()
             if cursor is not None:
                 row = (cursor.file, cursor.identity, cursor.offset)
                 writer.execute("INSERT OR REPLACE INTO cursor VALUES (?, ?, ?)", row)
         return taken
+
+    def taking(self, writer: sqlite3.Connection, source: str) -> Taking:
+        """Take records of a source inside of a transaction that is open."""
+        return Taking(writer, Owner(self.store, self.identity, self.now_ms()), source)
 
     def cursor(self, file: str) -> Cursor | None:
         """How far a growing file was read; None if it never was."""
@@ -143,6 +131,11 @@ class Journal:
                     break
                 entries.append(entry_of(row))
             return entries
+
+    def between(self, after: int, last: int) -> list[Entry]:
+        """The messages after a position up to another one, in order, as far as they are kept."""
+        query = f"SELECT {ENTRY_COLUMNS} WHERE e.position > ? AND e.position <= ? ORDER BY e.position"
+        return [entry_of(row) for row in self.ask(query, after, last)]
 
     def last_position(self) -> int:
         """The position of the newest message; 0 if there never was one."""
@@ -281,107 +274,6 @@ class Journal:
         if self._bytes_used() >= self.limits.bytes_max:
             cause = f"it has its limit of {self.limits.bytes_max // MEBIBYTE} MiB"
             raise JournalFull(path=self.path, cause=cause)
-
-
-class Taking:
-    """Records of one source taken inside of a transaction."""
-
-    def __init__(self, journal: Journal, writer: sqlite3.Connection, source: str) -> None:
-        self._journal, self._writer = journal, writer
-        self._now_ms = journal.now_ms()
-        writer.execute("INSERT OR IGNORE INTO source (name) VALUES (?)", (source,))
-        query = "SELECT id, sequence FROM source WHERE name = ?"
-        self._source_id, self._sequence = writer.execute(query, (source,)).fetchone()
-        self._wire_source = wire_source(source, journal.identity)
-
-    def take(self, found: Found) -> Taken:
-        """Take one record, whatever is wrong with it."""
-        if isinstance(found, Reject):
-            return self._reject(found)
-        query = "SELECT fingerprint, kind, units FROM basket WHERE source_id = ? AND key = ?"
-        row = self._writer.execute(query, (self._source_id, found.key)).fetchone()
-        booked = Remembered(row[0], row[1], _units(row[2])) if row else None
-        result = outcome(found, booked)
-        if result is Outcome.DUPLICATE:
-            return Taken(outcome=result)
-        try:
-            if result is Outcome.CHANGED:
-                return self._park(found)
-            return Taken(outcome=result, position=self.append(found, (found.body,), found.key))
-        except (WireError, Rejected) as error:
-            return self._reject(
-                Reject(place=found.place, cause=explained(str(error)), content=_encode(found.body), key=found.key)
-            )
-
-    def _park(self, found: Basket) -> Taken:
-        columns = "(source_id, key, fingerprint, value, place, found_ms) VALUES (?, ?, ?, ?, ?, ?)"
-        value = self._encoded(found, found.body, 1, found.key)
-        row = (self._source_id, found.key, found.fingerprint, value, found.place, self._now_ms)
-        self._writer.execute(f"INSERT OR IGNORE INTO changed {columns}", row)
-        return Taken(outcome=Outcome.CHANGED, cause=CHANGED_CAUSE)
-
-    def append(self, basket: Basket, bodies: Iterable[Report], message_id: str) -> int:
-        """Append messages of one basket, and remember it as booked. Returns the position of the last one.
-
-        Raises `WireError` or `Rejected` for one that the inventory would refuse; nothing is written then.
-        """
-        values = [
-            self._encoded(basket, body, self._sequence + number, f"{message_id}/{number}" if number > 1 else message_id)
-            for number, body in enumerate(bodies, 1)
-        ]
-        position = 0
-        for value in values:
-            self._sequence += 1
-            row = (self._source_id, self._sequence, self._now_ms, value)
-            columns = "(source_id, sequence, taken_ms, value) VALUES (?, ?, ?, ?)"
-            position = self._writer.execute(f"INSERT INTO entry {columns}", row).lastrowid or 0
-        if isinstance(basket.body, AgentHeartbeat):  # nobody sends one again, and there is one a minute
-            return position
-        booked = remember(basket)
-        version = (self._source_id, basket.key, booked.fingerprint, booked.kind, _encode(booked.units), self._now_ms)
-        self._writer.execute("INSERT OR REPLACE INTO basket VALUES (?, ?, ?, ?, ?, ?)", version)
-        return position
-
-    def end(self) -> None:
-        """Store the number of the last message."""
-        row = (self._sequence, self._source_id)
-        self._writer.execute("UPDATE source SET sequence = ? WHERE id = ?", row)
-
-    def _reject(self, reject: Reject) -> Taken:
-        put_reject(self._writer, self._source_id, reject, self._now_ms)
-        return Taken(outcome=Outcome.REJECTED, cause=reject.cause)
-
-    def _encoded(self, basket: Basket, body: Report, sequence: int, message_id: str) -> bytes:
-        message = Message(
-            id=id_from(message_id),
-            source=self._wire_source,
-            time=basket.time,
-            subject=self._journal.store,
-            data=body,
-            seq=sequence,
-            actor=basket.actor or msgspec.UNSET,
-        )
-        # A clock is never a reason to refuse here: this machine's own may be the wrong one. The log has the last word.
-        check_plausible(message, epoch_ms(message.time), EPOCH_MS_MAX)
-        return STOCK.encode(message)
-
-
-def put_reject(writer: sqlite3.Connection, source_id: int, reject: Reject, now_ms: int) -> None:
-    """Store a reject once, however often its file is read."""
-    content = reject.content[:CONTENT_BYTES_MAX]
-    digest = sha256(_encode([source_id, reject.place, reject.cause, content])).digest()[:DIGEST_BYTES]
-    columns = "(source_id, place, key, cause, content, digest, found_ms) VALUES (?, ?, ?, ?, ?, ?, ?)"
-    row = (source_id, reject.place, reject.key, reject.cause, content, digest, now_ms)
-    writer.execute(f"INSERT OR IGNORE INTO reject {columns}", row)
-
-
-def wire_source(source: str, identity: str) -> str:
-    """The source of messages of a journal: two journals never count under one name."""
-    length = ID_LENGTH_MAX - len(identity) - 1
-    if len(source) > length:
-        digest = sha256(source.encode()).hexdigest()[:DIGEST_BYTES]
-        source = f"{source[: length - DIGEST_BYTES - 1]}-{digest}"
-    return f"{source}/{identity}"
 
 
 def entry_of(row: Any) -> Entry:

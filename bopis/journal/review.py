@@ -9,7 +9,7 @@ from bopis.domain.inventory.admission import Rejected
 from bopis.domain.message import Message
 from bopis.journal.entries import Basket, Entry
 from bopis.journal.errors import ChangeNotBookable, ChangeUnknown
-from bopis.journal.journal import ENTRY_COLUMNS, Journal, Taking, entry_of
+from bopis.journal.journal import ENTRY_COLUMNS, Journal, entry_of
 from bopis.journal.outcomes import Remembered, difference
 from bopis.wire.errors import WireError
 from bopis.wire.stock import STOCK
@@ -105,7 +105,7 @@ def accept(journal: Journal, number: int) -> Accepted:
         bodies = difference(basket, Remembered(row[0], row[1], _units(row[2]))) if row else None
         if bodies is None:
             raise ChangeNotBookable(number=number, cause=UNKNOWN_CHANGE)
-        session = Taking(journal, writer, found.source)
+        session = journal.taking(writer, found.source)
         try:
             position = session.append(basket, bodies, f"{found.key}/changed-{number}")
         except (WireError, Rejected) as error:

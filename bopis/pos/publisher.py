@@ -197,9 +197,8 @@ class _Spooled:
 
     def _sent(self, position: int) -> None:
         if self._on_report is not None:
-            query = "SELECT value FROM entry WHERE position > ? AND position <= ? ORDER BY position"
-            for (value,) in self._outgoing.ask(query, self._reported, position):
-                self._on_report(STOCK.decode(value).id, None)
+            for entry in self._outgoing.between(self._reported, position):
+                self._on_report(STOCK.decode(entry.value).id, None)
         self._reported = max(self._reported, position)
         with self._changed:
             self._changed.notify_all()

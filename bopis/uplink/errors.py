@@ -1,6 +1,6 @@
 """Errors of the uplink. Each docstring is the message.
 
-UplinkError              the centre did not take messages
+UplinkError
 +-- CentreUnreachable    nothing answers
 +-- CentreBusy           it asks to wait
 +-- CredentialRefused    it does not accept the key

@@ -9,9 +9,35 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
+from bopis.domain.inventory.messages import (
+    AgentHeartbeat,
+    ExpectationWithdrawn,
+    PosReturn,
+    PosSale,
+    StockAdjusted,
+    StockCounted,
+    StockExpected,
+    StockReceived,
+    TransferReceived,
+    TransferShipped,
+)
+
 PATH = "/v1/pos/baskets"
 MESSAGES_MAX = 5_000
 BODY_BYTES_MAX = 8 << 20
+# Reports that a store sends about itself. Picks and announcements are written by processors, for orders and transfers.
+REPORTS_OF_STORES = (
+    PosSale,
+    PosReturn,
+    StockReceived,
+    StockExpected,
+    ExpectationWithdrawn,
+    StockCounted,
+    StockAdjusted,
+    TransferShipped,
+    TransferReceived,
+    AgentHeartbeat,
+)
 NDJSON_TYPES = frozenset({"application/x-ndjson", "application/ndjson", "application/jsonl"})
 
 

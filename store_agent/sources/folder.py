@@ -54,8 +54,7 @@ class DropFolder:
         now = time.monotonic()
         looks: dict[str, _Look] = {}
         with os.scandir(self._path) as entries:
-            candidates = itertools.islice((it for it in entries if _is_candidate(it)), FILES_PER_POLL_MAX)
-            for it in candidates:
+            for it in filter(_is_candidate, entries):
                 status = it.stat()
                 look = _Look(status.st_size, status.st_mtime_ns, now)
                 before = self._looks.get(it.name)
@@ -65,15 +64,18 @@ class DropFolder:
         self._looks = looks
         self._left = {name: look for name, look in self._left.items() if looks.get(name, look)[:2] == look[:2]}
         still = [it for it in looks.items() if now - it[1].since >= self._settle_seconds and it[0] not in self._left]
-        yield from (name for name, _ in sorted(still, key=lambda it: (it[1].changed_ns, it[0])))
+        oldest = sorted(still, key=lambda it: (it[1].changed_ns, it[0]))
+        yield from (name for name, _ in oldest[:FILES_PER_POLL_MAX])
 
     def _read(self, path: Path) -> bool:
         counts = dict.fromkeys(Outcome, 0)
         part: list[Found] = []
         target = DONE
+        # A name in another encoding than UTF-8 cannot be stored as it is.
+        shown = path.name.encode(errors="replace").decode()
         try:
             with path.open("rb") as file:
-                for it in self._reader(file, path.name):
+                for it in self._reader(file, shown):
                     part.append(it)
                     if len(part) == RECORDS_PER_TRANSACTION:
                         self._take(part, counts)
@@ -83,7 +85,7 @@ class DropFolder:
             return False
         except (ValueError, LookupError, ArithmeticError, RecursionError, EOFError) as error:
             # A reader that stumbles over a file must not keep the other files waiting.
-            part.append(Reject(place=path.name, cause=f"the file cannot be read further: {error}"))
+            part.append(Reject(place=shown, cause=f"the file cannot be read further: {error}"))
             target = FAILED
         self._take(part, counts)
         self._move(path, target)

@@ -6,11 +6,13 @@ from typing import NamedTuple
 import msgspec
 from msgspec import Struct
 
-from bopis.domain.inventory.messages import REPORTS_OF_STORES
 from bopis.domain.message import Message
+from bopis.domain.values import ID_LENGTH_MAX
 from bopis.journal.entries import Basket, ByteSource, Found, Reject, fingerprint_of
+from bopis.wire.characters import unclean
 from bopis.wire.envelope import MESSAGE_BYTES_MAX
 from bopis.wire.errors import WireError
+from bopis.wire.ingest import REPORTS_OF_STORES
 from bopis.wire.stock import STOCK
 from bopis.wire.text import explained
 
@@ -97,6 +99,9 @@ def _basket(message: Message, place: str) -> Basket:
 
 def _sent(value: bytes) -> _Sent:
     try:
-        return _decode_sent(value)
+        sent = _decode_sent(value)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return _Sent()
+    names = (sent.source, sent.id)
+    # A name that no message may have is none.
+    return _Sent() if any(len(it) > ID_LENGTH_MAX or unclean(it) for it in names) else sent

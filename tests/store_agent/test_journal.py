@@ -42,9 +42,10 @@ from bopis.journal.errors import (
     JournalOfAnotherStore,
     NotKept,
 )
-from bopis.journal.journal import Journal, wire_source
+from bopis.journal.journal import Journal
 from bopis.journal.limits import MEBIBYTE, JournalLimits
 from bopis.journal.outcomes import units_of
+from bopis.journal.taking import wire_source
 from bopis.wire.stock import STOCK
 from tests.broker.test_disk_full import fill_up
 from tests.faults.page_loss import PageLoss

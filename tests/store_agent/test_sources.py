@@ -122,6 +122,27 @@ def test_a_file_that_no_reader_understands_does_not_stop_the_others(drop: Path, 
     assert [it.name for it in (drop / "failed").iterdir()] == ["a.bin"]
 
 
+def test_a_file_whose_name_is_not_utf_8_is_read(drop: Path, journal: Journal) -> None:
+    place = os.fsencode(drop) + b"/k\xe4se.ndjson"
+    with open(place, "wb") as file:
+        file.write(as_lines([sale("t", 1, {"x": 1}), {"no": "message"}]))
+
+    assert folder(drop, journal).poll() == 1
+
+    assert ids(journal) == ["t-1"]
+    assert [it.place for it in review.rejects(journal, 5)] == ["k?se.ndjson:2"]
+    assert len(list((drop / "done").iterdir())) == 1
+
+
+def test_a_name_that_no_message_may_have_is_not_stored(till: TillServer, journal: Journal) -> None:
+    bodies = [b'{"source": "' + b"x" * 5_000 + b'", "id": "2"}', b'{"source": "a\\u0000"}']
+
+    answers = [post(till.server_address[1], it) for it in bodies]
+
+    assert [it[0] for it in answers] == [422, 422]
+    assert {it.source for it in review.rejects(journal, 5)} == {"http"}
+
+
 def test_a_folder_that_is_away_is_reported_once_and_read_when_it_is_back(
     drop: Path, journal: Journal, capsys: pytest.CaptureFixture[str]
 ) -> None:

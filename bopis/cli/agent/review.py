@@ -33,29 +33,8 @@ def rejects(
         found, changed = review.rejects(journal, limit), review.changed_baskets(journal, limit)
     document = {
         "removed": removed,
-        "rejects": [
-            {
-                "number": it.number,
-                "source": it.source,
-                "place": it.place,
-                "id": it.key,
-                "cause": it.cause,
-                "content": it.content[:CONTENT_SHOWN_MAX].decode(errors="replace"),
-                "found_at": iso(it.found_ms),
-            }
-            for it in found
-        ],
-        "changed": [
-            {
-                "number": it.number,
-                "source": it.source,
-                "basket": it.key,
-                "place": it.place,
-                "found_at": iso(it.found_ms),
-                "body": it.message.data,
-            }
-            for it in changed
-        ],
+        "rejects": [_reject_row(it) for it in found],
+        "changed": [_changed_row(it) for it in changed],
     }
 
     def render(out: Console) -> None:
@@ -104,3 +83,26 @@ def accept(
             document = {"number": number, "source": done.source, "basket": done.key, "messages": done.messages}
             text = f"Basket {done.key} of {done.source}: {counted(done.messages, 'message')} with the difference."
     ctx.print_result(document, lambda out: print_line(out, text))
+
+
+def _reject_row(it: review.RejectRow) -> dict[str, object]:
+    return {
+        "number": it.number,
+        "source": it.source,
+        "place": it.place,
+        "id": it.key,
+        "cause": it.cause,
+        "content": it.content[:CONTENT_SHOWN_MAX].decode(errors="replace"),
+        "found_at": iso(it.found_ms),
+    }
+
+
+def _changed_row(it: review.ChangedBasket) -> dict[str, object]:
+    return {
+        "number": it.number,
+        "source": it.source,
+        "basket": it.key,
+        "place": it.place,
+        "found_at": iso(it.found_ms),
+        "body": it.message.data,
+    }

@@ -374,19 +374,6 @@ Report = (
     | StockPicked
     | AgentHeartbeat
 )
-# Reports that a store sends about itself. Picks and announcements are written by processors, for orders and transfers.
-REPORTS_OF_STORES = (
-    PosSale,
-    PosReturn,
-    StockReceived,
-    StockExpected,
-    ExpectationWithdrawn,
-    StockCounted,
-    StockAdjusted,
-    TransferShipped,
-    TransferReceived,
-    AgentHeartbeat,
-)
 Command = (
     ReserveStock
     | ReleaseStock

@@ -8,7 +8,6 @@ from starlette.responses import Response
 
 from bopis.access.roles import Principal, Right
 from bopis.domain.inventory.admission import Rejected, check_plausible
-from bopis.domain.inventory.messages import REPORTS_OF_STORES
 from bopis.domain.message import Message
 from bopis.domain.values import epoch_ms
 from bopis.names import STOCK_TOPIC
@@ -21,6 +20,7 @@ from bopis.wire.ingest import (
     BODY_BYTES_MAX,
     MESSAGES_MAX,
     PATH,
+    REPORTS_OF_STORES,
     IngestAnswer,
     ItemAnswer,
     ItemStatus,
