@@ -2,12 +2,14 @@
 
 An agent in a process of its own and an embedded log in another one, on this machine's disk. A till's acknowledgement
 includes the fsync of the journal; the catch-up begins with the log's start, after baskets of a day without it. Idle CPU
-is measured with a drop folder and a growing file that are polled as often as by default.
+is measured with a drop folder and a growing file that are polled as often as by default. `--centre` also measures the
+catch-up over HTTP, to a whole installation (`bopis up`).
 """
 
 import argparse
 import http.client
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -16,17 +18,25 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import psutil
 from kafka import KafkaAdminClient
 
 from benchmarks.measure import machine_line, report, versions
-from bopis.adapters.agent_process import AgentOptions, Folder, GrowingFile, KafkaOptions, Sources, encoded
+from bopis.access.keys import new_key
+from bopis.access.roles import Role
+from bopis.adapters.agent_process import AgentOptions, Folder, GrowingFile, HttpsOptions, KafkaOptions, Sources, encoded
+from bopis.adapters.secrets.access_table import AccessTable
+from bopis.adapters.secrets.vault import keys_url
 from bopis.adapters.security import Security
+from bopis.domain.inventory.messages import PosSale, SaleLine
+from bopis.journal.entries import Basket
 from bopis.journal.journal import Journal
 from bopis.journal.limits import JournalLimits
+from bopis.settings import load
 from bopis.wire.ingest import PATH
 
 STORE = "319"
@@ -104,14 +114,20 @@ class Till:
         }
 
 
+class RunningAgent(NamedTuple):
+    """An agent's process, and the port for its tills."""
+
+    port: int
+    process: psutil.Process
+
+
 @contextmanager
-def running_agent(home: Path, log: Path) -> Iterator[tuple[int, psutil.Process]]:
-    """Start an agent; yields its port and its process."""
-    (home / "drop").mkdir()
+def running_agent(home: Path, centre: KafkaOptions | HttpsOptions) -> Iterator[RunningAgent]:
+    """Start an agent."""
+    (home / "drop").mkdir(parents=True)
     sources = Sources(
         folder=(Folder(name="drop", path=home / "drop"),), file=(GrowingFile(name="file", path=home / "till.ndjson"),)
     )
-    kafka = KafkaOptions(bootstrap="", embedded_in=log, prefix="bopis.", security=Security())
     options = AgentOptions(
         store=STORE,
         directory=home / "agent",
@@ -119,7 +135,8 @@ def running_agent(home: Path, log: Path) -> Iterator[tuple[int, psutil.Process]]
         port=0,
         limits=JournalLimits(),
         sources=sources,
-        kafka=kafka,
+        kafka=centre if isinstance(centre, KafkaOptions) else None,
+        https=centre if isinstance(centre, HttpsOptions) else None,
         timeout_seconds=15.0,
     )
     file = home / "options.json"
@@ -128,7 +145,7 @@ def running_agent(home: Path, log: Path) -> Iterator[tuple[int, psutil.Process]]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     assert process.stdout is not None
     try:
-        yield json.loads(process.stdout.readline())["port"], psutil.Process(process.pid)
+        yield RunningAgent(json.loads(process.stdout.readline())["port"], psutil.Process(process.pid))
     finally:
         process.terminate()
         process.wait(60)
@@ -173,8 +190,9 @@ def measured(home: Path) -> dict[str, Any]:
     """All figures of one run."""
     log = EmbeddedLog(home / "log")
     log.start()
+    kafka = KafkaOptions(bootstrap="", embedded_in=home / "log", prefix="bopis.", security=Security())
     try:
-        with running_agent(home, home / "log") as (port, process):
+        with running_agent(home, kafka) as (port, process):
             wait_sent(home / "agent")
             time.sleep(1.0)
             before = process.cpu_times()
@@ -207,14 +225,57 @@ def measured(home: Path) -> dict[str, Any]:
     }
 
 
+@contextmanager
+def running_centre(home: Path) -> Iterator[HttpsOptions]:
+    """A whole installation, and the key of a store for it."""
+    settings = {"BOPIS_DATA_DIR": str(home), "BOPIS_BROKER_PORT": "0", "BOPIS_WEB_PORT": "0"}
+    command = [sys.executable, "-m", "cli", "up", "--json"]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env={**os.environ, **settings}
+    )
+    assert process.stdout is not None
+    try:
+        url = json.loads(process.stdout.readline())["web"]
+        key, record = new_key("benchmark", Role.TILL, stores=(STORE,))
+        access = AccessTable(keys_url(load(data_dir=home)))
+        access.put_key(record)
+        access.close()
+        file = home / "agent.key"
+        file.write_text(key)
+        yield HttpsOptions(url=url, key_file=file, ca_file=None)
+    finally:
+        process.terminate()
+        process.wait(120)
+        process.stdout.close()
+
+
+def catch_up_over_http(home: Path) -> dict[str, Any]:
+    """Seconds from the start of an agent with a day's baskets until the centre has acknowledged all."""
+    body = PosSale(basket="b", lines=tuple(SaleLine(f"{4011 + it}", 1, 199) for it in range(5)))
+    now = datetime.now(UTC)
+    baskets = [Basket(key=f"b-{it}", fingerprint=b"x", body=body, time=now) for it in range(BACKLOG)]
+    with running_centre(home / "centre") as centre:
+        with Journal(home / "shop" / "agent", STORE) as journal:
+            for first in range(0, BACKLOG, AT_ONCE):
+                journal.take("offline", baskets[first : first + AT_ONCE])
+        started = time.perf_counter()
+        with running_agent(home / "shop", centre):
+            wait_sent(home / "shop" / "agent")
+            return {"baskets": BACKLOG, "seconds": time.perf_counter() - started, "with_start_of_the_agent": True}
+
+
 def main() -> None:
+    """Measure, and print the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", action="store_true", help="print one JSON document")
+    parser.add_argument("--centre", action="store_true", help="also the catch-up over HTTP, to a whole installation")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="bopis-agent-") as home:
-        figures = measured(Path(home))
-    document = {"machine": machine_line(), "versions": versions("kafka-python", "msgspec"), **figures}
-    report(document, given.json)
+        figures = measured(Path(home) / "log-itself")
+        if given.centre:
+            figures["catch_up_over_http"] = catch_up_over_http(Path(home))
+    machine = {"machine": machine_line(), "load_1min": round(os.getloadavg()[0], 1)}
+    report({**machine, "versions": versions("kafka-python", "msgspec"), **figures}, given.json)
 
 
 if __name__ == "__main__":
