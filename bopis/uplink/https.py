@@ -9,6 +9,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import msgspec
+from msgspec import Struct
 
 from bopis.adapters.agent_process import HttpsOptions
 from bopis.errors import BopisError
@@ -22,16 +23,29 @@ from bopis.uplink.errors import (
     StoreRefused,
 )
 from bopis.uplink.protocol import Sent, refused
-from bopis.wire.ingest import PATH, IngestAnswer, ItemAnswer, ItemStatus, RefusalCode
+from bopis.wire.ingest import PATH, ItemStatus, RefusalCode
 
 ANSWER_BYTES_MAX = 16 << 20
 KEY_BYTES_MAX = 4_096
 WAIT_SECONDS_MAX = 600.0
 CAUSE_LENGTH_MAX = 300
 # Refusals of who sends, not of what is sent: the message is kept until that is corrected.
-NOT_OF_THE_MESSAGE = frozenset({RefusalCode.OTHER_STORE, RefusalCode.UNKNOWN_STORE})
+NOT_OF_THE_MESSAGE = frozenset({RefusalCode.OTHER_STORE.value, RefusalCode.UNKNOWN_STORE.value})
 # The time in an answer's header is in whole seconds.
 DATE_STEP_MS = 1_000
+
+
+class _Item(Struct):
+    """The answer to one message, as far as it is used: a centre of a later version may know more words and fields."""
+
+    item: int
+    status: str
+    code: str = ""
+    problem: str = ""
+
+
+class _Items(Struct):
+    items: tuple[_Item, ...]
 
 
 class _Answer(NamedTuple):
@@ -64,7 +78,7 @@ class HttpsUplink:
             if item.code in NOT_OF_THE_MESSAGE:
                 problem = StoreRefused(address=self._options.url, store=self._store, cause=item.problem)
                 return Sent(position=position, refused=tuple(rejects), problem=problem)
-            if item.status is ItemStatus.REFUSED:
+            if item.status == ItemStatus.REFUSED:
                 rejects.append(refused(entry, item.problem))
             position = entry.position
         ended_ms = time.time_ns() // 1_000_000
@@ -124,7 +138,7 @@ class HttpsUplink:
         except UnicodeDecodeError:
             raise KeyUnreadable(file=file, cause="it is no text in ASCII") from None
 
-    def _items(self, answer: _Answer, count: int) -> tuple[ItemAnswer, ...]:
+    def _items(self, answer: _Answer, count: int) -> tuple[_Item, ...]:
         address, status = self._options.url, answer.status
         if status in (http.HTTPStatus.UNAUTHORIZED, http.HTTPStatus.FORBIDDEN):
             raise CredentialRefused(address=address, status=status)
@@ -134,7 +148,7 @@ class HttpsUplink:
             raise CentreBusy(address=address, status=status, wait_seconds=wait)
         if status in (http.HTTPStatus.ACCEPTED, http.HTTPStatus.UNPROCESSABLE_ENTITY):
             try:
-                items = msgspec.json.decode(answer.body, type=IngestAnswer).items
+                items = msgspec.json.decode(answer.body, type=_Items).items
             except (msgspec.MsgspecError, UnicodeDecodeError):
                 items = ()
             if [it.item for it in items] == list(range(1, count + 1)):

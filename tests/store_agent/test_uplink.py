@@ -36,6 +36,8 @@ from tests.engines.embedded import EmbeddedEngine
 from tests.store_agent.agents import STORE, wait_until
 from tests.store_agent.baskets import sold
 
+GOLDEN = Path(__file__).parent / "golden"
+
 
 class Wire:
     """An uplink in memory, which does what a test wants of each batch."""
@@ -278,6 +280,18 @@ def test_a_store_that_is_not_reached_keeps_its_messages(
     assert sent.position == 1
     assert isinstance(sent.problem, StoreRefused)
     assert sent.refused == ()
+
+
+@pytest.mark.parametrize("file", sorted(GOLDEN.glob("answer-*.json")), ids=lambda it: it.stem)
+def test_answers_of_this_and_of_later_versions_are_understood(
+    centre: Centre, https: HttpsUplink, waiting: list[Entry], file: Path
+) -> None:
+    centre.answer = lambda lines: file.read_bytes()
+
+    sent = https.send(waiting)
+
+    assert (sent.position, sent.problem) == (4, None)
+    assert [it.cause for it in sent.refused] == ["refused: a day ahead", "refused: time is missing"]
 
 
 ODD: dict[str, tuple[int, bytes, type[UplinkError]]] = {
