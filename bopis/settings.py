@@ -21,6 +21,7 @@ from pydantic_settings import (
 )
 
 from bopis.errors import SettingsFileInvalid, SettingUnknown
+from bopis.setting_groups.agent import AgentSettings
 from bopis.setting_groups.log import EMBEDDED, LogSettings
 from bopis.setting_groups.notices import NoticeSettings
 from bopis.setting_groups.payments import PaymentSettings
@@ -40,7 +41,9 @@ OTHER_VARIABLES = re.compile(
 SettingsError = ValidationError
 
 
-class Settings(WebhookSettings, WebSettings, PaymentSettings, NoticeSettings, LogSettings, BaseSettings):
+class Settings(
+    AgentSettings, WebhookSettings, WebSettings, PaymentSettings, NoticeSettings, LogSettings, BaseSettings
+):
     """Places, connections and limits. The name of a limit ends with its unit."""
 
     model_config = SettingsConfigDict(

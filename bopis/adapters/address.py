@@ -1,15 +1,20 @@
 """The log's address: from the settings, or from the file that the embedded log writes when it starts."""
 
+from __future__ import annotations
+
 import re
 import socket
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 import psutil
 
 from bopis.adapters.errors import BrokerAddressInvalid, EmbeddedLogNotRunning, LogUnavailable
 from bopis.broker.files import ADDRESS_FILE
-from bopis.settings import Settings
+
+if TYPE_CHECKING:  # a store agent uses this module, and has no memory for the library of settings
+    from bopis.settings import Settings
 
 CONNECT_SECONDS_MAX = 2.0
 _ADDRESS = re.compile(r"(?:kafka://)?(?P<hosts>[^\s,/:]+:\d{1,5}(?:,[^\s,/:]+:\d{1,5})*)/?")

@@ -3,12 +3,14 @@
 import ssl
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from bopis.adapters.errors import SecurityFileInvalid
-from bopis.settings import Settings
+
+if TYPE_CHECKING:  # a store agent uses this module, and has no memory for the library of settings
+    from bopis.settings import Settings
 
 SECRET_BYTES_MAX = 4_096
 CONTEXTS_KEPT = 8
@@ -80,7 +82,7 @@ def _context(ca: Path | None, cert: Path | None, key: Path | None, check_hostnam
     return context
 
 
-def security_of(settings: Settings) -> Security:
+def security_of(settings: "Settings") -> Security:
     """The security that the settings describe, with the password read from its file. Raises `SecurityFileInvalid`."""
     protocol = settings.broker_security.upper()
     password = settings.broker_password.get_secret_value()

@@ -34,6 +34,7 @@ class AlreadyRunning(BrokerError):
     exit_code = 75
 
     def __init__(self, directory: Path, owner: str) -> None:
+        self.owner = owner
         super().__init__(
             f"The log in {directory} is already served by process {owner}."
             " Stop that process first, or give this one another data directory."

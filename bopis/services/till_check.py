@@ -78,8 +78,10 @@ def sequence_notes(messages: Iterable[tuple[int, bytes]]) -> list[str]:
 
 
 def refusals_of(letters: Iterable[DeadLetter], source: str, limit: int) -> list[DeadLetter]:
-    """The newest dead letters whose message names a source, the newest first."""
-    return [it for it in sorted(letters, key=lambda it: -it.parked_ms) if sender(it) == source][:limit]
+    """The newest dead letters whose message names a source, the newest first. A store agent, or the spool of a till,
+    adds the name of its journal to the till's name."""
+    newest = sorted(letters, key=lambda it: -it.parked_ms)
+    return [it for it in newest if (name := sender(it)) == source or name.startswith(f"{source}/")][:limit]
 
 
 def sender(letter: DeadLetter) -> str:

@@ -18,6 +18,8 @@ FLOORS = {
     "bopis.setting_groups": 0,
     "bopis.topics": 1,
     "bopis.tables": 1,
+    "bopis.journal": 2,
+    "bopis.journal.limits": 1,
     "bopis.services": 2,
     "bopis.adapters": 2,
     "bopis.readside": 2,
@@ -25,7 +27,9 @@ FLOORS = {
     "bopis.cli": 3,
     "bopis.web": 3,
     "streams": 3,
-    "store_agent": 3,
+    "bopis.uplink": 3,
+    "bopis.pos": 4,
+    "store_agent": 4,
     "migrations": 3,
     "bopis.demo": 4,
     "bopis.reference": 6,
@@ -54,6 +58,9 @@ LIBRARIES = {
     "bopis.setting_groups": {"pydantic"},
     "bopis.topics": {"msgspec"},
     "bopis.tables": {"msgspec", "openpyxl"},
+    "bopis.journal": {"msgspec"},
+    "bopis.uplink": {"msgspec"},
+    "bopis.pos": {"msgspec"},
     "bopis.services": {"cachetools", "msgspec"},
     "bopis.adapters": {
         "babel",
@@ -104,7 +111,7 @@ LIBRARIES = {
     "bopis.reference": {"typer", "msgspec"},
     "cli": {"typer"},
     "streams": {"faust", "aiokafka", "mode", "msgspec", "setproctitle", "structlog", "uvloop", "psutil", "sqlalchemy"},
-    "store_agent": {"kafka", "msgspec", "watchfiles"},
+    "store_agent": {"msgspec"},
     "migrations": {"alembic", "sqlalchemy"},
     "deploy": {"kafka"},
 }
@@ -119,6 +126,7 @@ SQL_ROOMS = {
     "migrations",
     "bopis.broker",  # the log's own file
     "bopis.services.sorter",  # a temporary database
+    "bopis.journal",  # the file of a shop's journal
     "bopis.adapters.secrets",  # the table of customers' keys
     "bopis.adapters.webhooks",  # subscriptions and their deliveries
     "benchmarks",  # databases of their own
@@ -136,6 +144,7 @@ SIGNALS = {
     "bopis.broker.storage.records:UnreadableRecords",
     "bopis.domain.inventory.admission:Rejected",
     "bopis.web.problems:Problem",
+    "store_agent.sources.tills:RequestProblem",
     "streams.engine.retry:Retry",
     "streams.engine.processor:Poison",
 }
@@ -195,6 +204,7 @@ SMALL_MODULES = {
     "bopis.adapters.notices.outbox": "one channel a module",
     "bopis.cli.order.methods": "payment methods as they are typed, apart from the command that is long already",
     "bopis.demo.process": "a program of its own",
+    "bopis.setting_groups.agent": "one group of settings a module",
     "bopis.setting_groups.payments": "one group of settings a module",
     "bopis.setting_groups.security": "one group of settings a module",
     "bopis.setting_groups.web": "one group of settings a module",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bopis.names import PROCESSORS
+from bopis.names import PROCESSORS, STOCK_TOPIC
 from bopis.topics.acls import PARTS, Operation, Resource, rules
 from bopis.topics.definitions import BY_NAME
 from streams.engine.processor import Processor
@@ -50,6 +50,15 @@ def test_every_topic_of_the_table_that_is_read_is_written_by_somebody() -> None:
     written = {it.name for it in rights if Operation.WRITE in it.operations}
 
     assert read <= written
+
+
+@pytest.mark.parametrize("name", sorted(BY_NAME))
+def test_a_till_or_an_agent_may_only_write_reports(name: str) -> None:
+    mine = next(it.rights for it in PARTS if it.name == "till")
+
+    allowed = {operation for it in mine if it.name == name or it.prefixed for operation in it.operations}
+
+    assert allowed == ({Operation.WRITE} if name == STOCK_TOPIC else set())
 
 
 @pytest.mark.parametrize("name", sorted(BY_NAME))

@@ -1,1 +1,1 @@
-"""agent."""
+"""Commands for the store agent."""

@@ -241,8 +241,18 @@ class StockPicked(Struct, frozen=True, kw_only=True):
     lines: PickLines
 
 
-class AgentHeartbeat(Struct, frozen=True, kw_only=True):
-    """The store is connected and has nothing older to report."""
+class AgentHeartbeat(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The store is connected and has nothing older to report.
+
+    A store agent adds its version, how far its clock is ahead of the log (milliseconds, below zero: behind), the
+    messages that came in meanwhile and wait, and the records that wait for a person: rejects and changed baskets.
+    """
+
+    version: Text = ""
+    clock_ahead_ms: int | None = None
+    depth: Counted = 0
+    rejects: Counted = 0
+    changed: Counted = 0
 
 
 class StockTick(Struct, frozen=True, kw_only=True):

@@ -3,14 +3,12 @@
 A message that is sent again is recognised by its source and sequence, so a till that heard no answer sends it again.
 """
 
-from typing import Annotated, Any
-
 import msgspec
-from msgspec import Meta, Struct
 from starlette.responses import Response
 
 from bopis.access.roles import Principal, Right
 from bopis.domain.inventory.admission import Rejected, check_plausible
+from bopis.domain.message import Message
 from bopis.domain.values import epoch_ms
 from bopis.names import STOCK_TOPIC
 from bopis.ports import PendingDelivery
@@ -18,33 +16,21 @@ from bopis.web.endpoint import Call, Endpoint, encoded
 from bopis.web.problems import Problem
 from bopis.web.site import Site
 from bopis.wire.errors import WireError
+from bopis.wire.ingest import (
+    BODY_BYTES_MAX,
+    MESSAGES_MAX,
+    PATH,
+    REPORTS_OF_STORES,
+    IngestAnswer,
+    ItemAnswer,
+    ItemStatus,
+    RefusalCode,
+    values_in,
+)
 from bopis.wire.stock import STOCK
 from bopis.wire.text import explained
 
 TAG = "tills"
-MESSAGES_MAX = 5_000
-BODY_BYTES_MAX = 8 << 20
-NDJSON = "application/x-ndjson"
-ACCEPTED, REFUSED = "accepted", "refused"
-
-
-class ItemAnswer(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What became of one message: its place in the log, or why it was refused. `item` counts from 1."""
-
-    item: Annotated[int, Meta(ge=1)]
-    status: str
-    id: str = ""
-    source: str = ""
-    position: str = ""
-    problem: str = ""
-
-
-class IngestAnswer(Struct, frozen=True, kw_only=True):
-    """An answer per message. Those that were accepted are in the log, also when others were refused."""
-
-    accepted: int
-    refused: int
-    items: tuple[ItemAnswer, ...]
 
 
 async def ingest(call: Call) -> Response:
@@ -59,16 +45,10 @@ async def ingest(call: Call) -> Response:
 
 
 def _values(call: Call) -> list[bytes]:
-    body: bytes = call.body
-    kind = call.request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind in (NDJSON, "application/ndjson", "application/jsonl"):
-        values = [line for line in body.splitlines() if line.strip()]
-    else:
-        try:
-            found: Any = msgspec.json.decode(body, type=list[msgspec.Raw] if body.lstrip()[:1] == b"[" else msgspec.Raw)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            raise Problem(400, "body-malformed", f"The body is no JSON: {error}") from error
-        values = [bytes(it) for it in found] if isinstance(found, list) else [bytes(found)]
+    try:
+        values = values_in(call.body, call.request.headers.get("content-type", ""))
+    except ValueError as error:
+        raise Problem(400, "body-malformed", str(error)) from error
     if not values:
         raise Problem(422, "body-empty", "Send at least one message.")
     if len(values) > MESSAGES_MAX:
@@ -91,7 +71,7 @@ def _take(site: Site, caller: Principal, values: list[bytes]) -> IngestAnswer:
         placed = pending.wait(site.settings.publish_timeout_seconds)
         position = f"{placed.topic}/{placed.partition}/{placed.offset}"
         items.append(msgspec.structs.replace(answer, position=position))
-    accepted = sum(it.status == ACCEPTED for it in items)
+    accepted = sum(it.status is ItemStatus.ACCEPTED for it in items)
     return IngestAnswer(accepted=accepted, refused=len(items) - accepted, items=tuple(items))
 
 
@@ -100,26 +80,34 @@ def _checked(site: Site, caller: Principal, number: int, value: bytes, now_ms: i
     try:
         message = STOCK.decode(value)
     except WireError as error:
-        return ItemAnswer(item=number, status=REFUSED, problem=explained(str(error))), ""
-    named = {"item": number, "id": message.id, "source": message.source}
-    problem = ""
+        refused = RefusalCode.MALFORMED
+        return ItemAnswer(item=number, status=ItemStatus.REFUSED, code=refused, problem=explained(str(error))), ""
+    answer = ItemAnswer(item=number, status=ItemStatus.ACCEPTED, id=message.id, source=message.source)
+    code, problem = _refusal(site, caller, message, now_ms)
+    if code is None:
+        return answer, message.subject
+    return msgspec.structs.replace(answer, status=ItemStatus.REFUSED, code=code, problem=problem), ""
+
+
+def _refusal(site: Site, caller: Principal, message: Message, now_ms: int) -> tuple[RefusalCode | None, str]:
+    """Why a message of a caller is refused, as a code and in words; None if it is not."""
+    # Commands and catalogue changes are other routes' business, with rights of their own.
+    if not isinstance(message.data, REPORTS_OF_STORES):
+        return RefusalCode.NOT_A_REPORT, f"{STOCK.type_name(type(message.data))} is no report of a store"
     if not caller.may_in(message.subject):
-        problem = f"this access does not reach store {message.subject}"
-    elif site.stock.routing.tables.stores() and site.stock.routing.tables.record(message.subject) is None:
-        problem = f"there is no store {message.subject}"
-    else:
-        try:
-            check_plausible(message, epoch_ms(message.time), now_ms)
-        except Rejected as error:
-            problem = str(error)
-    if problem:
-        return ItemAnswer(status=REFUSED, problem=problem, **named), ""  # type: ignore[arg-type]  # fields of the answer
-    return ItemAnswer(status=ACCEPTED, **named), message.subject  # type: ignore[arg-type]  # fields of the answer
+        return RefusalCode.OTHER_STORE, f"this access does not reach store {message.subject}"
+    if site.stock.routing.tables.stores() and site.stock.routing.tables.record(message.subject) is None:
+        return RefusalCode.UNKNOWN_STORE, f"there is no store {message.subject}"
+    try:
+        check_plausible(message, epoch_ms(message.time), now_ms)
+    except Rejected as error:
+        return RefusalCode.IMPLAUSIBLE, str(error)
+    return None, ""
 
 
 ENDPOINTS = (
     Endpoint(
-        method="POST", path="/v1/pos/baskets", handle=ingest, right=Right.POS_SEND, tag=TAG,
+        method="POST", path=PATH, handle=ingest, right=Right.POS_SEND, tag=TAG,
         summary="Messages of tills", answer=IngestAnswer, status=202, raw_body=True, body_bytes_max=BODY_BYTES_MAX,
         statuses=(400, 413, 422, 503), answer_statuses=(422,),
     ),

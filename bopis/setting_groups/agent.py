@@ -1,0 +1,35 @@
+"""Settings of the store agent: its store, its sources, its way to the centre, and the limits of its journal."""
+
+from pathlib import Path
+
+from pydantic import BaseModel, Field
+
+
+class AgentSettings(BaseModel):
+    """The store agent on this machine."""
+
+    agent_store: str = Field("", max_length=64, description="Store of the agent on this machine.")
+    agent_url: str = Field(
+        "",
+        pattern=r"^(|https://[^\s\"<>?#]+[^\s\"<>?#/]|http://(127\.0\.0\.1|localhost)(:\d+)?)$",
+        description="URL of the centre's API, with https; empty: the agent sends to the log itself.",
+    )
+    agent_key_file: Path | None = Field(
+        None, description="With agent_url: a file that contains only the API key of the store (role till)."
+    )
+    agent_ca_file: Path | None = Field(
+        None, description="With agent_url: PEM file of the trusted authorities; empty: those of this machine."
+    )
+    agent_port: int = Field(8181, ge=0, le=65535, description="Port of the loopback for tills; 0 takes a free one.")
+    agent_sources: Path | None = Field(None, description="TOML file of the drop folders and growing files of tills.")
+    agent_poll_seconds: float = Field(2.0, gt=0, le=3_600, description="Seconds between two looks at the sources.")
+    agent_settle_seconds: float = Field(
+        5.0, ge=0, le=3_600, description="Seconds that a file in a drop folder must be unchanged before it is read."
+    )
+    agent_heartbeat_seconds: float = Field(60.0, gt=0, le=3_600, description="Seconds between heartbeats of the agent.")
+    agent_journal_mebibytes_max: int = Field(
+        1024, ge=16, description="Size of the agent's journal; half of it is reported as a warning."
+    )
+    agent_kept_days: int = Field(
+        7, ge=0, le=3_650, description="Days that the agent keeps messages that were acknowledged."
+    )

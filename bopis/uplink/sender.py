@@ -1,0 +1,188 @@
+"""Sends the journal to the centre, in a thread of its own: batches, pauses after problems, heartbeats, compaction."""
+
+import random
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Protocol
+
+import msgspec
+from msgspec import Struct
+
+from bopis.domain.inventory.messages import AgentHeartbeat
+from bopis.journal.entries import Basket, fingerprint_of
+from bopis.journal.errors import JournalError, JournalFull
+from bopis.journal.journal import Journal
+from bopis.journal.status import STATE, UplinkState, put_state
+from bopis.uplink.errors import UplinkError
+from bopis.uplink.protocol import Sent, Uplink
+
+ENTRIES_MAX = 1_000
+BATCH_BYTES_MAX = 1 << 20
+LOOK_SECONDS = 1.0
+PAUSE_SECONDS_MIN = 0.5
+COMPACT_SECONDS = 600.0
+CLOCK_WARN_MS = 60_000
+AGENT = "agent"
+
+
+def pause_seconds(failures: int, wait_seconds: float, most: float, chance: float) -> float:
+    """The pause after a number of failures in a row: doubled each time up to `most`, of which a random share between a
+    half and the whole, and at least as long as the other side asked for."""
+    longest = min(most, PAUSE_SECONDS_MIN * float(1 << min(failures, 30)))
+    return max(wait_seconds, longest * (0.5 + chance / 2))
+
+
+class SenderOptions(Struct, frozen=True, kw_only=True):
+    """How a sender works: the source and the version of its heartbeats, seconds between them (0: none), and its longest
+    pause."""
+
+    source: str = AGENT
+    version: str = ""
+    heartbeat_seconds: float = 60.0
+    pause_seconds_max: float = 60.0
+
+
+class OnEvent(Protocol):
+    """Receives events for the log lines of the program."""
+
+    def __call__(self, event: str, level: str = "info", **facts: object) -> None: ...
+
+
+class Sender:
+    """Drains the journal into an uplink until it is stopped. `on_sent` gets the last acknowledged position."""
+
+    def __init__(
+        self,
+        options: SenderOptions,
+        journal: Journal,
+        uplink: Uplink,
+        on_event: OnEvent,
+        on_sent: Callable[[int], None] = lambda _: None,
+    ) -> None:
+        self._options, self._journal, self._uplink = options, journal, uplink
+        self._on_event, self._on_sent = on_event, on_sent
+        self._wake, self._stopped = threading.Event(), threading.Event()
+        self._failures = 0
+        self._state = UplinkState(version=options.version, since_ms=journal.now_ms())
+        self._heartbeat_at = self._compact_at = 0.0
+
+    def wake(self) -> None:
+        """Look at the journal now: something was added."""
+        self._wake.set()
+
+    def stop(self) -> None:
+        """End after the batch that is being sent."""
+        self._stopped.set()
+        self._wake.set()
+
+    def run(self) -> None:
+        """Send until `stop` is called."""
+        try:
+            while not self._stopped.is_set():
+                try:
+                    self._turn()
+                except JournalError as error:
+                    # A full disk or a busy file passes; what cannot pass ends the sources, too.
+                    self._failed(str(error), 0.0)
+        finally:
+            self._uplink.close()
+
+    def _turn(self) -> None:
+        self._wake.clear()
+        entries = self._journal.waiting(ENTRIES_MAX, BATCH_BYTES_MAX)
+        if not entries:
+            self._rest()
+            return
+        sent = self._uplink.send(entries)
+        if sent.position >= entries[0].position:
+            self._journal.acknowledge(sent.position, sent.refused)
+            self._on_sent(sent.position)
+        for it in sent.refused:
+            self._on_event("uplink.refused", "warning", place=it.place, cause=it.cause)
+        if sent.problem is not None:
+            asked = sent.problem.wait_seconds if isinstance(sent.problem, UplinkError) else 0.0
+            self._failed(str(sent.problem), asked)
+            return
+        self._worked(sent)
+
+    def _rest(self) -> None:
+        """Nothing waits: report that the store is connected, tidy up, and wait for messages."""
+        now = time.monotonic()
+        if self._options.heartbeat_seconds and now >= self._heartbeat_at:
+            self._heartbeat_at = now + self._options.heartbeat_seconds
+            self._heartbeat()
+            return
+        if now >= self._compact_at:
+            self._compact_at = now + COMPACT_SECONDS
+            self._tidy()
+        # Other programs write into the journal too (`bopis agent count`), and wake nobody.
+        self._wake.wait(LOOK_SECONDS)
+
+    def _tidy(self) -> None:
+        try:
+            while self._journal.compact() and not self._stopped.is_set():
+                pass
+        except JournalFull as error:
+            self._on_event("journal.warning", "warning", warning=str(error))
+        for warning in self._journal.usage().warnings:
+            self._on_event("journal.warning", "warning", warning=warning)
+
+    def _heartbeat(self) -> None:
+        usage = self._journal.usage()
+        now = datetime.now(UTC)
+        body = AgentHeartbeat(
+            version=self._options.version,
+            clock_ahead_ms=self._state.clock_ahead_ms,
+            depth=usage.depth,
+            rejects=usage.rejects,
+            changed=usage.changed,
+        )
+        key = f"heartbeat/{now.isoformat()}"
+        self._journal.take(
+            self._options.source, [Basket(key=key, fingerprint=fingerprint_of(body, now), body=body, time=now)]
+        )
+
+    def _worked(self, sent: Sent) -> None:
+        now = self._journal.now_ms()
+        if self._failures or not self._state.connected:
+            self._on_event("uplink.connected", clock_ahead_ms=sent.clock_ahead_ms)
+            if self._failures:
+                self._heartbeat_at = 0.0
+            since = now
+        else:
+            since = self._state.since_ms
+        self._failures = 0
+        ahead = self._state.clock_ahead_ms if sent.clock_ahead_ms is None else sent.clock_ahead_ms
+        if ahead is not None and abs(ahead) >= CLOCK_WARN_MS and ahead != self._state.clock_ahead_ms:
+            self._on_event("clock.wrong", "warning", ahead_ms=ahead)
+        self._note(
+            msgspec.structs.replace(self._state, connected=True, since_ms=since, problem="", clock_ahead_ms=ahead)
+        )
+
+    def _failed(self, problem: str, asked_seconds: float) -> None:
+        if self._failures == 0 or problem != self._state.problem:
+            self._on_event("uplink.failed", "warning", problem=problem)
+        since = self._state.since_ms if self._failures else self._journal.now_ms()
+        pause = pause_seconds(self._failures, asked_seconds, self._options.pause_seconds_max, random.random())
+        self._failures += 1
+        try:
+            self._note(msgspec.structs.replace(self._state, connected=False, since_ms=since, problem=problem))
+        except JournalError:
+            pass  # the state is shown to people; the log lines have it, too
+        self._stopped.wait(pause)
+
+    def _note(self, state: UplinkState) -> None:
+        """Store the state for `bopis agent status` when it changed; a second more or less of the clock is no change."""
+        known = msgspec.structs.replace(state, clock_ahead_ms=self._state.clock_ahead_ms)
+        is_news = known != self._state or _differs(state.clock_ahead_ms, self._state.clock_ahead_ms)
+        if is_news:
+            put_state(self._journal, STATE, state)
+            self._state = state
+
+
+def _differs(ahead: int | None, before: int | None) -> bool:
+    if ahead is None or before is None:
+        return ahead != before
+    return abs(ahead - before) >= LOOK_SECONDS * 1000
