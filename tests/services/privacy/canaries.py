@@ -10,7 +10,7 @@ from pathlib import Path
 from sqlalchemy import select
 
 from bopis.adapters.publisher import LogPublisher
-from bopis.adapters.secrets.key_table import keys
+from bopis.adapters.secrets.key_table import keys, transaction
 from bopis.adapters.secrets.vault import Vault
 from bopis.domain.message import Message
 from bopis.domain.orders.lines import WantedLine
@@ -67,7 +67,7 @@ def place(vault: Vault, publisher: LogPublisher, store: str, numbers: Iterable[i
 def wrapped_keys(vault: Vault, numbers: Iterable[int]) -> list[bytes]:
     """The keys of customers as they are kept, raw and as text."""
     wanted = {customer(n) for n in numbers}
-    with vault.keys._using() as connection:
+    with transaction(vault.keys._engine) as connection:
         rows = connection.execute(select(keys.c.customer, keys.c.wrapped)).all()
     raw = [bytes(row.wrapped) for row in rows if row.customer in wanted]
     return raw + [b64encode(it) for it in raw]

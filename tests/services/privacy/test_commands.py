@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import insert
 
 from bopis.adapters.notices.folders import FOLDER, customer_folder
+from bopis.adapters.secrets.key_table import transaction
 from bopis.adapters.secrets.vault import Vault, open_vault
 from bopis.domain.orders.vocabulary import CustomerRef
 from bopis.domain.values import HOUR_MS
@@ -129,7 +130,7 @@ def test_a_backup_from_elsewhere_brings_back_lost_keys_but_not_who_was_erased(
     kept = _ask(home, "privacy", "backup", "--folder", str(away)).document["file"]
     _ask(home, "privacy", "erase", ANNA, "--yes")
     (home / "keys.sqlite3").touch()
-    with vault.keys._using() as connection:
+    with transaction(vault.keys._engine) as connection:
         connection.exec_driver_sql(f"DELETE FROM customer_key WHERE customer = '{canaries.customer(2)}'")
 
     restored = _ask(home, "privacy", "restore", kept, "--yes").document
