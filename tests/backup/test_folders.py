@@ -246,6 +246,9 @@ def test_a_later_back_up_erases_what_an_unreached_one_brings_back(home: Path, se
     assert tmp_path / "made" in unreached
     assert brought_back == ANNA
     assert new.open("C3", kept) is None
+    (older,) = (tmp_path / "moved").glob("keys-*.json")
+    assert new.keys.restore(older) == 0
+    assert new.open("C3", kept) is None
     assert new.open("C1", sealed) == ANNA
     new.close()
 
