@@ -296,6 +296,10 @@ class Secrets(Protocol):
         """Make every value sealed for a customer unreadable. Returns whether the customer had a key."""
         ...
 
+    def last_backup_ms(self) -> int | None:
+        """When the newest complete back-up of the installation was made, in epoch milliseconds; None without any."""
+        ...
+
 
 class OpeningHours(Protocol):
     """Parses the opening hours of stores."""

@@ -6,9 +6,8 @@ import os
 import socket
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import UTC, datetime
-from functools import partial
 from typing import NamedTuple
 
 import structlog
@@ -31,6 +30,7 @@ from streams.workers.worker import WorkerReady
 READY = '"event":"ready"'
 # The process that serves HTTP, among the children of `bopis up`.
 WEB = "web"
+READY_SUFFIX = ".ready"
 
 
 class Programs(NamedTuple):
@@ -64,8 +64,7 @@ def main(arguments: Sequence[str] | None = None, programs: Programs = Programs()
     names = tuple(given.names) if given.verb == "worker" else PROCESSORS
     try:
         if given.verb == "worker" and len(names) == 1:
-            ready = partial(_print_ready, as_json=given.json)
-            return run_processor(names[0], settings, ready, programs.now_ms)
+            return _run_one(names[0], settings, programs, as_json=given.json)
         children = [_worker(name, programs) for name in names]
         if given.verb == "up" and settings.embedded:
             children.insert(0, _log(settings, programs))
@@ -75,6 +74,25 @@ def main(arguments: Sequence[str] | None = None, programs: Programs = Programs()
     except (StreamError, AdapterError, SecretError, ConfigurationError, DatabaseUnreachable) as error:
         print(f"Error: {error}", file=sys.stderr)
         return error.exit_code
+
+
+def _run_one(name: str, settings: Settings, programs: Programs, *, as_json: bool) -> int:
+    """Run one processor in this process. A file in the data directory marks that its tables are loaded, for probes."""
+    mark = settings.data_dir / f"{name}{READY_SUFFIX}"
+
+    def ready(report: WorkerReady) -> None:
+        _print_ready(report, as_json)
+        # On Apache Kafka a worker may have no data directory; then nobody asks.
+        with suppress(OSError):
+            mark.touch()
+
+    with suppress(OSError):
+        mark.unlink()  # of a process that was killed
+    try:
+        return run_processor(name, settings, ready, programs.now_ms)
+    finally:
+        with suppress(OSError):
+            mark.unlink()
 
 
 def _supervise(settings: Settings, children: Sequence[Child], *, as_json: bool) -> int:

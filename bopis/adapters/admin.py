@@ -92,6 +92,19 @@ class LogAdmin:
                 raise AccessDenied(right=f"{SEE_GROUP} on group {name}")
         return {name: _group(name, described.get(self._prefix + name) or {}) for name in names}
 
+    def committed(self, names: list[str]) -> dict[str, dict[str, int]]:
+        """The committed offsets of the named groups, as ``topic/partition``; groups without any have none."""
+        found: dict[str, dict[str, int]] = {}
+        for name in names:
+            full = self._prefix + name
+            offsets = self._request(f"{SEE_GROUP} on group {full}", self._client.list_group_offsets, full)
+            by_place = offsets.get(full) or {}
+            found[name] = {
+                f"{it.topic.removeprefix(self._prefix)}/{it.partition}": committed.offset
+                for it, committed in by_place.items()
+            }
+        return found
+
     def close(self) -> None:
         self._client.close()
 

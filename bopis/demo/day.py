@@ -66,7 +66,7 @@ def _of_store(world: World, store: DemoStore, day: date, source: str) -> list[Sa
     shelf = dict(world.opening[store.id])
     found: list[Sale] = []
     for moment in moments:
-        lines = _basket(store, shelf, chance)
+        lines = basket_lines(store, shelf, chance)
         if not lines:
             continue
         at = opens + timedelta(seconds=int(moment))
@@ -85,7 +85,7 @@ def _of_store(world: World, store: DemoStore, day: date, source: str) -> list[Sa
     return found
 
 
-def _basket(store: DemoStore, shelf: dict[str, int], chance: random.Random) -> list[SaleLine]:
+def basket_lines(store: DemoStore, shelf: dict[str, int], chance: random.Random) -> list[SaleLine]:
     """The lines of one customer: never more than the shelf has, and now and then a return."""
     lines: list[SaleLine] = []
     while len(lines) < LINES_MOST:

@@ -6,7 +6,7 @@ dead. Within a step it stops at the deadlines of payments that are not decided y
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from functools import partial
@@ -144,13 +144,10 @@ class Talk:
         self._next = ends
 
     def _body(self, it: Pickup, deed: Deed) -> Command | CustomerArrived:
-        codes = self._secrets.codes
         if deed is Deed.PLACE:
-            return _placement(it, self._secrets)
+            return placement(it, self._secrets, {"email": f"{it.order.lower()}@example.org"})
         if deed is Deed.HAND_OVER:
-            # The customer reads the code of the mail aloud; only its keyed hash enters the log.
-            presented = codes.hash_of_code(it.order, codes.code(it.order, FIRST_CODE))
-            return HandOver(store=it.store, proof=Proof.CODE, presented=presented)
+            return handing_over(it, self._secrets)
         return body(it, deed)
 
 
@@ -218,12 +215,19 @@ def _let_days_pass(state: DemoState, desk: Talk) -> None:
     state.log_clock.reset()
 
 
-def _placement(it: Pickup, secrets: Secrets) -> PlaceOrder:
-    """An order as the checkout publishes it: the customer encrypted, the code as keyed hashes."""
+def handing_over(it: Pickup, secrets: Secrets) -> HandOver:
+    """The hand-over of an order: the customer reads the code of the mail aloud; only its keyed hash enters the log."""
+    codes = secrets.codes
+    presented = codes.hash_of_code(it.order, codes.code(it.order, FIRST_CODE))
+    return HandOver(store=it.store, proof=Proof.CODE, presented=presented)
+
+
+def placement(it: Pickup, secrets: Secrets, contact: Mapping[str, str]) -> PlaceOrder:
+    """An order as the checkout publishes it: name and contact of the customer encrypted, the code as keyed hashes."""
     customer = f"c-{it.order.lower()}"
     drawn = sum(map(ord, it.order))
     name = f"{NAMES[drawn % len(NAMES)]} {SURNAMES[drawn % len(SURNAMES)]}"
-    sealed = secrets.seal(customer, {"name": name, "email": f"{it.order.lower()}@example.org"})
+    sealed = secrets.seal(customer, {"name": name, **contact})
     code_hash, token_hash = secrets.codes.hashes(it.order, FIRST_CODE)
     return PlaceOrder(
         key=it.order,

@@ -12,6 +12,7 @@ import msgspec
 
 from bopis.names import (
     CATALOGUE_TOPIC,
+    DEAD_LETTER_MARKS_TOPIC,
     DEAD_LETTERS_TOPIC,
     INVENTORY_EVENTS_TOPIC,
     LEVELS_TOPIC,
@@ -229,6 +230,8 @@ PARTS: tuple[ProductPart, ...] = (
         AccessRight(_TOPIC, NOTICE_EVENTS_TOPIC, (_R,), "replies"),
         AccessRight(_TOPIC, NOTICE_STATE_TOPIC, (_R,), "status of notices; positions"),
         AccessRight(_TOPIC, DEAD_LETTERS_TOPIC, (_R, _W), "parked messages; callbacks that are not ours"),
+        AccessRight(_TOPIC, DEAD_LETTER_MARKS_TOPIC, (_R, _W), "retried and discarded dead letters"),
+        AccessRight(_TOPIC, WORKERS_TOPIC, (_R,), "workers, on pages and in figures"),
     )),
     ProductPart("operator", "`bopis topics`, `bopis dead-letters`, `bopis replay`, `bopis doctor`", (
         AccessRight(_TOPIC, "", (_R, _W, Operation.CREATE, Operation.ALTER_CONFIGS),

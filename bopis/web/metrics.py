@@ -1,9 +1,11 @@
-"""Figures for Prometheus: requests, and what the process knows of log and memory."""
+"""Figures for Prometheus: requests, what the process knows of its memory, and what the log knows of the others."""
 
 import time
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from bopis.web.operation_metrics import OperationMetrics
 
 if TYPE_CHECKING:
     from bopis.web.site import Site
@@ -36,6 +38,7 @@ class Metrics:
         self._unreadable = Gauge(
             "bopis_unreadable_records", "Records of the log that could not be read.", registry=self.registry
         )
+        self._operation = OperationMetrics(site, self.registry)
 
     @staticmethod
     def begin() -> float:
@@ -47,8 +50,9 @@ class Metrics:
         self._requests.labels(endpoint, str(status)).inc()
         self._seconds.labels(endpoint).observe(time.perf_counter() - began)
 
-    def text(self) -> bytes:
+    async def text(self) -> bytes:
         """All figures in the text format of Prometheus."""
+        await self._site.in_thread(self._operation.refresh)
         self._age.set(self._site.age_ms / 1000)
         self._streams.set(self._site.hub.count)
         self._failures.set(sum(it.failures for it in self._site.followers))

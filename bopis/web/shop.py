@@ -19,7 +19,7 @@ from bopis.web.errors import ShopKeyUnreadable
 from bopis.web.problems import Problem, problem_response
 from bopis.web.site import Site
 
-FOLDER = Path(__file__).parents[2] / "examples" / "shop"
+FOLDER = Path(__file__).parents[1] / "examples" / "shop"
 PREFIX = "/shop"
 ORDERS = "/v1/orders"
 # What a visitor may ask for: the method, and the path or the folder of paths.

@@ -202,6 +202,7 @@ SMALL_MODULES = {
     "bopis.adapters.public_holidays": "the library of holidays, apart from the syntax of hours",
     "bopis.adapters.notices.chat": "one channel a module",
     "bopis.adapters.notices.outbox": "one channel a module",
+    "bopis.cli.operate.config": "a command of its own",
     "bopis.cli.order.methods": "payment methods as they are typed, apart from the command that is long already",
     "bopis.demo.process": "a program of its own",
     "bopis.setting_groups.agent": "one group of settings a module",

@@ -8,6 +8,7 @@ from sqlalchemy.exc import IntegrityError
 from bopis.access.associates import AssociateRecord
 from bopis.access.keys import KeyRecord
 from bopis.access.session import LINK_S_MAX
+from bopis.adapters.secrets.errors import KeyBackupInvalid
 from bopis.adapters.secrets.key_table import connect, transaction
 from bopis.domain.values import ID_LENGTH_MAX, STORE_LENGTH_MAX
 
@@ -34,6 +35,13 @@ used_links = Table(
 )
 # Longer than a link is valid.
 USED_LINKS_KEPT_MS = 2 * LINK_S_MAX * 1000
+
+
+class _Exported(msgspec.Struct):
+    """Keys and associates in a back-up."""
+
+    keys: list[KeyRecord]
+    associates: list[AssociateRecord]
 
 
 class AccessTable:
@@ -93,6 +101,28 @@ class AccessTable:
         except IntegrityError:
             return False
         return True
+
+    def exported(self) -> bytes:
+        """All keys and associates, for a back-up. It has no secret, only hashes."""
+        with transaction(self._engine) as connection:
+            every = connection.scalars(select(associates.c.record).order_by(associates.c.store, associates.c.name))
+            staff = [msgspec.json.decode(row, type=AssociateRecord) for row in every]
+        return msgspec.json.encode(_Exported(keys=self.keys(), associates=staff))
+
+    def restore(self, exported: bytes) -> int:
+        """Store the keys and associates of a back-up that are not here; a record that is here stays as it is, so that
+        what was revoked here stays revoked. Returns how many were stored. Raises `KeyBackupInvalid`."""
+        try:
+            found = msgspec.json.decode(exported, type=_Exported)
+        except msgspec.MsgspecError as error:
+            raise KeyBackupInvalid(path="of access", cause=error) from error
+        missing = [it for it in found.keys if self.key(it.id) is None]
+        absent = [it for it in found.associates if self.associate(it.store, it.name) is None]
+        for key in missing:
+            self.put_key(key)
+        for associate in absent:
+            self.put_associate(associate)
+        return len(missing) + len(absent)
 
     def close(self) -> None:
         """Close the connections."""

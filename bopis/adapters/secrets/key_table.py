@@ -1,10 +1,12 @@
 """The table of customers' keys, one per customer, and its short-lived back-ups.
 
-Sealed values stay in the log for ever; deleting a key here is the only way to make them unreadable. So this table is
-never copied together with other data, and erasing a customer also deletes the key from the back-ups.
+Sealed values stay in the log for ever; deleting a key here is the only way to make them unreadable. So erasing a
+customer also deletes the key from the back-ups: those in the data directory, and those in every other folder that a
+back-up was written to (`folders`), as far as it can be reached.
 """
 
 import hmac
+import os
 import threading
 import time
 from base64 import b64decode, b64encode
@@ -16,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from sqlalchemy import BigInteger, Column, LargeBinary, MetaData, String, Table, create_engine, event, select
+from sqlalchemy import BigInteger, Boolean, Column, LargeBinary, MetaData, String, Table, create_engine, event, select
 from sqlalchemy.engine import Connection, Engine, make_url
 from sqlalchemy.exc import ArgumentError, IntegrityError, NoSuchModuleError, SQLAlchemyError
 
@@ -29,6 +31,9 @@ from bopis.errors import BopisError
 FILE_NAME = "keys.sqlite3"
 BACKUP_NAME = "keys-{at_ms}.json"
 LOOKUP_LENGTH = 64
+# The checksum of a back-up that was damaged before an erasure changed it: it matches nothing.
+DAMAGED = "damaged"
+FOLDER_LENGTH_MAX = 1_024
 # A deleted key must not stay readable in a file: SQLite overwrites freed pages, and no write-ahead log keeps them.
 SQLITE_PRAGMAS = {"journal_mode": "TRUNCATE", "synchronous": "FULL", "secure_delete": "ON", "busy_timeout": 30_000}
 
@@ -55,11 +60,25 @@ erased = Table(
 )
 
 
+# Folders with back-ups of this table, so that an erasure finds them, and when the newest one was made.
+folders = Table(
+    "key_backup",
+    metadata,
+    Column("folder", String(FOLDER_LENGTH_MAX), primary_key=True),
+    Column("made_ms", BigInteger, nullable=False),
+    # Whether the folder has a complete back-up of the installation, and not the keys alone.
+    Column("is_whole", Boolean, nullable=False),
+)
+
+
 class _Backup(msgspec.Struct):
-    """Content of a back-up file: wrapped keys in base64 with their creation time, and look-ups."""
+    """Content of a back-up file: wrapped keys in base64 with their creation time, look-ups, and the keyed hashes of
+    customers who were erased, with the time. `checksum`: SHA-256 of the rest; empty in files of earlier versions."""
 
     keys: dict[str, tuple[str, int]]
     lookups: dict[str, str]
+    erased: dict[str, int] = {}
+    checksum: str = ""
 
 
 class _NewKey:
@@ -145,54 +164,96 @@ class KeyTable:
             return connection.scalar(select(lookups.c.customer).where(lookups.c.lookup == lookup))
 
     def erase(self, customer: str, backups: Path | None = None) -> bool:
-        """Delete a customer's key and look-ups, here and in the back-ups. Returns whether there was a key."""
+        """Delete a customer's key and look-ups, here and in the back-ups. Returns whether there was a key.
+
+        Raises `KeyBackupInvalid`, when everything else is done, for a back-up that cannot be read.
+        """
         with transaction(self._engine) as connection:
             found = connection.execute(keys.delete().where(keys.c.customer == customer)).rowcount > 0
             connection.execute(lookups.delete().where(lookups.c.customer == customer))
             if found:
-                whose = self._mark(customer)
-                connection.execute(erased.delete().where(erased.c.whose == whose))
-                connection.execute(erased.insert().values(whose=whose, erased_ms=int(time.time() * 1000)))
-        for path in _backups(backups):
-            kept = _read(path)
-            if kept.keys.pop(customer, None) is not None:
-                kept.lookups = {lookup: whose for lookup, whose in kept.lookups.items() if whose != customer}
-                _write(path, kept)
+                _mark_erased(connection, {self._mark(customer): int(time.time() * 1000)})
+            written = [Path(it) for it in connection.scalars(select(folders.c.folder))]
+        unread: list[KeyBackupInvalid] = []
+        for folder in dict.fromkeys([*([backups] if backups is not None else []), *written]):
+            for path in _backups(folder):
+                try:
+                    _erase_from(path, customer)
+                except KeyBackupInvalid as error:
+                    unread.append(error)
+        if unread:
+            raise unread[0]  # after all others were erased
         return found
+
+    def unreached_backups(self) -> list[Path]:
+        """Folders with back-ups that an erasure cannot reach from here: a medium that is not mounted, another machine,
+        or a folder that was deleted or moved."""
+        with transaction(self._engine) as connection:
+            written = [Path(it) for it in connection.scalars(select(folders.c.folder).order_by(folders.c.folder))]
+        return [it for it in written if not _backups(it)]
+
+    def last_backup_ms(self) -> int | None:
+        """When the newest complete back-up of the installation was made, in epoch milliseconds; None without any."""
+        newest = select(folders.c.made_ms).where(folders.c.is_whole).order_by(folders.c.made_ms.desc()).limit(1)
+        with transaction(self._engine) as connection:
+            found = connection.scalar(newest)
+        return None if found is None else int(found)
+
+    def note_whole(self, folder: Path) -> None:
+        """Note that the back-up of the installation in a folder is complete."""
+        with transaction(self._engine) as connection:
+            is_this = folders.c.folder == str(folder.absolute())
+            connection.execute(folders.update().where(is_this).values(is_whole=True))
 
     def back_up(self, folder: Path, keep_days: int) -> Path:
         """Write all keys, wrapped as they are, to a new file in a folder, and delete files older than `keep_days`."""
         now_ms = int(time.time() * 1000)
+        folder = folder.absolute()
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with transaction(self._engine) as connection:
+            # Noted first: an erasure that comes while the file is written looks for it there.
+            connection.execute(folders.delete().where(folders.c.folder == str(folder)))
+            connection.execute(folders.insert().values(folder=str(folder), made_ms=now_ms, is_whole=False))
         with transaction(self._engine) as connection:
             texts = {
                 row.customer: (b64encode(row.wrapped).decode(), row.created_ms)
                 for row in connection.execute(select(keys))
             }
             found = {row.lookup: row.customer for row in connection.execute(select(lookups))}
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            gone = {row.whose: row.erased_ms for row in connection.execute(select(erased))}
         path = folder / BACKUP_NAME.format(at_ms=now_ms)
-        _write(path, _Backup(texts, found))
-        for old in _backups(folder):
-            if int(old.stem.removeprefix("keys-")) < now_ms - keep_days * DAY_MS:
-                old.unlink()
+        kept = _Backup(texts, found, gone)
+        _write(path, kept, _checksum(kept))
+        self._forget_old(folder, now_ms - keep_days * DAY_MS)
+        # A customer who was erased meanwhile: the erasure may have looked before the file was there.
+        for customer in texts.keys() - self._present():
+            self.erase(customer, folder)
         return path
 
     def restore(self, path: Path) -> int:
         """Restore keys of a back-up that are missing here, except keys of customers who were erased after the key was
-        created.
+        created. Customers whom the back-up knows as erased are erased here, too.
 
-        Returns how many keys were restored. Raises `KeyBackupInvalid`.
+        Returns how many keys were restored. Raises `KeyBackupInvalid`, or `MasterKeyDiffers` for keys that the master
+        key does not open; then nothing is changed.
         """
         kept = _read(path)
+        for customer, (text, _) in kept.keys.items():
+            self._unwrapped(customer, b64decode(text), str(path))
         restored = 0
         with transaction(self._engine) as connection:
-            present = set(connection.scalars(select(keys.c.customer)))
+            _mark_erased(connection, kept.erased)
             gone = {it.whose: it.erased_ms for it in connection.execute(select(erased))}
+            for row in connection.execute(select(keys.c.customer, keys.c.created_ms)).all():
+                if row.created_ms <= kept.erased.get(self._mark(row.customer), -1):
+                    connection.execute(keys.delete().where(keys.c.customer == row.customer))
+                    connection.execute(lookups.delete().where(lookups.c.customer == row.customer))
+            present = set(connection.scalars(select(keys.c.customer)))
             barred = {it for it, (_, at_ms) in kept.keys.items() if at_ms <= gone.get(self._mark(it), -1)}
             for customer, (text, at_ms) in kept.keys.items():
                 if customer not in present and customer not in barred:
-                    row = {"customer": customer, "wrapped": b64decode(text), "created_ms": at_ms}
-                    connection.execute(keys.insert().values(row))
+                    kept_key = {"customer": customer, "wrapped": b64decode(text), "created_ms": at_ms}
+                    connection.execute(keys.insert().values(kept_key))
                     restored += 1
             known = set(connection.scalars(select(lookups.c.lookup)))
             missing = {
@@ -202,6 +263,21 @@ class KeyTable:
                 connection.execute(lookups.insert().values(lookup=lookup, customer=whose))
         return restored
 
+    def _present(self) -> set[str]:
+        """The customers who have a key."""
+        with transaction(self._engine) as connection:
+            return set(connection.scalars(select(keys.c.customer)))
+
+    def _forget_old(self, folder: Path, before_ms: int) -> None:
+        """Delete older files of a folder, and forget older folders without any."""
+        for old in _backups(folder):
+            if int(old.stem.removeprefix("keys-")) < before_ms:
+                old.unlink()
+        with transaction(self._engine) as connection:
+            for row in connection.execute(select(folders).where(folders.c.made_ms < before_ms)).all():
+                if not _backups(Path(row.folder)):
+                    connection.execute(folders.delete().where(folders.c.folder == row.folder))
+
     def close(self) -> None:
         self._engine.dispose()
 
@@ -209,11 +285,12 @@ class KeyTable:
         """The keyed hash under which an erased customer is recorded."""
         return hmac.digest(self._master.derive(Purpose.LOOKUP), f"erased/{customer}".encode(), sha256).hex()
 
-    def _unwrapped(self, customer: str, wrapped: bytes) -> bytes:
+    def _unwrapped(self, customer: str, wrapped: bytes, place: str = "") -> bytes:
         try:
             return unwrap(self._wrapping_key, customer, wrapped)
         except SealInvalid:
-            raise MasterKeyDiffers(table=self._engine.url.render_as_string(), place=self._master.place) from None
+            table = place or self._engine.url.render_as_string()
+            raise MasterKeyDiffers(table=table, place=self._master.place) from None
 
 
 @contextmanager
@@ -268,20 +345,54 @@ def _prepare_sqlite(pragmas: Mapping[str, Any], connection: Any, _record: Any) -
         connection.execute(f"PRAGMA {name}={value}")
 
 
-def _backups(folder: Path | None) -> list[Path]:
-    return sorted(folder.glob("keys-*.json")) if folder is not None and folder.exists() else []
+def _mark_erased(connection: Connection, marks: Mapping[str, int]) -> None:
+    """Record erasures; of two of one customer the later one counts."""
+    known = {row.whose: row.erased_ms for row in connection.execute(select(erased))} if marks else {}
+    for whose, at_ms in marks.items():
+        if at_ms > known.get(whose, -1):
+            connection.execute(erased.delete().where(erased.c.whose == whose))
+            connection.execute(erased.insert().values(whose=whose, erased_ms=at_ms))
+
+
+def _backups(folder: Path) -> list[Path]:
+    return sorted(folder.glob("keys-*.json")) if folder.exists() else []
+
+
+def _erase_from(path: Path, customer: str) -> None:
+    """Delete a customer from a back-up, also from a damaged one, which stays recognisable as damaged."""
+    kept = _decoded(path)
+    if kept.keys.pop(customer, None) is None:
+        return
+    is_damaged = bool(kept.checksum) and kept.checksum != _checksum(_decoded(path))
+    kept.lookups = {lookup: whose for lookup, whose in kept.lookups.items() if whose != customer}
+    _write(path, kept, DAMAGED if is_damaged else _checksum(kept))
 
 
 def _read(path: Path) -> _Backup:
+    """A back-up whose checksum is right. Raises `KeyBackupInvalid`."""
+    kept = _decoded(path)
+    if kept.checksum and kept.checksum != _checksum(kept):
+        raise KeyBackupInvalid(path=path, cause="its content does not match its checksum")
+    return kept
+
+
+def _decoded(path: Path) -> _Backup:
     try:
         return msgspec.json.decode(path.read_bytes(), type=_Backup)
     except (OSError, msgspec.MsgspecError) as error:
         raise KeyBackupInvalid(path=path, cause=error) from error
 
 
-def _write(path: Path, kept: _Backup | Mapping[str, Any]) -> None:
+def _checksum(kept: _Backup) -> str:
+    return sha256(msgspec.json.encode(msgspec.structs.replace(kept, checksum=""))).hexdigest()
+
+
+def _write(path: Path, kept: _Backup, checksum: str) -> None:
     # The mode is set before the content: at no moment can other users read keys.
     part = path.with_suffix(".part")
-    part.touch(mode=0o600)
-    part.write_bytes(msgspec.json.encode(kept))
+    handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(handle, "wb") as sink:
+        sink.write(msgspec.json.encode(msgspec.structs.replace(kept, checksum=checksum)))
+        sink.flush()
+        os.fsync(sink.fileno())
     part.replace(path)

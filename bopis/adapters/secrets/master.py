@@ -41,6 +41,11 @@ class MasterKey(Struct, frozen=True):
         """The 32-byte key of one purpose."""
         return HKDF(SHA256(), KEY_BYTES, salt=None, info=purpose.value.encode()).derive(self.secret)
 
+    @property
+    def text(self) -> bytes:
+        """The secret as the file of the master key contains it."""
+        return b64encode(self.secret) + b"\n"
+
     def __repr__(self) -> str:
         return f"MasterKey(place={self.place!r})"
 
@@ -69,7 +74,7 @@ def make_master_key(data_dir: Path) -> MasterKey:
     made = file.with_name(f"{FILE_NAME}.{os.getpid()}")
     handle = os.open(made, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(handle, "wb") as sink:
-        sink.write(b64encode(os.urandom(KEY_BYTES)) + b"\n")
+        sink.write(MasterKey(str(file), os.urandom(KEY_BYTES)).text)
         sink.flush()
         os.fsync(sink.fileno())
     try:

@@ -20,6 +20,7 @@ class Vault:
     """Implements `bopis.ports.Secrets`: the key table, and keys derived from the master key."""
 
     def __init__(self, master: MasterKey, keys: KeyTable, backups: Path) -> None:
+        self.master = master
         self.keys = keys
         self.backups = backups
         self.codes = PickupCodes(master.derive(Purpose.PICKUP_CODE))
@@ -53,6 +54,10 @@ class Vault:
         forget(self.backups.parent, customer)
         return self.keys.erase(customer, self.backups)
 
+    def last_backup_ms(self) -> int | None:
+        """When the newest complete back-up of the installation was made, in epoch milliseconds; None without any."""
+        return self.keys.last_backup_ms()
+
     def close(self) -> None:
         self.keys.close()
 
@@ -82,21 +87,28 @@ def open_vault(settings: Settings) -> Vault:
     return Vault(master, keys, data_dir / BACKUP_FOLDER)
 
 
+def master_key_of(settings: Settings) -> MasterKey | None:
+    """The master key; None for an installation that has none yet, because no customer has ordered. Nothing is created.
+
+    Raises `MasterKeyLost`, `MasterKeyMissing` or `MasterKeyInvalid`.
+    """
+    try:
+        return master_key(settings.master_key.get_secret_value(), settings.master_key_file, settings.data_dir)
+    except MasterKeyMissing as error:
+        if has_keys(keys_url(settings)):
+            raise MasterKeyLost(path=error.facts["path"], table=keys_url(settings)) from None
+        return None
+
+
 def check_master_key(settings: Settings) -> None:
     """Raise an error of the master key when customers' keys could not be opened, or made: it is lost, missing, another
     one, or none. Nothing is created."""
-    table = keys_url(settings)
-    try:
-        master = master_key(settings.master_key.get_secret_value(), settings.master_key_file, settings.data_dir)
-    except MasterKeyMissing as error:
-        if has_keys(table):
-            raise MasterKeyLost(path=error.facts["path"], table=table) from None
-        if settings.master_key_file is not None:
-            raise  # a file that is named is not made
+    master = master_key_of(settings)
+    if master is None and settings.master_key_file is not None:
+        raise MasterKeyMissing(path=settings.master_key_file)  # a file that is named is not made
+    if master is None or not has_keys(keys_url(settings)):
         return  # the first order makes one
-    if not has_keys(table):
-        return
-    keys = KeyTable(table, master)
+    keys = KeyTable(keys_url(settings), master)
     try:
         keys.check()
     finally:

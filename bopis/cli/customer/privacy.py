@@ -111,7 +111,7 @@ def export(
 
 
 def erase(context: typer.Context, customer: CustomerId, yes: Yes = False, as_json: AsJson = False) -> None:
-    """Make everything about a customer unreadable for ever, here and in the backups of keys.
+    """Make everything about a customer unreadable for ever, here and in every back-up that can be reached.
 
     Orders, figures and history stay as they are, without a name. Notices that were sent are out of reach.
 
@@ -126,10 +126,14 @@ def erase(context: typer.Context, customer: CustomerId, yes: Yes = False, as_jso
             raise CustomerUnknown(customer=repr(customer))
         ctx.confirm(f"make everything about {customer} unreadable for ever", "not erased", yes)
         erased = privacy.erase(vault, records, OutboxCopies(ctx.settings.data_dir), customer)
+        unreached = vault.keys.unreached_backups()
     outcome = "is unreadable now" if erased.had_key else "was erased before"
     orders = f"{counted(erased.orders, 'order')} kept without a name"
     line = f"{customer} {outcome}; {orders}, {counted(erased.copies, 'copy', 'copies')} deleted"
     ctx.print_result(erased, lambda out: print_line(out, line))
+    if unreached:
+        places = ", ".join(map(str, unreached))
+        ctx.note(f"Back-ups were not reached: {places}. If one of them is restored, erase {customer} again.")
 
 
 def backup(
@@ -142,7 +146,7 @@ def backup(
     """Write the keys of all customers, still wrapped by the master key, to a new file; old files are deleted.
 
     Without these keys a copy of the log shows no customer; without the master key this file opens nothing. Erasing a
-    customer also erases the backups in the data directory, and no others: keep others no longer than these.
+    customer also erases this file while it is where it was written. `bopis backup` writes log and keys together.
 
     Examples:
         bopis privacy backup
@@ -162,7 +166,7 @@ def restore(
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Restore missing keys from a backup; customers erased in this installation stay erased.
+    """Restore missing keys from a backup; customers whom the installation or the backup knows as erased stay erased.
 
     Examples:
         bopis privacy restore bopis-data/key-backups/keys-1796000000000.json

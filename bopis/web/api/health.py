@@ -45,9 +45,9 @@ async def ready(call: Call) -> Readiness:
 
 
 async def figures(call: Call) -> Response:
-    """Figures of this process for Prometheus."""
+    """Figures of this process and of the installation for Prometheus."""
     metrics: Metrics = call.request.app.state.metrics
-    return Response(metrics.text(), media_type="text/plain; version=0.0.4")
+    return Response(await metrics.text(), media_type="text/plain; version=0.0.4")
 
 
 ENDPOINTS = (

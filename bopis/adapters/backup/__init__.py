@@ -1,0 +1,1 @@
+"""Back-ups of an installation: the log, customers' keys, access over HTTP, and the settings."""

@@ -1,0 +1,1 @@
+"""A load of tills, orders and staff for trying an installation."""
