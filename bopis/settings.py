@@ -41,9 +41,7 @@ OTHER_VARIABLES = re.compile(
 SettingsError = ValidationError
 
 
-class Settings(
-    AgentSettings, WebhookSettings, WebSettings, PaymentSettings, NoticeSettings, LogSettings, BaseSettings
-):
+class Settings(AgentSettings, WebhookSettings, WebSettings, PaymentSettings, NoticeSettings, LogSettings, BaseSettings):
     """Places, connections and limits. The name of a limit ends with its unit."""
 
     model_config = SettingsConfigDict(

@@ -326,6 +326,8 @@ def _web(ctx: CommandContext) -> Iterator[CheckResult]:
     advice = f"Look at its log; end process {found.pid}, and start it again with `bopis up` or `bopis web serve`."
     seen = f"not ready at {found.url}: {health.detail}"
     yield CheckResult("web", WARN if health.alive else FAIL, seen, "" if health.alive else advice)
+
+
 def _webhooks(ctx: CommandContext) -> Iterator[CheckResult]:
     """Webhooks that were ended by their receivers, or fail."""
     settings = ctx.settings
