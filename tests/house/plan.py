@@ -195,7 +195,6 @@ SMALL_MODULES = {
     "bopis.setting_groups.payments": "one group of settings a module",
     "bopis.setting_groups.security": "one group of settings a module",
     "bopis.setting_groups.web": "one group of settings a module",
-    "bopis.web.api.health": "one resource a module",
     "bopis.domain.notices.relevance": "the rule when a notice is too late",
     "bopis.domain.orders.folds.routing": "one part of the domain a module",
     "bopis.domain.sourcing.ranking": "one step of sourcing a module",
