@@ -20,8 +20,12 @@ from bopis.webhooks.records import (
     delivery_of_test,
 )
 
-# The last delivery of a page: its time and id.
-Place = tuple[Annotated[int, Meta(ge=0, le=1 << 53)], Identity]
+
+class Place(Struct, frozen=True, kw_only=True):
+    """The last delivery of a page, in its cursor: its time and id."""
+
+    recorded_ms: Annotated[int, Meta(ge=0, le=1 << 53)]
+    id: Identity
 
 
 class DeliveryPath(WebhookPath, frozen=True, kw_only=True):
@@ -77,7 +81,8 @@ async def test(call: Call) -> DeliveryView:
 async def read_deliveries(call: Call) -> Deliveries:
     """The deliveries of a webhook, the newest first; they are kept for some weeks."""
     asked: DeliveriesQuery = call.params
-    after = decode_cursor(asked.cursor, Place) if asked.cursor else None
+    place: Place | None = decode_cursor(asked.cursor, Place) if asked.cursor else None
+    after = None if place is None else (place.recorded_ms, place.id)
 
     def found() -> list[EventDelivery]:
         page = DeliveryPage(find(call).id, asked.limit + 1, asked.state, after)
@@ -85,7 +90,7 @@ async def read_deliveries(call: Call) -> Deliveries:
 
     rows = await call.site.in_thread(found)
     page = rows[: asked.limit]
-    cursor = encode_cursor((page[-1].recorded_ms, page[-1].id)) if len(rows) > len(page) else ""
+    cursor = encode_cursor(Place(recorded_ms=page[-1].recorded_ms, id=page[-1].id)) if len(rows) > len(page) else ""
     return Deliveries(deliveries=tuple(map(_delivery_view, page)), cursor=cursor)
 
 
