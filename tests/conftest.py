@@ -14,6 +14,8 @@ LONG_FILES = (
     "tests/services/replay/test_replay.py",
     "tests/security/test_rights.py",
     "tests/services/topics/test_migrate.py",
+    "tests/deploy/test_wheel.py",
+    "tests/backup/test_losing_everything.py",
     "tests/web/api/test_outages.py",
     "tests/services/privacy/test_erasing.py",
     "tests/faults/test_payments.py",
