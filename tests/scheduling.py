@@ -29,6 +29,8 @@ LONG = (
     "tests/security/",
     "tests/services/replay/test_replay.py",
     "tests/services/topics/test_migrate.py",
+    "tests/deploy/test_wheel.py",
+    "tests/backup/test_losing_everything.py",
     "tests/web/api/test_outages.py",
     "tests/readside/history/test_both_clocks.py",
     "tests/cli/test_running.py",
