@@ -190,7 +190,6 @@ SMALL_MODULES = {
     "bopis.adapters.notices.chat": "one channel a module",
     "bopis.adapters.notices.outbox": "one channel a module",
     "bopis.cli.order.methods": "payment methods as they are typed, apart from the command that is long already",
-    "bopis.demo.process": "a program of its own",
     "bopis.setting_groups.payments": "one group of settings a module",
     "bopis.setting_groups.security": "one group of settings a module",
     "bopis.setting_groups.web": "one group of settings a module",
