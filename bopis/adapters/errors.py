@@ -12,6 +12,7 @@ AdapterError
 +-- CopyMisplaced          another writer appends where topics are copied to
 +-- ReadStalled            the log stopped sending records
 +-- OpeningHoursInvalid    a store's opening hours cannot be parsed
++-- ParquetMissing         the package that writes Parquet files is not installed
 +-- BrokerAddressInvalid   the setting `broker` is not an address
 +-- SecurityFileInvalid    a file with a password, certificate or key cannot be used
 +-- AccessDenied           the log's access rules do not allow the request
@@ -177,3 +178,10 @@ class HostNameDiffers(ConnectionRejected):
 class CertificateRefused(ConnectionRejected):
     """The log at {address} rejects this client's certificate: {cause}. Set broker_cert_file and broker_key_file to a
     pair that the log trusts."""
+
+
+class ParquetMissing(AdapterError):
+    """Parquet files need the package pyarrow, which is not installed. Install it with `pip install bopis[parquet]`, or
+    take the same table as CSV."""
+
+    exit_code = CONFIGURATION

@@ -12,17 +12,10 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from bopis.errors import CONFIGURATION, BopisError
+from bopis.adapters.errors import ParquetMissing
 
 # Currencies have up to four digits after the point (ISO 4217), and amounts up to 14 digits before it.
 DECIMAL_DIGITS, DECIMAL_SCALE = 18, 4
-
-
-class ParquetMissing(BopisError):
-    """Parquet files need the package pyarrow, which is not installed. Install it with `pip install bopis[parquet]`, or
-    take the same table as CSV."""
-
-    exit_code = CONFIGURATION
 
 
 class ColumnKind(StrEnum):

@@ -14,7 +14,6 @@ from bopis.adapters.secrets.vault import keys_url
 from bopis.adapters.web_process import web_process
 from bopis.cli.app.context import CommandContext
 from bopis.cli.app.progress import Steps
-from bopis.demo.clock import OffsetClock
 from bopis.demo.gateway import HOST, free_port, running
 from bopis.demo.process import WEB
 
@@ -66,14 +65,6 @@ def show_addresses(ctx: CommandContext, url: str = "") -> None:
         link = SignInLinks(vault.session_key).url(url, ctx.actor, Role.HQ_OPERATOR)
     places = (("dashboard", f"{link}  (signs in once)"), ("counter", f"{url}/counter"), ("shop", f"{url}/shop/"))
     ctx.note("\n".join(f"  {name:<10} {place}" for name, place in places))
-
-
-def run_web(clock: OffsetClock) -> int:
-    """Serve the API and the pages on the demonstration's clock, until SIGTERM."""
-    from bopis.web.serve import serve
-
-    serve(CommandContext().settings, lambda url, _: print(url, flush=True), clock.now_ms)
-    return 0
 
 
 def _make_shop_key(ctx: CommandContext) -> None:

@@ -37,9 +37,11 @@ def main(arguments: Sequence[str]) -> int:
 
         return (run_gateway if rest[0] == GATEWAY else run_listener)(clock, *rest[1:])
     if rest[0] == WEB:
-        from bopis.demo.pages import run_web
+        from bopis.cli.app.context import CommandContext
+        from bopis.web.serve import serve
 
-        return run_web(clock)
+        serve(CommandContext().settings, lambda url, _: print(url, flush=True), clock.now_ms)
+        return 0
     from streams.__main__ import Programs
     from streams.__main__ import main as run_streams
 

@@ -9,7 +9,8 @@ from enum import StrEnum
 
 from starlette.responses import Response, StreamingResponse
 
-from bopis.adapters.parquet import Cell, Column, ParquetMissing, ParquetTable, Row
+from bopis.adapters.errors import ParquetMissing
+from bopis.adapters.parquet import Cell, Column, ParquetTable, Row
 from bopis.web.endpoint import Call
 from bopis.web.problems import Problem, problem_response
 

@@ -10,11 +10,12 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bopis.access.roles import Role
-from bopis.adapters.parquet import DECIMAL_SCALE, Column, ColumnKind, ParquetMissing, ParquetTable, Row
+from bopis.adapters.errors import ParquetMissing
+from bopis.adapters.parquet import DECIMAL_SCALE, Column, ColumnKind, ParquetTable, Row
 from bopis.web.access.sessions import new_session
 from bopis.web.exports import csv_cell, csv_lines
 from bopis.web.pages.orders import COLUMNS
@@ -48,6 +49,7 @@ def as_csv(table: list[Row]) -> list[list[str]]:
     return read_csv(csv_lines([csv_cell(it) for it in row] for row in table))
 
 
+@settings(deadline=None, max_examples=50)  # the first call loads the package
 @given(st.lists(rows, max_size=4))
 def test_what_is_written_is_read_with_its_type(pages: list[list[Row]]) -> None:
     table = ParquetTable(KINDS)
