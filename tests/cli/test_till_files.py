@@ -1,4 +1,4 @@
-"""`bopis agent check` shows what would be booked, `bopis agent mapping` lists, shows and proposes mappings."""
+"""`bopis agent check` shows how a file would be booked, `bopis agent mapping` lists, shows and proposes mappings."""
 
 from pathlib import Path
 
