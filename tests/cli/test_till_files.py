@@ -130,4 +130,4 @@ def test_a_replay_by_a_mapping_refuses_options_that_the_mapping_states() -> None
     answer = run("replay", str(TILLS / "overlap-1.csv"), "--mapping", mapping_of("overlap-1"), "--scale", "1000")
 
     assert answer.code == USAGE
-    assert "excludes --scale: state that in it" in answer.err
+    assert "excludes --scale: write that into the mapping" in answer.err
