@@ -1,10 +1,10 @@
-"""`bopis agent check` shows what would be booked, `bopis agent mapping` lists, shows and proposes mappings."""
+"""`bopis agent check` shows how a file would be booked, `bopis agent mapping` lists, shows and proposes mappings."""
 
 from pathlib import Path
 
 import pytest
 
-from bopis.errors import CONFLICT, INVALID_INPUT, NOT_FOUND, OK
+from bopis.errors import CONFLICT, INVALID_INPUT, NOT_FOUND, OK, USAGE
 from bopis.services.till_files.errors import MappingInvalid
 from bopis.services.till_files.mapping_file import parse_mapping, shipped_names
 from bopis.services.till_files.proposal import propose
@@ -124,3 +124,10 @@ def test_a_proposal_can_be_used_once_its_blanks_are_filled(tmp_path: Path) -> No
 
     assert answer.code == OK
     assert answer.document["units"] == {"1": {"A": 1}}
+
+
+def test_a_replay_by_a_mapping_refuses_options_that_the_mapping_states() -> None:
+    answer = run("replay", str(TILLS / "overlap-1.csv"), "--mapping", mapping_of("overlap-1"), "--scale", "1000")
+
+    assert answer.code == USAGE
+    assert "excludes --scale: write that into the mapping" in answer.err

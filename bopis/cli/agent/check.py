@@ -1,4 +1,4 @@
-"""`bopis agent check FILE --mapping M`: what would be booked of a till file, and what not, with the cause."""
+"""`bopis agent check FILE --mapping M`: the baskets of a till file, and its rejects, each with its cause."""
 
 from collections import Counter
 from pathlib import Path
@@ -22,7 +22,7 @@ BASKETS_IN_JSON_MAX = 10_000
 
 
 class Findings:
-    """What a file says, counted; the first ones of each kind are kept."""
+    """The facts of a file, counted; the first ones of each kind are kept."""
 
     def __init__(self) -> None:
         self.outcomes: Counter[str] = Counter()
@@ -111,7 +111,7 @@ def check(
     ],
     as_json: AsJson = False,
 ) -> None:
-    """Show what would be booked of a till file, without sending it: baskets, totals, and each reject with its cause.
+    """Show how a till file would be booked, without sending it: baskets, totals, and each reject with its cause.
 
     Exit code 5 when a row is rejected.
 

@@ -22,9 +22,9 @@ def new(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Propose a mapping for a till's file, and list what a person has to decide: zones, words, conditions.
+    """Propose a mapping for a till's file, and list the decisions to make: zones, words, conditions.
 
-    Nothing is guessed: what cannot be seen in the file is left blank, and the mapping is refused until it is written.
+    Nothing is guessed: facts that the file lacks are left blank, and the mapping is refused until they are written.
 
     Examples:
         bopis agent mapping new sales.csv

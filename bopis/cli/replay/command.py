@@ -1,5 +1,6 @@
 """`bopis replay FILE`: publish a till export as till messages and compare the stock with the file."""
 
+from collections.abc import Mapping, Sequence
 from datetime import tzinfo
 from pathlib import Path
 from typing import Annotated, Any
@@ -122,12 +123,7 @@ def replay(
         named_columns=named_columns(column or ()),
         times=_times(time_format, time_zone, records),
         store=store,
-        rules=ReadingRules(
-            where=read_conditions("--where", where or ()),
-            returns=read_conditions("--returns", returns or ()),
-            scales=read_scales(scale or ()),
-            decimal_mark=read_decimal_mark(decimal),
-        ),
+        rules=_rules(where or (), returns or (), scale or (), decimal),
         header=Header(not (names or no_header), names),
         mapping=read_mapping(mapping) if mapping else None,
     )
@@ -141,11 +137,7 @@ def replay(
         "--decimal": decimal,
     }
     repeated = {"--column": column, "--where": where, "--returns": returns, "--scale": scale}
-    others = [name for name, value in (options | repeated).items() if value]
-    if mapping and others:
-        raise OptionInvalid(
-            option="--mapping", value=mapping, cause=f"it excludes {', '.join(others)}: state that in it"
-        )
+    _refuse_beside(mapping, {**options, **repeated})
     given = {name: value for name, value in options.items() if value} | {
         **{name: " ".join(sorted(values or ())) for name, values in repeated.items()},
         "--stores": stores.name if stores else "",
@@ -172,6 +164,24 @@ def multiple(speed: str) -> float:
     if not 0 < value < float("inf"):
         raise OptionInvalid(option="--speed", value=speed, cause="write 'max' or a number above 0, for example 60")
     return value
+
+
+def _rules(where: Sequence[str], returns: Sequence[str], scale: Sequence[str], decimal: str | None) -> ReadingRules:
+    return ReadingRules(
+        where=read_conditions("--where", where),
+        returns=read_conditions("--returns", returns),
+        scales=read_scales(scale),
+        decimal_mark=read_decimal_mark(decimal),
+    )
+
+
+def _refuse_beside(mapping: str | None, options: Mapping[str, object]) -> None:
+    """Raise `OptionInvalid` for options on reading beside a mapping, which states all of that."""
+    others = ", ".join(name for name, value in options.items() if value)
+    if mapping and others:
+        raise OptionInvalid(
+            option="--mapping", value=mapping, cause=f"it excludes {others}: write that into the mapping"
+        )
 
 
 def _times(time_format: str | None, time_zone: str | None, stores: list[GivenStore]) -> TimeReader:

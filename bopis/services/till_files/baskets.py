@@ -37,7 +37,7 @@ class ReadBasket(Struct, frozen=True, kw_only=True):
     """A basket of a till file.
 
     `key` names it across all files of a source, `fingerprint` is its meaning: net units by SKU and condition, whatever
-    their order. `rejected` counts its lines that were rejected: what is booked is less than it says. A basket without
+    their order. `rejected` counts its lines that were rejected: they are not booked. A basket without
     lines is one that the file calls no sale: it matters where the same basket was booked before.
     """
 

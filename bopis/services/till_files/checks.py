@@ -1,4 +1,4 @@
-"""Checks of a mapping beyond its types: every problem at once, each as a sentence that says what to do."""
+"""Checks of a mapping beyond its types: every problem at once, each as a sentence with its remedy."""
 
 import re
 from collections import Counter

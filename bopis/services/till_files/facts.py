@@ -1,4 +1,4 @@
-"""The facts of a till file: what each of its rows turned out to be. No row is without one."""
+"""The facts of a till file: each of its rows has at least one."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -10,7 +10,7 @@ from bopis.services.till_files.expressions import Fields
 class Item(NamedTuple):
     """One line of goods in a record: its place in the file and its fields.
 
-    `direction` is out or in where the format itself says it, `is_voided` that the line takes another one back, `why`
+    `direction` is out or in where the format itself has it, `is_voided` that the line takes another one back, `why`
     that it is no stock, and `cause` that it cannot be read.
     """
 
@@ -39,7 +39,7 @@ class Record(NamedTuple):
 
 
 class Head(NamedTuple):
-    """What a record says of its basket. `device` and `sequence` are the till's number of the message, if it has one."""
+    """The basket of a record. `device` and `sequence` are the till's number of the message, if it has one."""
 
     store: str
     basket: str
@@ -69,7 +69,7 @@ class NotStock(NamedTuple):
 
 
 class Rejected(NamedTuple):
-    """A row that cannot be booked, its cause with what to do, and its text."""
+    """A row that cannot be booked, its cause with the remedy, and its text."""
 
     line: str
     cause: str

@@ -28,7 +28,7 @@ class Kind(StrEnum):
 
 
 class Layout(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The text of the file: only what cannot be seen in it.
+    """The text of the file, as far as it cannot be seen.
 
     `header_at` is the line of the header (0: the first row that has every column), `header_lines` its height,
     `names` the columns of a file without a header. `titles` are columns whose text stands above the header, each with a

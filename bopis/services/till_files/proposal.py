@@ -1,4 +1,4 @@
-"""A first mapping for a file, with its doubts: what can be seen is written, what cannot is asked, never guessed."""
+"""A first mapping for a file, with its doubts: facts of the file are written, the rest is asked, never guessed."""
 
 import itertools
 import zipfile
@@ -60,7 +60,7 @@ DECIDING = ("type", "typ", "status", "event", "void", "operation", "kind", "stor
 
 
 class Proposal(NamedTuple):
-    """A mapping as TOML, and what a person has to decide before it can be used."""
+    """A mapping as TOML, and the decisions that a person has to make before it can be used."""
 
     text: str
     doubts: tuple[str, ...]

@@ -43,7 +43,7 @@ START = Position()
 def read_till_file(
     path: Path, mapping: Mapping, start: Position = START, spelling: Spelling | None = None
 ) -> Iterator[TillFact]:
-    """Everything that a file says: every row is in a basket, or is no stock, repeated or rejected.
+    """The facts of a file: every row is in a basket, or is no stock, repeated or rejected.
 
     `start` is for journals of kind ndjson; `spelling` gives the catalogue's spelling of a GTIN. Raises
     `TillFileRefused` or the errors of `bopis.tables.errors` for a file that is refused as a whole.
@@ -182,7 +182,7 @@ def _opened(path: Path) -> BinaryIO:
 
 
 def _encoding(path: Path, mapping: Mapping) -> str | None:
-    """The stated encoding, or none where a byte order mark says another one."""
+    """The stated encoding, or none where a byte order mark has another one."""
     stated = mapping.layout.encoding
     if not stated or mapping.kind not in (Kind.CSV, Kind.XLSX):
         return stated or None

@@ -86,7 +86,7 @@ def row_reason(stated: Iterable[Rule], values: Sequence[str], header: Sequence[s
 
 
 def fits(test: RowTest, reader: Reader) -> Fits:
-    """A function that says whether a test about columns fits a row. It raises `BadRow` for a text it cannot compare."""
+    """A function that returns whether a test about columns fits a row. It raises `BadRow` for an unknown text."""
     read = text_reader(test.column, reader)
     comparisons = list(_comparisons(test, reader))
     others = [fits(other, reader) for other in test.and_]

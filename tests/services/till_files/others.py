@@ -1,4 +1,4 @@
-"""Exports of other systems as such systems write them, each with a mapping and what has to come of it."""
+"""Exports of other systems as such systems write them, each with a mapping and its outcome."""
 
 from typing import NamedTuple
 

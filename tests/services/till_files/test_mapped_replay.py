@@ -1,4 +1,4 @@
-"""A replay reads by a mapping what the store agent reads, each basket once."""
+"""A replay by a mapping reads the baskets that the store agent reads, each once."""
 
 import json
 from pathlib import Path

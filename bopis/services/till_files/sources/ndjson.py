@@ -84,7 +84,7 @@ class JsonFields:
         self._whole, self._prefix, self._item = whole, prefix, item
 
     def get(self, name: str, default: str = "", /) -> str:
-        """The text of a value: nothing for null and for what is not there, JSON for lists and objects."""
+        """The text of a value: nothing for null and missing ones, JSON for lists and objects."""
         found = self.find(name)
         return default if found is None else json_text(found)
 

@@ -84,7 +84,7 @@ def _unended(message: Sequence[Segment]) -> Record:
 def _message(message: Sequence[Segment], layout: SlsrptLayout, marks: Marks) -> Iterator[Record]:
     first, last = message[0], message[-1]
     if not last.part(1).isdigit() or int(last.part(1)) != len(message) or last.part(2) != first.part(1):
-        cause = f"its message has {len(message)} segments, its end says {last.part(1)}: a part is missing"
+        cause = f"its message has {len(message)} segments, its end counts {last.part(1)}: a part is missing"
         yield Record(str(first.number), {}, cause=cause, text=last.text)
         return
     if first.part(2) != "SLSRPT":

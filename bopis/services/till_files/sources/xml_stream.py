@@ -90,7 +90,7 @@ class _Builder:
 def nodes(name: str, file: BinaryIO, element: str, encoding: str = "") -> Iterator[Node]:
     """Every element of one local name that is not within another one, in order.
 
-    Raises `TillFileRefused` for what is not well formed, cut off, or declares entities.
+    Raises `TillFileRefused` for a file that is not well formed, is cut off, or declares entities.
     """
     builder = _Builder(element)
     parser = _parser(name, builder, encoding)
