@@ -24,6 +24,7 @@ LONG_FILES = (
     "tests/streams/engine/test_absence.py",
     "tests/faults/test_workers_die.py",
     "tests/services/topics/test_topics.py",
+    "tests/store_agent/test_kills.py",
     "tests/readside/history/test_both_clocks.py",
     "tests/cli/test_running.py",
     "tests/web/browser/test_pages.py",
