@@ -1,6 +1,7 @@
 """The uplink: in order, once, through outages; pauses, heartbeats, refusals, and the centre's odd answers."""
 
 import json
+import ssl
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -32,6 +33,7 @@ from bopis.uplink.kafka import KafkaUplink
 from bopis.uplink.protocol import Sent, refused
 from bopis.uplink.sender import Sender, SenderOptions, pause_seconds
 from bopis.wire.stock import STOCK
+from deploy.kafka.security import authority, make_certificates
 from tests.engines.embedded import EmbeddedEngine
 from tests.store_agent.agents import STORE, wait_until
 from tests.store_agent.baskets import sold
@@ -189,6 +191,9 @@ class Centre(ThreadingHTTPServer):
 
     daemon_threads = True
 
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that does not trust this server goes away."""
+
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Answering)
         self.status, self.headers, self.answer = 202, {}, self.accept  # type: ignore[var-annotated]  # of a test
@@ -292,6 +297,27 @@ def test_answers_of_this_and_of_later_versions_are_understood(
 
     assert (sent.position, sent.problem) == (4, None)
     assert [it.cause for it in sent.refused] == ["refused: a day ahead", "refused: time is missing"]
+
+
+def test_over_https_the_centre_must_have_a_certificate_that_is_trusted(
+    centre: Centre, waiting: list[Entry], tmp_path: Path
+) -> None:
+    make_certificates(tmp_path / "tls")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "tls" / "node.crt", tmp_path / "tls" / "node.key")
+    centre.socket = context.wrap_socket(centre.socket, server_side=True)
+    (tmp_path / "key").write_text("bopis_key")
+    url = centre.url.replace("http://", "https://")
+    trusting = HttpsOptions(url=url, key_file=tmp_path / "key", ca_file=authority(tmp_path / "tls"))
+
+    strange = HttpsUplink(msgspec.structs.replace(trusting, ca_file=None), STORE, 20.0).send(waiting)
+    uplink = HttpsUplink(trusting, STORE, 20.0)
+    sent = uplink.send(waiting)
+    uplink.close()
+
+    assert "certificate" in str(strange.problem)
+    assert (sent.position, sent.problem) == (4, None)
+    assert centre.keys == ["Bearer bopis_key"]
 
 
 ODD: dict[str, tuple[int, bytes, type[UplinkError]]] = {

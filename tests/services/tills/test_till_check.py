@@ -114,6 +114,13 @@ def test_the_newest_refusals_of_a_source_are_found() -> None:
     assert [it.offset for it in found] == [8, 7, 6, 5, 4]
 
 
+def test_refusals_of_a_till_are_those_by_way_of_a_journal_too() -> None:
+    sources = ["till-3", "till-3/4f3a2b1c", "till-30", "till"]
+    parked = [letter(number, lines(message(source=it))) for number, it in enumerate(sources, 1)]
+
+    assert [it.offset for it in refusals_of(parked, "till-3", 5)] == [2, 1]
+
+
 def test_the_command_says_what_is_valid_and_where_it_belongs(tmp_path: Path) -> None:
     file = tmp_path / "day.ndjson"
     file.write_bytes(lines(message(1), message(2, data={}), message(4)))
