@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from bopis.names import PROCESSORS
+from bopis.names import PROCESSORS, WORKERS_TOPIC
 from bopis.topics.acls import PARTS, AccessRight, AccessRule, Operation, rules
 
 SETTINGS = Operation.DESCRIBE_CONFIGS
@@ -69,7 +69,8 @@ class Blind(NamedTuple):
 
     def topics(self) -> list[str]:
         """The full names of the topics whose settings this user may not read."""
-        return sorted(it.name for it in all_rights(self.part, self.user, self.prefix) if SETTINGS in it.operations)
+        rights = all_rights(self.part, self.user, self.prefix)
+        return sorted(it.name for it in rights if SETTINGS in it.operations and not it.name.endswith(WORKERS_TOPIC))
 
 
 def all_rights(part: str, user: str, prefix: str) -> list[AccessRule]:
@@ -81,8 +82,9 @@ def all_rights(part: str, user: str, prefix: str) -> list[AccessRule]:
 def _every() -> tuple[Case, ...]:
     there = [it for it in PARTS if it.name in PROCESSORS or it.name in PEOPLE]
     found = [(part.name, right, it) for part in there for right in part.rights for it in right.operations]
-    # A processor reads the settings of all its topics in one request, and names every right that it lacks for it.
-    alone = [it for it in found if it[0] in PEOPLE or it[2] is not SETTINGS]
+    # A processor reads the settings of its topics in one request, and names every right that it lacks for it. Those of
+    # its reports are read later, and a refusal ends nothing.
+    alone = [it for it in found if it[0] in PEOPLE or it[2] is not SETTINGS or it[1].name == WORKERS_TOPIC]
     return tuple(Case(number, *it) for number, it in enumerate(alone, 1))
 
 
