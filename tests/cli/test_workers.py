@@ -125,7 +125,9 @@ def test_what_needs_a_person_is_said_in_a_line_each() -> None:
     well = {"name": "inventory", "restarts": 0, "state": "ready", "cause": "", "last_error": ""}
 
     log = {"name": "log", "restarts": None, "state": None, "cause": None, "last_error": None}
-    document = {"at": datetime.now(UTC), "workers": [silent, low], "processors": [fell, well], "log": log}
+    # The web alone may be left out: nothing is missing then.
+    web = {"name": "web", "restarts": None, "state": "not running", "cause": "", "last_error": ""}
+    document = {"at": datetime.now(UTC), "workers": [silent, low], "processors": [fell, well], "log": log, "web": web}
 
     assert problems(document) == [
         "inventory/one: no report for 90 s; is process 7 alive?",
