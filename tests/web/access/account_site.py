@@ -22,7 +22,7 @@ from bopis.web.compose import identity_provider
 from bopis.web.live.hub import Hub
 from bopis.web.live.stock import LiveStock
 from bopis.web.pages.table import page_routes
-from bopis.web.site import Site, SiteParts
+from bopis.web.site import Site, SiteParts, real_now_ms
 from tests.web.access.identity_provider import CLIENT, SECRET
 
 ADDRESS = "http://127.0.0.1:9"
@@ -54,9 +54,9 @@ class Installation:
         nothing: Any = None
         hub = Hub()
         stock = LiveStock(LiveRouting(OsmHours(), read_rules(None), None, 4), hub)
-        gate = Gate(NoAssociates(), sessions, tokens, Site.now_ms)
+        gate = Gate(NoAssociates(), sessions, tokens, real_now_ms)
         parts = SiteParts(
-            gate, nothing, nothing, nothing, nothing, nothing, stock, hub, OsmHours(), account
+            gate, nothing, nothing, nothing, nothing, nothing, stock, hub, OsmHours(), real_now_ms, account
         )  # fmt: skip
         self.site = Site(self.settings, parts)
         self.app = create_app(self.site, (), page_routes(self.site))

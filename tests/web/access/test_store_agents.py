@@ -14,7 +14,7 @@ from bopis.uplink.https import HttpsUplink
 from bopis.wire.ingest import REPORTS_OF_STORES
 from bopis.wire.stock import STOCK
 from tests.store_agent.baskets import basket_of
-from tests.web.shop import OTHER, OWN, Shop
+from tests.web.shop import OTHER, OWN, Shop, new_name
 
 GOLDEN = sorted((Path(__file__).parents[2] / "wire" / "golden").glob("*.json"))
 STOCK_TYPES = [it for it in GOLDEN if it.stem in STOCK.envelopes]
@@ -35,17 +35,22 @@ def test_a_till_reaches_no_other_store_with_any_type_of_message(shop: Shop, file
 
 
 def test_the_key_of_a_store_sends_for_its_agent_until_it_is_revoked(shop: Shop, tmp_path: Path) -> None:
+    # A store of its own: with one heartbeat the stock of a store is stale when no other one follows.
+    store, file = new_name("agent"), tmp_path / "stores.csv"
+    file.write_text(f"store_id,name,time_zone\n{store},Pier,America/Chicago\n")
+    assert shop.bopis("stores", "import", str(file)).code == 0
+    shop.eventually(lambda: shop.ask("GET", f"/v1/stores/{store}").status_code == 200)
     file = tmp_path / "key"
-    file.write_text(shop.key(Role.TILL))
+    file.write_text(shop.key(Role.TILL, store))
     options = HttpsOptions(url=shop.url, key_file=file, ca_file=None)
     heartbeat = basket_of("beat", AgentHeartbeat(version="1", depth=3))
-    with Journal(tmp_path / "own", OWN) as own, Journal(tmp_path / "other", OTHER) as other:
+    with Journal(tmp_path / "own", store) as own, Journal(tmp_path / "other", OTHER) as other:
         for it in (own, other):
             it.take("agent", [heartbeat])
-        sent = HttpsUplink(options, OWN, 60.0).send(own.waiting(10, 1 << 20))
+        sent = HttpsUplink(options, store, 60.0).send(own.waiting(10, 1 << 20))
         theirs = HttpsUplink(options, OTHER, 60.0).send(other.waiting(10, 1 << 20))
         file.write_text("bopis_000000000000_" + "x" * 43)
-        unknown = HttpsUplink(options, OWN, 60.0).send(own.waiting(10, 1 << 20))
+        unknown = HttpsUplink(options, store, 60.0).send(own.waiting(10, 1 << 20))
 
     assert (sent.position, sent.problem, sent.refused) == (1, None, ())
     assert (theirs.position, type(theirs.problem)) == (0, StoreRefused)
