@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import IO, Any
 
 from bopis.adapters.supervision import end_with_parent
@@ -25,6 +26,7 @@ from streams.process.fork_server import (
     server_command,
 )
 
+ROOT = Path(__file__).parents[2]
 # The server ends with the thread that started it, so this thread lives as long as the tests.
 STARTER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="fork-starter")
 PIPE = subprocess.PIPE
@@ -97,7 +99,8 @@ class Forks:
     def _start(command: list[str], descriptor: int) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
             command, stdin=subprocess.DEVNULL, pass_fds=(descriptor,), start_new_session=True,
-            preexec_fn=end_with_parent(signal.SIGKILL),
+            # Where `tests` can be imported, whatever the directory of the test that needs the server first.
+            cwd=ROOT, preexec_fn=end_with_parent(signal.SIGKILL),
         )  # fmt: skip
 
     def start(
