@@ -51,7 +51,7 @@ bench: setup     ## Measure every claim (minutes)
 	for name in stream decided latency orders checkout http agent scale peers recovery broker projection; do $(BIN)/python -m benchmarks.$$name $(ARGS) || exit 1; done
 
 soak: setup      ## Run the long versions of the fault tests (hours)
-	$(BIN)/python -m pytest -m soak $(ARGS)
+	$(BIN)/python -m pytest -m soak --timeout 0 $(ARGS)
 
 kafka: setup     ## Run Apache Kafka here until interrupted (NODES=3 for three nodes; needs Java and Maven)
 	@$(BIN)/python -m deploy.kafka.cluster --nodes $(NODES) $(ARGS)
