@@ -22,6 +22,7 @@ StreamError
 +-- ChannelsUnsound     a channel to customers, or the key to their data, cannot be used
 +-- ReadSideUnsound     the read side's tables are not those of this version
 +-- ReadSideDamaged     the file of the read side was damaged and set aside
++-- ReadSideReplaced    the tables of the read side were dropped and made again
 +-- SourceTruncated     records were removed before they were decided
 +-- SourceReplaced      the source is younger than the changelog
 +-- ChangelogBroken     the changelog contradicts itself
@@ -165,6 +166,13 @@ class ReadSideUnsound(StreamError):
 class ReadSideDamaged(StreamError):
     """The file of the read side was damaged. It was set aside; the next start fills a new one from the log, and nothing
     is lost."""
+
+    exit_code = TRY_AGAIN
+
+
+class ReadSideReplaced(StreamError):
+    """The tables of the read side were dropped and made again. The next start fills them from the log, and nothing is
+    lost."""
 
     exit_code = TRY_AGAIN
 

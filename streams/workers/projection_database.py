@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from bopis.errors import BopisError
 from bopis.readside.errors import DatabaseAway
 from bopis.services.worker_reports import Issue
 from streams.engine.connection import LogConnection
 from streams.engine.retry import ReplyT, retried
-from streams.errors import ReadSideDamaged
+from streams.errors import ReadSideDamaged, ReadSideReplaced
 from streams.limits import StreamLimits
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger("streams.workers.projection")
 
 NAME = "database"
-AWAY = "database.away"
+AWAY, DROPPED = "database.away", "database.dropped"
 
 
 class ProjectionDatabase:
@@ -40,6 +41,8 @@ class ProjectionDatabase:
         self._projection: Projection | None = None
         self._checkpoints: Checkpoints | None = None
         self._away_since: float | None = None
+        # The error that showed that the tables were dropped, while this worker waits for new ones.
+        self._dropped: Exception | None = None
         # Why the worker waits for the database, while it does.
         self.issues: dict[str, Issue] = {}
 
@@ -89,12 +92,18 @@ class ProjectionDatabase:
 
         def failed(error: Exception, seconds: float) -> None:
             self._rebuild_if_damaged(error)
-            if not isinstance(error, DatabaseAway) or seconds > self._limits.absence_s_max:
+            if seconds > self._limits.absence_s_max:
                 raise error
-            self._note_absence(error)
+            if isinstance(error, DatabaseAway):
+                self._note_absence(error)
+            elif not self._is_dropped(error):
+                raise error
 
         async def attempt() -> ReplyT:
-            return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+            loop = asyncio.get_running_loop()
+            if self._dropped is not None:
+                await loop.run_in_executor(self._thread, self._check_for_new_tables)
+            return await loop.run_in_executor(self._thread, work)
 
         result = await retried(attempt, self._limits, failed)
         self._note_return()
@@ -109,6 +118,30 @@ class ProjectionDatabase:
             aside = set_aside(self._engine, datetime.now(UTC))
             upgrade(self._engine)
             raise ReadSideDamaged(aside=str(aside), cause=str(error)) from error
+
+    def _is_dropped(self, error: Exception) -> bool:
+        """Whether the tables were dropped while this worker wrote to them. Then it waits until they are made again:
+        started before that, it would find none, and that is a fault of the configuration."""
+        from bopis.readside.migrate import current
+
+        # The errors of the drivers have no class in common.
+        if self._projection is None or isinstance(error, BopisError) or current(self._engine) is not None:
+            return False
+        if self._dropped is None:
+            self._dropped = error
+            log.warning(DROPPED, waiting_s_max=self._limits.absence_s_max)
+        self.issues[NAME] = Issue(name=DROPPED, text="the read side has no tables; bopis readside rebuild makes them")
+        return True
+
+    def _check_for_new_tables(self) -> None:
+        """Raise `ReadSideReplaced` when the tables are there again, which are not those that this worker remembers;
+        else the error that showed that they were dropped."""
+        from bopis.readside.migrate import current
+
+        assert self._dropped is not None
+        if current(self._engine) is None:
+            raise self._dropped
+        raise ReadSideReplaced from self._dropped
 
     def _note_absence(self, error: DatabaseAway) -> None:
         """Log an absence once, not with every attempt."""

@@ -61,10 +61,12 @@ def test_a_read_side_dropped_under_load_and_built_again_is_the_same_row_by_row(
     url = databases.fresh_url()
     shop, engine = open_shop(url), connect(url)
 
-    for _ in range(drops):
+    for number in range(1, drops + 1):
         shop.sell(BASKETS)
         migrate.drop(engine)
         shop.sell(BASKETS)
+        # The worker waits: started again before there are tables, it would be given up.
+        shop.wait_for_word('"database.dropped"', number)
         done = run("readside", "rebuild", "--yes", "--json", **shop.environment)
         assert done.code == 0, done.err
     shop.sell(BASKETS)
