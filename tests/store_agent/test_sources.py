@@ -219,6 +219,7 @@ def test_a_till_gets_an_answer_for_each_message(till: TillServer, journal: Journ
     }  # fmt: skip
     assert ids(journal) == ["t-1"]
     assert post(port, {"id": "8"})[0] == 422
+    assert [it["status"] for it in post(port, [changed])[1]["items"]] == ["changed"]
 
 
 REFUSED: dict[str, tuple[Any, dict[str, str], int, str]] = {

@@ -20,6 +20,8 @@ from bopis.journal import review
 from bopis.journal.journal import Journal
 from bopis.journal.status import status_of
 from bopis.services.till_files.errors import MappingInvalid
+from bopis.tables.errors import TableNotOpened
+from bopis.tables.source import TableFile
 from bopis.wire.stock import STOCK
 from store_agent.runtime import sources_of
 from store_agent.sources.folder import DropFolder
@@ -232,6 +234,26 @@ def test_a_file_that_is_refused_as_a_whole_is_moved_away_and_named(tmp_path: Pat
     assert "no column 'shop'" in reject.cause
     assert [it.name for it in tmp_path.glob("drop-*/failed/*")] == ["a.csv"]
     assert shop.units() == {"A": 2}
+
+
+def test_a_file_waits_while_its_disk_fails(tmp_path: Path, shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = shop.opened(mapping(tmp_path))
+    shop.drop(rows(tmp_path, "a.csv", SOLD))
+    with monkeypatch.context() as failing:
+        failing.setattr(TableFile, "lines", fail)
+        assert source.poll() == 0
+
+    assert source.poll() == 1
+    assert shop.units() == {"A": 2}
+    assert shop.rejected() == []
+
+
+def fail(*_: object) -> None:
+    """A share that went away, as the reader of tables names it."""
+    try:
+        raise OSError(5, "Input/output error")
+    except OSError as error:
+        raise TableNotOpened(name="a.csv", cause=error) from error
 
 
 @pytest.mark.parametrize("is_archive", [True, False], ids=["zip", "folder"])
