@@ -22,7 +22,7 @@ from bopis.wire.envelope import MESSAGE_BYTES_MAX
 from bopis.wire.ingest import MESSAGES_MAX
 from store_agent.errors import PortTaken
 from store_agent.sources.folder import DropFolder
-from store_agent.sources.growing_file import OwnLines, Tail
+from store_agent.sources.growing_file import OwnLines, Part, Tail
 from store_agent.sources.own_messages import OwnMessages
 from store_agent.sources.tills import TillServer
 from tests.store_agent.agents import STORE, as_lines, post, sale
@@ -172,6 +172,25 @@ def test_a_growing_file_is_read_line_by_line_and_from_where_it_was(tmp_path: Pat
 
     assert ids(journal) == ["t-1", "t-2", "t-3"]
     assert causes(journal) == []
+
+
+def test_the_beginning_of_a_line_is_read_once_until_the_file_grows(tmp_path: Path, journal: Journal) -> None:
+    file = tmp_path / "till.ndjson"
+    file.write_bytes(as_lines([sale("t", 1, {"x": 1})]) + b'{"half')
+    offsets: list[int] = []
+
+    def reader(path: Path, offset: int) -> Iterator[Part]:
+        offsets.append(offset)
+        yield from OwnLines(STORE)(path, offset)
+
+    tail = Tail(GrowingFile(name="tail", path=file), reader, journal)
+    for more in (b"", b"", b" a"):
+        with file.open("ab") as grown:
+            grown.write(more)
+        tail.poll()
+
+    assert len(offsets) == 2
+    assert ids(journal) == ["t-1"]
 
 
 @pytest.mark.parametrize("how", ["another file", "emptied"])

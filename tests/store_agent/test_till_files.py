@@ -257,7 +257,9 @@ def fail(*_: object) -> None:
 
 
 @pytest.mark.parametrize("is_archive", [True, False], ids=["zip", "folder"])
-def test_an_export_of_several_files_is_one_unit(tmp_path: Path, is_archive: bool) -> None:
+def test_an_export_of_several_files_is_one_unit(
+    tmp_path: Path, is_archive: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
     case = next(it for it in CASES if it["file"] == "dsfinvk/")
     shop = Shop(tmp_path, "B1")
     source = shop.opened(mapping_of("dsfinvk"))
@@ -267,7 +269,8 @@ def test_an_export_of_several_files_is_one_unit(tmp_path: Path, is_archive: bool
     shop.drop(export)
     shop.drop(TILLS / "overlap-1.csv")
 
-    assert source.poll() == 1
+    assert (source.poll(), source.poll()) == (1, 0)
+    assert capsys.readouterr().err.count('"folder.waits"') == 1
 
     assert shop.units() == case["units"]["B1"]
     [drop] = tmp_path.glob("drop-*")
@@ -335,8 +338,20 @@ def test_a_long_journal_is_stored_in_parts(tmp_path: Path, monkeypatch: pytest.M
     source.poll()
 
     assert len(taken) > 3
+    assert 0 < taken[0] < taken[1]
     assert taken == sorted(taken)
     assert shop.units() == {"A-100": 6, "B-200": 1, "C-300": 2}
+    shop.journal.close()
+
+
+def test_the_last_line_of_a_complete_journal_does_not_wait_for_its_end(tmp_path: Path) -> None:
+    shop = Shop(tmp_path, "21")
+    source = shop.opened(mapping_of("journal"))
+    shop.drop(TILLS / "journal.ndjson")
+
+    assert source.poll() == 1
+
+    assert "14" in shop.rejected()
     shop.journal.close()
 
 
