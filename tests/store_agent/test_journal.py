@@ -33,7 +33,7 @@ from bopis.domain.inventory.outcomes import NetUnits, Outcome, net_of
 from bopis.domain.values import DAY_MS, QUANTITY_MAX
 from bopis.journal import review
 from bopis.journal.database import JOURNAL_FILE
-from bopis.journal.entries import Cursor, Reject
+from bopis.journal.entries import Basket, Cursor, Reject
 from bopis.journal.errors import (
     ChangeNotBookable,
     ChangeUnknown,
@@ -98,6 +98,12 @@ def test_a_basket_is_new_once_then_a_duplicate_and_changed_with_other_content(jo
     assert found == [NEW, DUPLICATE, CHANGED, WAITING, NEW]
     assert len(review.changed_baskets(journal, 10)) == 1
     assert outcomes(journal, sold("a", x=9), source="other") == [NEW]
+
+
+def test_a_basket_without_goods_is_not_remembered(journal: Journal) -> None:
+    empty = Basket(key="a", fingerprint=b"", bodies=(), time=NOON)
+
+    assert outcomes(journal, empty, sold("a", x=1), empty) == [EMPTY, NEW, CHANGED]
 
 
 def test_sequences_have_no_holes_whatever_is_rejected(journal: Journal) -> None:
