@@ -3,8 +3,9 @@
 import importlib
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from functools import partial
 from types import FrameType
 from typing import Any
 
@@ -12,20 +13,23 @@ from bopis.adapters.agent_process import AgentOptions, HttpsOptions, KafkaOption
 from bopis.broker.errors import AlreadyRunning
 from bopis.broker.storage.directory_lock import DirectoryLock
 from bopis.errors import INTERNAL_FAULT, OK
+from bopis.journal.entries import Reader
 from bopis.journal.errors import JournalError
 from bopis.journal.journal import Journal
-from bopis.journal.status import PROCESS, AgentProcess, put_state
+from bopis.journal.status import PROCESS, AgentProcess, put_state, put_warnings
 from bopis.uplink.protocol import Uplink
 from bopis.uplink.sender import Sender, SenderOptions
 from store_agent.errors import AgentRuns
 from store_agent.event_lines import write
 from store_agent.sources.folder import DropFolder
-from store_agent.sources.growing_file import Tail
+from store_agent.sources.growing_file import LineReader, OwnLines, Tail
 from store_agent.sources.own_messages import OwnMessages
 from store_agent.sources.tills import TillServer
 
 STOP_SECONDS_MAX = 20.0
 # Imported when it is chosen: each library that is not loaded is memory of the shop's small machine.
+MAPPED_FILES = "store_agent.sources.mapped_files:MappedFiles"
+MAPPED_LINES = "store_agent.sources.mapped_files:MappedLines"
 UPLINKS = {KafkaOptions: "bopis.uplink.kafka:KafkaUplink", HttpsOptions: "bopis.uplink.https:HttpsUplink"}
 
 
@@ -49,6 +53,7 @@ class Agent:
             journal.check()
             # A connection of its own: what waits for the disk in one does not wait for the other.
             outgoing = stack.enter_context(Journal(options.directory, options.store, options.limits))
+            sources = sources_of(options, journal)
             sender = self._sender(outgoing)
             server = stack.enter_context(TillServer(options.port, journal, sender.wake))
             port = server.server_address[1]
@@ -59,7 +64,7 @@ class Agent:
             serving = self._start(server.serve_forever, "tills", 0.5)
             write("agent.ready", store=options.store, port=port, identity=journal.identity)
             print(f'{{"event":"ready","port":{port},"pid":{pid}}}', flush=True)
-            self._watch_sources(journal, sender)
+            self._watch_sources(sources, sender)
             server.shutdown()
             sender.stop()
             for thread in (serving, sending):
@@ -79,13 +84,8 @@ class Agent:
         )
         return Sender(sending, journal, uplink_of(options), write)
 
-    def _watch_sources(self, journal: Journal, sender: Sender) -> None:
+    def _watch_sources(self, sources: Sequence[DropFolder | Tail], sender: Sender) -> None:
         options = self._options
-        reader = OwnMessages(options.store)
-        sources: list[DropFolder | Tail] = [
-            DropFolder(it, reader, journal, options.settle_seconds) for it in options.sources.folder
-        ]
-        sources += [Tail(it, options.store, journal) for it in options.sources.file]
         while not self._stop.wait(options.poll_seconds if sources else None):
             for source in sources:
                 try:
@@ -116,7 +116,29 @@ def uplink_of(options: AgentOptions) -> Uplink:
     """The uplink that the options choose."""
     chosen = options.kafka or options.https
     assert chosen is not None, "one of the two is set"
-    module, name = UPLINKS[type(chosen)].split(":")
-    factory = getattr(importlib.import_module(module), name)
-    uplink: Uplink = factory(chosen, options.store, options.timeout_seconds)
+    uplink: Uplink = _imported(UPLINKS[type(chosen)])(chosen, options.store, options.timeout_seconds)
     return uplink
+
+
+def sources_of(options: AgentOptions, journal: Journal) -> list[DropFolder | Tail]:
+    """The drop folders and growing files of the options. Raises `MappingInvalid` or `MappingUnknown`."""
+    store = options.store
+    found: list[DropFolder | Tail] = []
+    for folder in options.sources.folder:
+        reader: Reader = OwnMessages(store)
+        index = ""
+        if folder.mapping:
+            reader = _imported(MAPPED_FILES)(folder.mapping, store, partial(put_warnings, journal, folder.name))
+            index = getattr(reader, "index", "")
+        found.append(DropFolder(folder, reader, journal, options.settle_seconds, index))
+    for file in options.sources.file:
+        lines: LineReader = OwnLines(store)
+        if file.mapping:
+            lines = _imported(MAPPED_LINES)(file.mapping, store, partial(put_warnings, journal, file.name))
+        found.append(Tail(file, lines, journal))
+    return found
+
+
+def _imported(place: str) -> Any:
+    module, name = place.split(":")
+    return getattr(importlib.import_module(module), name)

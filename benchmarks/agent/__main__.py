@@ -253,7 +253,7 @@ def catch_up_over_http(home: Path) -> dict[str, Any]:
     """Seconds from the start of an agent with a day's baskets until the centre has acknowledged all."""
     body = PosSale(basket="b", lines=tuple(SaleLine(f"{4011 + it}", 1, 199) for it in range(5)))
     now = datetime.now(UTC)
-    baskets = [Basket(key=f"b-{it}", fingerprint=b"x", body=body, time=now) for it in range(BACKLOG)]
+    baskets = [Basket(key=f"b-{it}", fingerprint=b"x", bodies=(body,), time=now) for it in range(BACKLOG)]
     with running_centre(home / "centre") as centre:
         with Journal(home / "shop" / "agent", STORE) as journal:
             for first in range(0, BACKLOG, AT_ONCE):

@@ -15,21 +15,25 @@ OPTIONS_BYTES_MAX = 60_000  # less than a pipe takes without a reader
 
 
 class Folder(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A folder into which a till drops files."""
+    """A folder into which a till drops files. Without a mapping they have messages of the log's own format."""
 
     name: str
     path: Path
+    mapping: str = ""
 
 
 class GrowingFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A file that a till appends messages to, one per line."""
+    """A file that a till appends to, one record per line. Without a mapping they are messages of the log's own
+    format."""
 
     name: str
     path: Path
+    mapping: str = ""
 
 
 class Sources(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The file of sources: tables `[[folder]]` and `[[file]]`, each with a lasting name and a path."""
+    """The file of sources: tables `[[folder]]` and `[[file]]`, each with a lasting name and a path, and a mapping
+    (the name of a shipped one, or the path of a TOML file) for files of the till's own format."""
 
     folder: tuple[Folder, ...] = ()
     file: tuple[GrowingFile, ...] = ()

@@ -2,31 +2,55 @@
 
 from collections.abc import Iterator
 from datetime import datetime
-from enum import StrEnum
 from hashlib import sha256
+from pathlib import Path
 from typing import Protocol
 
 import msgspec
 from msgspec import Struct
 
-from bopis.domain.inventory.messages import Report
+from bopis.domain.inventory.messages import PosReturn, PosSale, Report
+from bopis.domain.inventory.outcomes import NetUnits, Outcome, kind_of, net_of
 
 FINGERPRINT_BYTES = 16
 
 
 class Basket(Struct, frozen=True, kw_only=True):
-    """One message of a source before it has a sequence: what happened, and when.
+    """One basket, or another report of a source, before it has a sequence: its messages, and when it happened.
 
     `key` makes it the same basket wherever it is found again under its source; `fingerprint` is equal for equal
-    content. `place` is where it was found, for example ``day.csv:17``.
+    content. One without messages has no goods: that matters where it was booked with some before. `place` is where it
+    was found, for example ``day.csv:17``, `number` its number at the till, if it is not in the messages.
     """
 
     key: str
     fingerprint: bytes
-    body: Report
+    bodies: tuple[Report, ...]
     time: datetime
     place: str = ""
     actor: str = ""
+    number: str = ""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it has no goods."""
+        return not self.bodies
+
+    @property
+    def kind(self) -> str:
+        """The type of its messages."""
+        return kind_of(self.bodies)
+
+    @property
+    def net(self) -> tuple[NetUnits, ...] | None:
+        """The units that it moves; None where its messages alone do not tell."""
+        return net_of(self.bodies)
+
+    @property
+    def basket(self) -> str:
+        """Its number at the till."""
+        named = (it.basket for it in self.bodies if isinstance(it, PosSale | PosReturn))
+        return self.number or next(named, self.key)
 
 
 class Reject(Struct, frozen=True, kw_only=True):
@@ -39,15 +63,6 @@ class Reject(Struct, frozen=True, kw_only=True):
 
 
 Found = Basket | Reject
-
-
-class Outcome(StrEnum):
-    """Outcome of one record that was handed to the journal."""
-
-    NEW = "new"
-    DUPLICATE = "duplicate"
-    CHANGED = "changed"
-    REJECTED = "rejected"
 
 
 class Taken(Struct, frozen=True, kw_only=True):
@@ -80,16 +95,11 @@ class Cursor(Struct, frozen=True, kw_only=True):
 class Reader(Protocol):
     """Reads one file of a source from its beginning, in order, in bounded memory.
 
-    Raises `OSError` when the file cannot be read; everything that its content does wrong is a `Reject`.
+    `name` is the file in places of records. Raises `OSError` when the file cannot be read now, and `FileRefused` when
+    it can never be read on; everything else that its content does wrong is a `Reject`.
     """
 
-    def __call__(self, content: "ByteSource", name: str) -> Iterator[Found]: ...
-
-
-class ByteSource(Protocol):
-    """A file that is open for reading bytes."""
-
-    def readline(self, size: int = -1, /) -> bytes: ...
+    def __call__(self, path: Path, name: str) -> Iterator[Found]: ...
 
 
 _canonical = msgspec.json.Encoder(order="deterministic").encode

@@ -11,6 +11,7 @@ JournalError
 +-- ChangeUnknown          no changed basket has this number
 +-- ChangeNotBookable      the difference of a changed basket cannot be computed
 +-- NotKept                messages to send again are no longer in the journal
+FileRefused                a file of a source cannot be read on; its message is the cause
 """
 
 from bopis.errors import CONFIGURATION, CONFLICT, NOT_FOUND, TRY_AGAIN, UNAVAILABLE, BopisError
@@ -84,3 +85,7 @@ class NotKept(JournalError):
     position."""
 
     exit_code = NOT_FOUND
+
+
+class FileRefused(Exception):
+    """A file of a source that cannot be read on; the message is the cause. Other files do not wait for it."""

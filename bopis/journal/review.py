@@ -2,22 +2,20 @@
 
 from typing import Any
 
-import msgspec
 from msgspec import Struct
 
 from bopis.domain.inventory.admission import Rejected
-from bopis.domain.message import Message
+from bopis.domain.inventory.outcomes import difference
 from bopis.journal.entries import Basket, Entry
 from bopis.journal.errors import ChangeNotBookable, ChangeUnknown
 from bopis.journal.journal import ENTRY_COLUMNS, Journal, entry_of
-from bopis.journal.outcomes import Remembered, difference
+from bopis.journal.stored import changed_version, remembered
 from bopis.wire.errors import WireError
-from bopis.wire.stock import STOCK
 from bopis.wire.text import explained
 
-UNKNOWN_CHANGE = "the change of on hand is not known from messages of this type alone"
-
-_units = msgspec.json.Decoder(dict[str, int] | None).decode
+UNKNOWN_CHANGE = (
+    "no message books it; that is so for transfers, and where goods came back damaged before and now did not"
+)
 
 
 class RejectRow(Struct, frozen=True, kw_only=True):
@@ -33,15 +31,14 @@ class RejectRow(Struct, frozen=True, kw_only=True):
 
 
 class ChangedBasket(Struct, frozen=True, kw_only=True):
-    """One basket that was booked with other content before; `message` is its newer version."""
+    """One basket that was booked with other content before; `basket` is its newer version."""
 
     number: int
     source: str
     key: str
     place: str
     found_ms: int
-    message: Message
-    fingerprint: bytes
+    basket: Basket
 
 
 class Accepted(Struct, frozen=True, kw_only=True):
@@ -93,21 +90,12 @@ def accept(journal: Journal, number: int) -> Accepted:
             " WHERE s.name = ? AND b.key = ?"
         )
         row = writer.execute(query, (found.source, found.key)).fetchone()
-        message = found.message
-        basket = Basket(
-            key=found.key,
-            fingerprint=found.fingerprint,
-            body=message.data,
-            time=message.time,
-            place=found.place,
-            actor=message.actor or "",
-        )
-        bodies = difference(basket, Remembered(row[0], row[1], _units(row[2]))) if row else None
+        bodies = difference(remembered(row), found.basket) if row else None
         if bodies is None:
             raise ChangeNotBookable(number=number, cause=UNKNOWN_CHANGE)
         session = journal.taking(writer, found.source)
         try:
-            position = session.append(basket, bodies, f"{found.key}/changed-{number}")
+            position = session.append(found.basket, bodies, f"{found.key}/changed-{number}")
         except (WireError, Rejected) as error:
             raise ChangeNotBookable(number=number, cause=explained(str(error))) from error
         session.end()
@@ -143,6 +131,5 @@ def _changed(row: Any) -> ChangedBasket:
         key=row[2],
         place=row[3],
         found_ms=row[4],
-        message=STOCK.decode(row[5]),
-        fingerprint=row[6],
+        basket=changed_version(row[2], row[6], row[3], row[5]),
     )

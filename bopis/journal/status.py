@@ -3,10 +3,14 @@
 import msgspec
 from msgspec import Struct
 
+from bopis.domain.values import DAY_MS
 from bopis.journal.journal import Journal, Usage
 
 STATE = "uplink"
 PROCESS = "process"
+WARNINGS = "warnings"
+WARNINGS_MAX = 20
+WARNING_DAYS = 7
 
 
 class UplinkState(Struct, frozen=True, kw_only=True):
@@ -28,17 +32,39 @@ class AgentProcess(Struct, frozen=True, kw_only=True):
     started_ms: int = 0
 
 
+class SourceWarning(Struct, frozen=True, kw_only=True):
+    """A sentence about a file of a source: a number of the till that is missing, or a row to look at."""
+
+    source: str
+    text: str
+    found_ms: int
+
+
 class AgentStatus(Struct, frozen=True, kw_only=True):
     """Everything that is known of an agent from its journal."""
 
     journal: Usage
     uplink: UplinkState
     process: AgentProcess
+    warnings: tuple[SourceWarning, ...] = ()
 
 
 def put_state(journal: Journal, name: str, state: UplinkState | AgentProcess) -> None:
     """Keep a state in the journal."""
     journal.set_meta(name, msgspec.json.encode(state).decode())
+
+
+def put_warnings(journal: Journal, source: str, texts: list[str]) -> None:
+    """Keep sentences about files of a source that need a person; the newest stay, and each for a while."""
+    now = journal.now_ms()
+    known = [it for it in _warnings(journal, now) if it.text not in texts or it.source != source]
+    new = [SourceWarning(source=source, text=it, found_ms=now) for it in texts]
+    journal.set_meta(WARNINGS, msgspec.json.encode([*known, *new][-WARNINGS_MAX:]).decode())
+
+
+def _warnings(journal: Journal, now_ms: int) -> list[SourceWarning]:
+    found = msgspec.json.decode(journal.meta(WARNINGS) or "[]", type=list[SourceWarning])
+    return [it for it in found if it.found_ms > now_ms - WARNING_DAYS * DAY_MS]
 
 
 def status_of(journal: Journal) -> AgentStatus:
@@ -47,4 +73,5 @@ def status_of(journal: Journal) -> AgentStatus:
         journal=journal.usage(),
         uplink=msgspec.json.decode(journal.meta(STATE) or "{}", type=UplinkState),
         process=msgspec.json.decode(journal.meta(PROCESS) or "{}", type=AgentProcess),
+        warnings=tuple(_warnings(journal, journal.now_ms())),
     )

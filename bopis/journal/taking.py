@@ -10,19 +10,20 @@ import msgspec
 from bopis.access.roles import id_from
 from bopis.domain.inventory.admission import Rejected, check_plausible
 from bopis.domain.inventory.messages import AgentHeartbeat, Report
+from bopis.domain.inventory.outcomes import Outcome, outcome_of, remember
 from bopis.domain.message import Message
 from bopis.domain.values import EPOCH_MS_MAX, ID_LENGTH_MAX, epoch_ms
-from bopis.journal.entries import Basket, Found, Outcome, Reject, Taken
-from bopis.journal.outcomes import Remembered, outcome, remember
+from bopis.journal.entries import Basket, Found, Reject, Taken
+from bopis.journal.stored import encoded_net, encoded_versions, remembered
 from bopis.wire.errors import WireError
 from bopis.wire.stock import STOCK
 from bopis.wire.text import explained
 
 DIGEST_BYTES = 16
 CONTENT_BYTES_MAX = 64_000
+CHANGES = frozenset({Outcome.CHANGED, Outcome.WAITING})
 CHANGED_CAUSE = "the basket was booked before with other content; it waits until somebody accepts it"
 
-_units = msgspec.json.Decoder(dict[str, int] | None).decode
 _encode = msgspec.json.Encoder().encode
 
 
@@ -51,25 +52,29 @@ class Taking:
             return self._reject(found)
         query = "SELECT fingerprint, kind, units FROM basket WHERE source_id = ? AND key = ?"
         row = self._writer.execute(query, (self._source_id, found.key)).fetchone()
-        booked = Remembered(row[0], row[1], _units(row[2])) if row else None
-        result = outcome(found, booked)
-        if result is Outcome.DUPLICATE:
-            return Taken(outcome=result)
+        result = outcome_of(found, remembered(row) if row else None, self._waiting(found.key) if row else ())
         try:
-            if result is Outcome.CHANGED:
-                return self._park(found)
-            return Taken(outcome=result, position=self.append(found, (found.body,), found.key))
+            match result:
+                case Outcome.NEW:
+                    return Taken(outcome=result, position=self.append(found, found.bodies, found.key))
+                case Outcome.CHANGED:
+                    self._park(found)
         except (WireError, Rejected) as error:
-            return self._reject(
-                Reject(place=found.place, cause=explained(str(error)), content=_encode(found.body), key=found.key)
-            )
+            # Of one body as it is, so that the record can be sent again.
+            content = _encode(found.bodies[0] if len(found.bodies) == 1 else found.bodies)
+            return self._reject(Reject(place=found.place, cause=explained(str(error)), content=content, key=found.key))
+        return Taken(outcome=result, cause=CHANGED_CAUSE if result in CHANGES else "")
 
-    def _park(self, found: Basket) -> Taken:
+    def _waiting(self, key: str) -> frozenset[bytes]:
+        """Fingerprints of the changes of a basket that are parked."""
+        query = "SELECT fingerprint FROM changed WHERE source_id = ? AND key = ?"
+        return frozenset(it for (it,) in self._writer.execute(query, (self._source_id, key)))
+
+    def _park(self, found: Basket) -> None:
         columns = "(source_id, key, fingerprint, value, place, found_ms) VALUES (?, ?, ?, ?, ?, ?)"
-        value = self._encoded(found, found.body, 1, found.key)
+        value = encoded_versions(found, [self._encoded(found, body, 1, found.key) for body in found.bodies])
         row = (self._source_id, found.key, found.fingerprint, value, found.place, self._now_ms)
-        self._writer.execute(f"INSERT OR IGNORE INTO changed {columns}", row)
-        return Taken(outcome=Outcome.CHANGED, cause=CHANGED_CAUSE)
+        self._writer.execute(f"INSERT INTO changed {columns}", row)
 
     def append(self, basket: Basket, bodies: Iterable[Report], message_id: str) -> int:
         """Append messages of one basket, and remember it as booked. Returns the position of the last one.
@@ -86,10 +91,10 @@ class Taking:
             row = (self._source_id, self._sequence, self._now_ms, value)
             columns = "(source_id, sequence, taken_ms, value) VALUES (?, ?, ?, ?)"
             position = self._writer.execute(f"INSERT INTO entry {columns}", row).lastrowid or 0
-        if isinstance(basket.body, AgentHeartbeat):  # nobody sends one again, and there is one a minute
+        if any(isinstance(it, AgentHeartbeat) for it in basket.bodies):  # nobody repeats one, and there are many
             return position
         booked = remember(basket)
-        version = (self._source_id, basket.key, booked.fingerprint, booked.kind, _encode(booked.units), self._now_ms)
+        version = (self._source_id, basket.key, booked.fingerprint, booked.kind, encoded_net(booked.net), self._now_ms)
         self._writer.execute("INSERT OR REPLACE INTO basket VALUES (?, ?, ?, ?, ?, ?)", version)
         return position
 

@@ -14,10 +14,11 @@ from bopis.adapters.publisher import LogPublisher
 from bopis.adapters.security import Security
 from bopis.domain.inventory.admission import Rejected, check_plausible
 from bopis.domain.inventory.messages import AgentHeartbeat, PosReturn, PosSale, Report, ReturnLine, SaleLine
+from bopis.domain.inventory.outcomes import Outcome
 from bopis.domain.message import Message
 from bopis.domain.values import EPOCH_MS_MAX, ID_LENGTH_MAX, STORE_LENGTH_MAX, epoch_ms
 from bopis.errors import BopisError
-from bopis.journal.entries import Basket, Outcome, fingerprint_of
+from bopis.journal.entries import Basket, fingerprint_of
 from bopis.journal.journal import Journal
 from bopis.journal.limits import JournalLimits
 from bopis.journal.status import status_of
@@ -124,7 +125,7 @@ class SalesPublisher:
         at = time or datetime.now(UTC)
         # Sold "now" and published again is the same sale: only a stated time is a part of it.
         fingerprint = fingerprint_of(body, time or datetime.fromtimestamp(0, UTC))
-        return self._route.publish(Basket(key=message_id, fingerprint=fingerprint, body=body, time=at))
+        return self._route.publish(Basket(key=message_id, fingerprint=fingerprint, bodies=(body,), time=at))
 
     @property
     def waiting(self) -> int:
@@ -170,7 +171,7 @@ class _Spooled:
         match taken.outcome:
             case Outcome.REJECTED:
                 raise MessageRefused(id=basket.key, cause=taken.cause)
-            case Outcome.CHANGED:
+            case Outcome.CHANGED | Outcome.WAITING:
                 raise BasketChanged(id=basket.key)
         self._sender.wake()
         return Delivery(id=basket.key, position=taken.position, is_repeat=taken.outcome is Outcome.DUPLICATE)
@@ -225,7 +226,12 @@ class _Direct:
     def publish(self, basket: Basket) -> Delivery:
         till = self._till
         message = Message(
-            id=basket.key, source=till.source, time=basket.time, subject=till.store, data=basket.body, seq=msgspec.UNSET
+            id=basket.key,
+            source=till.source,
+            time=basket.time,
+            subject=till.store,
+            data=basket.bodies[0],
+            seq=msgspec.UNSET,
         )
         try:
             check_plausible(message, epoch_ms(message.time), EPOCH_MS_MAX)

@@ -141,7 +141,7 @@ class Sender:
         )
         key = f"heartbeat/{now.isoformat()}"
         self._journal.take(
-            self._options.source, [Basket(key=key, fingerprint=fingerprint_of(body, now), body=body, time=now)]
+            self._options.source, [Basket(key=key, fingerprint=fingerprint_of(body, now), bodies=(body,), time=now)]
         )
 
     def _worked(self, sent: Sent) -> None:

@@ -9,13 +9,16 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bopis.adapters.agent_process import Folder
-from bopis.journal.entries import Found, Outcome, Reader, Reject
+from bopis.domain.inventory.outcomes import Outcome
+from bopis.journal.entries import Found, Reader, Reject
+from bopis.journal.errors import FileRefused
 from bopis.journal.journal import Journal
 from store_agent.event_lines import write
 
 RECORDS_PER_TRANSACTION = 500
 FILES_PER_POLL_MAX = 1_000
 DONE, FAILED = "done", "failed"
+ARCHIVE = ".zip"
 # Names that programs give to files they are still writing.
 UNFINISHED = (".tmp", ".part", ".partial", ".filepart", ".crdownload", ".lock", "~")
 
@@ -29,15 +32,22 @@ class _Look(NamedTuple):
 
 
 class DropFolder:
-    """One drop folder of the agent."""
+    """One drop folder of the agent.
 
-    def __init__(self, folder: Folder, reader: Reader, journal: Journal, settle_seconds: float) -> None:
+    With an `index` its units are exports of several files, one of which has that name: each is a folder or a zip
+    archive, and is read and moved as a whole.
+    """
+
+    def __init__(
+        self, folder: Folder, reader: Reader, journal: Journal, settle_seconds: float, index: str = ""
+    ) -> None:
         self.name, self._path = folder.name, folder.path
-        self._reader, self._journal = reader, journal
+        self._reader, self._journal, self._index = reader, journal, index
         self._settle_seconds = settle_seconds
         self._looks: dict[str, _Look] = {}
         # Files that could not be moved away, for example on a share that may only be read.
         self._left: dict[str, _Look] = {}
+        self._waiting: set[str] = set()
         self._problem = ""
 
     def poll(self) -> int:
@@ -54,9 +64,8 @@ class DropFolder:
         now = time.monotonic()
         looks: dict[str, _Look] = {}
         with os.scandir(self._path) as entries:
-            for it in filter(_is_candidate, entries):
-                status = it.stat()
-                look = _Look(status.st_size, status.st_mtime_ns, now)
+            for it in filter(self._is_candidate, entries):
+                look = self._look_at(it, now)
                 before = self._looks.get(it.name)
                 if before is not None and before[:2] == look[:2]:
                     look = before
@@ -65,7 +74,33 @@ class DropFolder:
         self._left = {name: look for name, look in self._left.items() if looks.get(name, look)[:2] == look[:2]}
         still = [it for it in looks.items() if now - it[1].since >= self._settle_seconds and it[0] not in self._left]
         oldest = sorted(still, key=lambda it: (it[1].changed_ns, it[0]))
-        yield from (name for name, _ in oldest[:FILES_PER_POLL_MAX])
+        whole = [name for name, _ in oldest if self._is_whole(name)]
+        yield from whole[:FILES_PER_POLL_MAX]
+
+    def _is_candidate(self, entry: os.DirEntry[str]) -> bool:
+        name = entry.name
+        if name.startswith(".") or name.lower().endswith(UNFINISHED):
+            return False
+        return entry.is_file() or (bool(self._index) and entry.is_dir() and name not in (DONE, FAILED))
+
+    def _look_at(self, entry: os.DirEntry[str], now: float) -> _Look:
+        status = entry.stat()
+        if not entry.is_dir():
+            return _Look(status.st_size, status.st_mtime_ns, now)
+        with os.scandir(entry.path) as files:
+            every = [status, *(it.stat() for it in files)]
+        return _Look(sum(it.st_size for it in every), max(it.st_mtime_ns for it in every), now)
+
+    def _is_whole(self, name: str) -> bool:
+        """Whether a name is a unit; a file or folder that is none waits, and is reported once."""
+        path = self._path / name
+        if not self._index or (path / self._index).is_file() or path.suffix.lower() == ARCHIVE:
+            return True
+        if name not in self._waiting:
+            self._waiting.add(name)
+            problem = f"{path} waits: an export is a folder with {self._index}, or a {ARCHIVE} archive"
+            write("folder.waits", "warning", source=self.name, problem=problem)
+        return False
 
     def _read(self, path: Path) -> bool:
         counts = dict.fromkeys(Outcome, 0)
@@ -74,15 +109,17 @@ class DropFolder:
         # A name in another encoding than UTF-8 cannot be stored as it is.
         shown = path.name.encode(errors="replace").decode()
         try:
-            with path.open("rb") as file:
-                for it in self._reader(file, shown):
-                    part.append(it)
-                    if len(part) == RECORDS_PER_TRANSACTION:
-                        self._take(part, counts)
-                        part = []
+            for it in self._reader(path, shown):
+                part.append(it)
+                if len(part) == RECORDS_PER_TRANSACTION:
+                    self._take(part, counts)
+                    part = []
         except OSError as error:
             self._report(f"{path}: {error.strerror or error}")
             return False
+        except FileRefused as error:
+            part.append(Reject(place=shown, cause=str(error)))
+            target = FAILED
         except (ValueError, LookupError, ArithmeticError, RecursionError, EOFError) as error:
             # A reader that stumbles over a file must not keep the other files waiting.
             part.append(Reject(place=shown, cause=f"the file cannot be read further: {error}"))
@@ -115,8 +152,3 @@ class DropFolder:
         if problem and problem != self._problem:
             write("folder.failed", "warning", source=self.name, problem=problem)
         self._problem = problem
-
-
-def _is_candidate(entry: os.DirEntry[str]) -> bool:
-    name = entry.name
-    return not name.startswith(".") and not name.lower().endswith(UNFINISHED) and entry.is_file()

@@ -1,14 +1,15 @@
 """Messages in the format of the log, as a till or a program writes them: one JSON object per line."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from pathlib import Path
+from typing import NamedTuple, Protocol
 
 import msgspec
 from msgspec import Struct
 
 from bopis.domain.message import Message
 from bopis.domain.values import ID_LENGTH_MAX
-from bopis.journal.entries import Basket, ByteSource, Found, Reject, fingerprint_of
+from bopis.journal.entries import Basket, Found, Reject, fingerprint_of
 from bopis.wire.characters import unclean
 from bopis.wire.envelope import MESSAGE_BYTES_MAX
 from bopis.wire.errors import WireError
@@ -53,6 +54,12 @@ def read_message(value: bytes, store: str, place: str) -> SentMessage:
     return SentMessage(message.source, message.id, found)
 
 
+class ByteSource(Protocol):
+    """A file that is open for reading bytes."""
+
+    def readline(self, size: int = -1, /) -> bytes: ...
+
+
 class OwnMessages:
     """Reads files of messages, one per line; implements `bopis.journal.entries.Reader`.
 
@@ -63,7 +70,12 @@ class OwnMessages:
     def __init__(self, store: str) -> None:
         self._store = store
 
-    def __call__(self, content: ByteSource, name: str) -> Iterator[Found]:
+    def __call__(self, path: Path, name: str) -> Iterator[Found]:
+        with path.open("rb") as file:
+            yield from self.read(file, name)
+
+    def read(self, content: ByteSource, name: str) -> Iterator[Found]:
+        """The records of a file that is open."""
         number = 0
         while line := content.readline(MESSAGE_BYTES_MAX + 1):
             number += 1
@@ -90,7 +102,7 @@ def _basket(message: Message, place: str) -> Basket:
     return Basket(
         key=message.id,
         fingerprint=fingerprint_of(message.data, message.time),
-        body=message.data,
+        bodies=(message.data,),
         time=message.time,
         place=place,
         actor=message.actor or "",

@@ -8,8 +8,9 @@ from typing import Any
 
 import msgspec
 
+from bopis.domain.inventory.outcomes import Outcome
 from bopis.errors import TRY_AGAIN
-from bopis.journal.entries import Found, Outcome, Taken
+from bopis.journal.entries import Found, Taken
 from bopis.journal.errors import JournalError
 from bopis.journal.journal import Journal
 from bopis.wire.ingest import (
@@ -39,6 +40,8 @@ STATUSES = {
     Outcome.NEW: ItemStatus.ACCEPTED,
     Outcome.DUPLICATE: ItemStatus.DUPLICATE,
     Outcome.CHANGED: ItemStatus.CHANGED,
+    Outcome.WAITING: ItemStatus.CHANGED,
+    Outcome.EMPTY: ItemStatus.DUPLICATE,  # it changes nothing, and need not be sent again
     Outcome.REJECTED: ItemStatus.REFUSED,
 }
 

@@ -11,7 +11,7 @@ NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 def basket_of(key: str, body: Report, time: datetime = NOON) -> Basket:
     """A record with a body."""
-    return Basket(key=key, fingerprint=fingerprint_of(body, time), body=body, time=time, place=f"{key}.ndjson:1")
+    return Basket(key=key, fingerprint=fingerprint_of(body, time), bodies=(body,), time=time, place=f"{key}.ndjson:1")
 
 
 def sold(key: str, **units: Any) -> Basket:

@@ -11,8 +11,8 @@ import pytest
 
 from bopis.adapters.agent_process import AgentOptions, as_file, from_file
 from bopis.journal.entries import Reject
-from bopis.journal.journal import Journal
-from bopis.journal.status import STATE, UplinkState, put_state
+from bopis.journal.journal import Journal, system_ms
+from bopis.journal.status import STATE, WARNINGS_MAX, UplinkState, put_state, put_warnings
 from bopis.wire.stock import STOCK
 from store_agent.runtime import Agent
 from tests.cli.program import Answer, clean_environment, run
@@ -60,6 +60,22 @@ def test_the_status_says_why_the_centre_is_not_reached(home: Path) -> None:
     assert "-2,000 ms" in out
 
 
+def test_the_status_names_what_is_missing_in_files_of_tills_for_a_week(home: Path) -> None:
+    now = [1_796_000_000_000]
+    with Journal(home / "agent", now_ms=lambda: now[0]) as journal:
+        put_warnings(journal, "till", ["old.csv: K-01 has no number 7"])
+        now[0] = system_ms()
+        put_warnings(journal, "till", [f"a.csv: K-01 has no number {it}" for it in range(WARNINGS_MAX + 1)])
+        put_warnings(journal, "till", ["a.csv: K-01 has no number 9"])
+
+    out, document = ask(home, "status").out, ask(home, "status", "--json").document
+
+    assert len(document["warnings"]) == WARNINGS_MAX
+    assert document["warnings"][-1]["text"].endswith("9")
+    assert "K-01 has no number 20" in out
+    assert "old.csv" not in out
+
+
 def test_the_journal_is_listed_and_sent_again(home: Path) -> None:
     with Journal(home / "agent") as journal:
         journal.acknowledge(1)
@@ -90,6 +106,7 @@ def test_rejects_and_changed_baskets_are_listed_and_accepted(home: Path) -> None
 def test_reports_are_stored_without_a_connection_and_once(home: Path) -> None:
     assert "journal 2" in ask(home, "count", "4011=20", "--id", "c-1").out
     assert "Already recorded" in ask(home, "count", "4011=20", "--id", "c-1").out
+    assert ask(home, "count", "4011=21", "--id", "c-1").code == 4
     assert ask(home, "count", "4011=21", "--id", "c-1").code == 4
     assert ask(home, "receive", "4011=24", "--document", "PO-7").code == 0
     assert ask(home, "ship", "367", "4011=5", "--transfer", "T-1").code == 0

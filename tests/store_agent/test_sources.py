@@ -14,14 +14,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bopis.adapters.agent_process import Folder, GrowingFile, read_sources
+from bopis.domain.inventory.outcomes import Outcome
 from bopis.journal import review
-from bopis.journal.entries import ByteSource, Found, Outcome
+from bopis.journal.entries import Found
 from bopis.journal.journal import Journal
 from bopis.wire.envelope import MESSAGE_BYTES_MAX
 from bopis.wire.ingest import MESSAGES_MAX
 from store_agent.errors import PortTaken
 from store_agent.sources.folder import DropFolder
-from store_agent.sources.growing_file import Tail
+from store_agent.sources.growing_file import OwnLines, Part, Tail
 from store_agent.sources.own_messages import OwnMessages
 from store_agent.sources.tills import TillServer
 from tests.store_agent.agents import STORE, as_lines, post, sale
@@ -106,11 +107,11 @@ def test_a_bad_line_is_rejected_with_its_place_and_the_rest_is_booked(drop: Path
 
 
 def test_a_file_that_no_reader_understands_does_not_stop_the_others(drop: Path, journal: Journal) -> None:
-    def reader(content: ByteSource, name: str) -> Iterator[Found]:
+    def reader(path: Path, name: str) -> Iterator[Found]:
         if name == "a.bin":
-            yield from OwnMessages(STORE)(content, name)
+            yield from OwnMessages(STORE)(path, name)
             raise ValueError("segment 7 is cut")
-        yield from OwnMessages(STORE)(content, name)
+        yield from OwnMessages(STORE)(path, name)
 
     for name, number in (("a.bin", 1), ("b.ndjson", 2)):
         (drop / name).write_bytes(as_lines([sale("t", number, {"x": 1})]))
@@ -162,22 +163,41 @@ def test_a_growing_file_is_read_line_by_line_and_from_where_it_was(tmp_path: Pat
     first, second, third = (as_lines([sale("t", it, {"x": 1})]) for it in (1, 2, 3))
     file.write_bytes(b"\xef\xbb\xbf" + first + second[:30])
 
-    tail = Tail(source, STORE, journal)
+    tail = Tail(source, OwnLines(STORE), journal)
     assert tail.poll() == 1
     assert tail.poll() == 0
     with file.open("ab") as more:
         more.write(second[30:] + third)
-    assert Tail(source, STORE, journal).poll() == 2
+    assert Tail(source, OwnLines(STORE), journal).poll() == 2
 
     assert ids(journal) == ["t-1", "t-2", "t-3"]
     assert causes(journal) == []
+
+
+def test_the_beginning_of_a_line_is_read_once_until_the_file_grows(tmp_path: Path, journal: Journal) -> None:
+    file = tmp_path / "till.ndjson"
+    file.write_bytes(as_lines([sale("t", 1, {"x": 1})]) + b'{"half')
+    offsets: list[int] = []
+
+    def reader(path: Path, offset: int) -> Iterator[Part]:
+        offsets.append(offset)
+        yield from OwnLines(STORE)(path, offset)
+
+    tail = Tail(GrowingFile(name="tail", path=file), reader, journal)
+    for more in (b"", b"", b" a"):
+        with file.open("ab") as grown:
+            grown.write(more)
+        tail.poll()
+
+    assert len(offsets) == 2
+    assert ids(journal) == ["t-1"]
 
 
 @pytest.mark.parametrize("how", ["another file", "emptied"])
 def test_a_file_that_begins_again_is_read_from_its_beginning(tmp_path: Path, journal: Journal, how: str) -> None:
     file = tmp_path / "till.ndjson"
     file.write_bytes(as_lines([sale("t", it, {"x": 1}) for it in (1, 2)]))
-    tail = Tail(GrowingFile(name="tail", path=file), STORE, journal)
+    tail = Tail(GrowingFile(name="tail", path=file), OwnLines(STORE), journal)
     tail.poll()
 
     if how == "another file":
@@ -218,6 +238,7 @@ def test_a_till_gets_an_answer_for_each_message(till: TillServer, journal: Journ
     }  # fmt: skip
     assert ids(journal) == ["t-1"]
     assert post(port, {"id": "8"})[0] == 422
+    assert [it["status"] for it in post(port, [changed])[1]["items"]] == ["changed"]
 
 
 REFUSED: dict[str, tuple[Any, dict[str, str], int, str]] = {
@@ -277,7 +298,7 @@ def check_lines(journal: Journal, lines: list[bytes]) -> None:
     content = b"\n".join(lines)
     expected = sum(bool(it.strip()) for it in content.removeprefix(b"\xef\xbb\xbf").split(b"\n"))
 
-    found = list(OwnMessages(STORE)(io.BytesIO(content), source))
+    found = list(OwnMessages(STORE).read(io.BytesIO(content), source))
     outcomes = [it.outcome for it in journal.take(source, found)]
 
     query = "SELECT count(*) FROM {} t JOIN source s ON s.id = t.source_id WHERE s.name = ?"

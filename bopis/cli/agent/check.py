@@ -12,13 +12,15 @@ from bopis.adapters.barcodes import gtin14
 from bopis.cli.app.context import AsJson, CommandContext, open_context
 from bopis.cli.app.errors import InvalidInput
 from bopis.cli.app.render import counted, instant, iso, print_line, signed, table
-from bopis.services.till_files.baskets import Outcome, ReadBasket, Remembered, outcome_of, remember
+from bopis.domain.inventory.outcomes import Outcome, Remembered, outcome_of, remember
+from bopis.services.till_files.baskets import ReadBasket
 from bopis.services.till_files.facts import Missing, NotStock, Pending, Rejected, Repeated, Warned
 from bopis.services.till_files.mapping_file import read_mapping
 from bopis.services.till_files.reader import TillFact, read_till_file
 
 SHOWN_MAX = 20
 BASKETS_IN_JSON_MAX = 10_000
+OF_BASKETS = (Outcome.NEW, Outcome.DUPLICATE, Outcome.CHANGED, Outcome.EMPTY)
 
 
 class Findings:
@@ -60,7 +62,7 @@ class Findings:
         return {
             "file": str(file),
             "mapping": mapping,
-            "baskets": {outcome.value: self.outcomes[outcome] for outcome in Outcome if outcome is not Outcome.WAITING},
+            "baskets": {outcome.value: self.outcomes[outcome] for outcome in OF_BASKETS},
             "units": self.units,
             "lines": self.counts["lines"],
             "rejected": self.counts["rejected"],

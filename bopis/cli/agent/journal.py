@@ -37,7 +37,7 @@ def status(context: typer.Context, as_json: AsJson = False) -> None:
         "oldest_at": iso(found.journal.oldest_ms) if found.journal.oldest_ms else None,
     }
     ctx.print_result(document, lambda out: _print_status(out, found, runs))
-    if found.journal.warnings or not runs or not found.uplink.connected:
+    if found.journal.warnings or found.warnings or not runs or not found.uplink.connected:
         raise typer.Exit(FAILED)
 
 
@@ -130,3 +130,5 @@ def _print_status(out: Console, found: AgentStatus, runs: bool) -> None:
     print_line(out, f"Size: {usage.bytes_used // KIBIBYTE:,} of {usage.bytes_max // KIBIBYTE:,} KiB")
     for warning in usage.warnings:
         print_line(out, f"! {warning}")
+    for it in found.warnings:
+        print_line(out, f"! {it.source}, {instant(it.found_ms)}: {it.text}")

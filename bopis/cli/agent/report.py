@@ -23,8 +23,9 @@ from bopis.domain.inventory.messages import (
     TransferReceived,
     TransferShipped,
 )
+from bopis.domain.inventory.outcomes import Outcome
 from bopis.domain.values import LINES_MAX
-from bopis.journal.entries import Basket, Outcome, fingerprint_of
+from bopis.journal.entries import Basket, fingerprint_of
 
 SOURCE = "staff"
 Lines = Annotated[list[str], typer.Argument(metavar="SKU=NUMBER", help="Lines, for example 852159=24.")]
@@ -141,7 +142,7 @@ def _report(ctx: CommandContext, body: Report, summary: str, at: str | None, mes
         key=key,
         # An id that is given makes it the same report, also when it is repeated later.
         fingerprint=fingerprint_of(body, happened if at is not None else datetime.fromtimestamp(0, UTC)),
-        body=body,
+        bodies=(body,),
         time=happened,
         place=SOURCE,
         actor=ctx.actor,
@@ -154,7 +155,7 @@ def _report(ctx: CommandContext, body: Report, summary: str, at: str | None, mes
     match taken.outcome:
         case Outcome.REJECTED:
             raise InvalidInput(problem=f"It cannot be recorded: {taken.cause}.")
-        case Outcome.CHANGED:
+        case Outcome.CHANGED | Outcome.WAITING:
             raise Conflict(cause=f"id {key} was recorded before with other content. `bopis agent rejects` lists both")
         case Outcome.DUPLICATE:
             text = f"Already recorded under id {key}; nothing was recorded again."

@@ -104,5 +104,5 @@ def _changed_row(it: review.ChangedBasket) -> dict[str, object]:
         "basket": it.key,
         "place": it.place,
         "found_at": iso(it.found_ms),
-        "body": it.message.data,
+        "bodies": it.basket.bodies,
     }

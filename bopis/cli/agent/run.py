@@ -9,12 +9,23 @@ from typing import Annotated
 import typer
 
 from bopis.adapters.address import remote_address
-from bopis.adapters.agent_process import AgentOptions, HttpsOptions, KafkaOptions, Sources, as_file, read_sources
+from bopis.adapters.agent_process import (
+    AgentOptions,
+    Folder,
+    GrowingFile,
+    HttpsOptions,
+    KafkaOptions,
+    Sources,
+    as_file,
+    read_sources,
+)
 from bopis.adapters.security import security_of
 from bopis.adapters.supervision import check_writable
 from bopis.cli.agent.directory import agent_directory, journal_limits
 from bopis.cli.app.context import AsJson, CommandContext, open_context
 from bopis.cli.app.errors import SettingsBroken, Unavailable, Usage
+from bopis.services.till_files.errors import MappingInvalid
+from bopis.services.till_files.of_store import mapping_of_folder, mapping_of_growing_file
 from bopis.settings import Settings
 
 # Shorter than other programs wait: the agent has everything on its disk, and tries again.
@@ -61,7 +72,7 @@ def _options(ctx: CommandContext) -> AgentOptions:
         version=metadata.version("bopis"),
         port=settings.agent_port,
         limits=journal_limits(settings),
-        sources=_sources(settings.agent_sources),
+        sources=_sources(settings.agent_sources, settings.agent_store),
         kafka=None if settings.agent_url else _kafka(settings),
         https=_https(settings) if settings.agent_url else None,
         timeout_seconds=min(settings.publish_timeout_seconds, TIMEOUT_SECONDS_MAX),
@@ -88,12 +99,22 @@ def _https(settings: Settings) -> HttpsOptions:
     )
 
 
-def _sources(file: Path | None) -> Sources:
+def _sources(file: Path | None, store: str) -> Sources:
+    """The sources of the agent, whose mappings fit its store. Raises `SettingsBroken`."""
     if file is None:
         return Sources()
     try:
-        return read_sources(file.read_bytes())
+        sources = read_sources(file.read_bytes())
     except OSError as error:
         raise SettingsBroken(problems=f"agent_sources: {file}: {error.strerror or error}") from error
     except ValueError as error:
         raise SettingsBroken(problems=f"agent_sources: {file}: {error}") from error
+    every: tuple[Folder | GrowingFile, ...] = (*sources.folder, *sources.file)
+    for source in every:
+        check = mapping_of_folder if isinstance(source, Folder) else mapping_of_growing_file
+        try:
+            if source.mapping:
+                check(source.mapping, store)
+        except MappingInvalid as error:
+            raise SettingsBroken(problems=f"agent_sources: {file}: mapping of {source.name}: {error}") from error
+    return sources

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import msgspec
 
 from bopis.domain.inventory.messages import Condition
+from bopis.domain.inventory.outcomes import Outcome, outcome_of, remember
 from bopis.services.replay.baskets import StagedLine
 from bopis.services.replay.columns import Columns
 from bopis.services.replay.errors import NoGoodRow
@@ -15,7 +16,7 @@ from bopis.services.replay.intake import IntakeResult, OnRead, RejectedRows
 from bopis.services.replay.plain_sum import Cell
 from bopis.services.replay.staging import Staging
 from bopis.services.sorter import Sorter
-from bopis.services.till_files.baskets import Outcome, ReadBasket, outcome_of, remember
+from bopis.services.till_files.baskets import ReadBasket
 from bopis.services.till_files.facts import NotStock, Rejected
 from bopis.services.till_files.mapping import Mapping
 from bopis.services.till_files.reader import read_till_file

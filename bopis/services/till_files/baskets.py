@@ -1,27 +1,16 @@
-"""Lines as baskets: keys and fingerprints that are equal in every file of a source, outcomes, and messages. Pure."""
+"""Baskets of till files: keys and fingerprints that are equal in every file of a source, and their messages. Pure."""
 
 import hashlib
-from collections.abc import Iterable, Iterator
-from enum import StrEnum
+from collections.abc import Iterable
 
 import msgspec
 from msgspec import Struct
 
-from bopis.domain.inventory.messages import Condition, PosReturn, PosSale, ReturnLine, SaleLine
-from bopis.domain.values import LINES_MAX, QUANTITY_MAX
+from bopis.domain.inventory.messages import Condition, Report, SaleLine
+from bopis.domain.inventory.outcomes import SALE, NetUnits, returns_apart, sales, summed
 from bopis.services.till_files.facts import Head, Line
 
-FINGERPRINT_CHARACTERS = 32
-
-Report = PosSale | PosReturn
-
-
-class NetUnits(Struct, frozen=True, kw_only=True, gc=False):
-    """Units of one SKU that left the shop with a basket, below zero those that came back; with their condition."""
-
-    sku: str
-    condition: Condition
-    units: int
+FINGERPRINT_BYTES = 16
 
 
 class BasketLine(Struct, frozen=True, kw_only=True, gc=False):
@@ -44,7 +33,7 @@ class ReadBasket(Struct, frozen=True, kw_only=True):
     store: str
     basket: str
     key: str
-    fingerprint: str
+    fingerprint: bytes
     at_ms: int
     lines: tuple[BasketLine, ...]
     first_line: str
@@ -58,21 +47,30 @@ class ReadBasket(Struct, frozen=True, kw_only=True):
         """Its meaning, by SKU and condition; without zeros."""
         return net_units(self.lines)
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether it has no goods."""
+        return not self.lines
+
+    @property
+    def kind(self) -> str:
+        """The type of its messages: goods that came back are sold below zero."""
+        return SALE
+
+    @property
+    def bodies(self) -> tuple[Report, ...]:
+        """Its messages."""
+        return reports(self)
+
 
 def net_units(lines: Iterable[BasketLine]) -> tuple[NetUnits, ...]:
     """Net units by SKU and condition, sorted; without zeros."""
-    sums: dict[tuple[str, Condition], int] = {}
-    for it in lines:
-        cell = (it.sku, it.condition or Condition.SELLABLE)
-        sums[cell] = sums.get(cell, 0) + it.units
-    return tuple(
-        NetUnits(sku=sku, condition=condition, units=units) for (sku, condition), units in sorted(sums.items()) if units
-    )
+    return summed(NetUnits(sku=it.sku, condition=it.condition or Condition.SELLABLE, units=it.units) for it in lines)
 
 
-def fingerprint(net: Iterable[NetUnits]) -> str:
+def fingerprint(net: Iterable[NetUnits]) -> bytes:
     """A digest of a basket's meaning."""
-    return hashlib.sha256(msgspec.json.encode(list(net))).hexdigest()[:FINGERPRINT_CHARACTERS]
+    return hashlib.sha256(msgspec.json.encode(list(net))).digest()[:FINGERPRINT_BYTES]
 
 
 def assembled(
@@ -100,85 +98,14 @@ def basket_line(line: Line) -> BasketLine:
     return BasketLine(line=line.line, sku=line.sku, units=line.units, condition=line.condition)
 
 
-class Outcome(StrEnum):
-    """Outcome of a basket: `new` is booked, `duplicate` and `empty` change nothing, `changed` is parked until a person
-    accepts it, and `waiting` is a change that is parked already."""
-
-    NEW = "new"
-    DUPLICATE = "duplicate"
-    CHANGED = "changed"
-    WAITING = "waiting"
-    EMPTY = "empty"
-
-
-class Remembered(Struct, frozen=True, kw_only=True):
-    """A basket of a source as it is booked, and the fingerprint of a change that waits for acceptance."""
-
-    key: str
-    fingerprint: str
-    net: tuple[NetUnits, ...]
-    waiting: str = ""
-
-
-def outcome_of(basket: ReadBasket, remembered: Remembered | None) -> Outcome:
-    """The outcome of a basket, from what the source's journal remembers under its key."""
-    if remembered is None:
-        return Outcome.NEW if basket.lines else Outcome.EMPTY
-    if basket.fingerprint == remembered.fingerprint:
-        return Outcome.DUPLICATE
-    return Outcome.WAITING if basket.fingerprint == remembered.waiting else Outcome.CHANGED
-
-
-def remember(basket: ReadBasket) -> Remembered:
-    """The basket as it is remembered once it is booked, or once its change is accepted."""
-    return Remembered(key=basket.key, fingerprint=basket.fingerprint, net=basket.net)
-
-
 def reports(basket: ReadBasket) -> tuple[Report, ...]:
     """The messages of a basket: its sale, in parts of 1,000 lines, and the return of goods that are not sellable.
 
     Each is booked at the basket's time; there is none if the basket has no lines.
     """
     sold = [SaleLine(it.sku, it.units) for it in basket.lines if it.condition in (None, Condition.SELLABLE)]
-    return (*_sales(basket.basket, sold), *_returns(basket.basket, basket.net))
-
-
-def difference(before: Iterable[NetUnits], now: ReadBasket) -> tuple[Report, ...]:
-    """The messages that book a changed basket once it is accepted: its units less those that were booked before."""
-    sums = {(it.sku, it.condition): -it.units for it in before}
-    for it in now.net:
-        sums[it.sku, it.condition] = sums.get((it.sku, it.condition), 0) + it.units
-    changed = [
-        NetUnits(sku=sku, condition=condition, units=units) for (sku, condition), units in sorted(sums.items()) if units
-    ]
-    sold = [SaleLine(it.sku, it.units) for it in changed if it.condition is Condition.SELLABLE]
-    return (*_sales(now.basket, sold), *_returns(now.basket, changed))
-
-
-def _sales(basket: str, lines: Iterable[SaleLine]) -> Iterator[PosSale]:
-    bounded = [SaleLine(it.sku, part) for it in lines for part in _parts(it.quantity)]
-    for first in range(0, len(bounded), LINES_MAX):
-        yield PosSale(basket=basket, lines=tuple(bounded[first : first + LINES_MAX]))
-
-
-def _returns(basket: str, net: Iterable[NetUnits]) -> Iterator[Report]:
-    """Goods that came back in another condition; those that a correction takes back again are sold."""
-    others = [it for it in net if it.condition is not Condition.SELLABLE]
-    lines = [
-        ReturnLine(sku=it.sku, quantity=part, condition=it.condition)
-        for it in others
-        if it.units < 0
-        for part in _parts(-it.units)
-    ]
-    for first in range(0, len(lines), LINES_MAX):
-        yield PosReturn(basket=basket, lines=tuple(lines[first : first + LINES_MAX]))
-    yield from _sales(basket, [SaleLine(it.sku, it.units) for it in others if it.units > 0])
-
-
-def _parts(units: int) -> Iterator[int]:
-    """Units in parts that a line can have."""
-    while abs(units) > QUANTITY_MAX:
-        part = QUANTITY_MAX if units > 0 else -QUANTITY_MAX
-        yield part
-        units -= part
-    yield units
+    apart = [it for it in basket.net if it.condition is not Condition.SELLABLE]
+    # Goods of another condition that a correction takes back again are sold.
+    taken_back = [SaleLine(it.sku, it.units) for it in apart if it.units > 0]
+    name = basket.basket
+    return (*sales(name, sold), *returns_apart(name, apart), *sales(name, taken_back))

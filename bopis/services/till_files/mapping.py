@@ -232,7 +232,7 @@ class SlsrptLayout(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class Mapping(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How the files of one till are read."""
+    """How the files of one till are read. `other_stores`: baskets of other stores than the agent's."""
 
     name: str
     kind: Kind
@@ -242,6 +242,7 @@ class Mapping(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     columns: dict[str, Expression] = {}
     store: str = ""
     stores: dict[str, str] = {}
+    other_stores: Literal["refuse", "pass_over"] = "refuse"
     layout: Layout = Layout()
     rows: RowTypes | None = None
     numbers: Numbers = Numbers()

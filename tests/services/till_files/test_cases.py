@@ -9,16 +9,9 @@ from typing import Any
 
 import pytest
 
+from bopis.domain.inventory.outcomes import Outcome, Remembered, difference, outcome_of, remember
 from bopis.domain.values import epoch_ms
-from bopis.services.till_files.baskets import (
-    Outcome,
-    ReadBasket,
-    Remembered,
-    difference,
-    outcome_of,
-    remember,
-    reports,
-)
+from bopis.services.till_files.baskets import ReadBasket, reports
 from bopis.services.till_files.facts import Missing, NotStock, Pending, Rejected, Repeated, Warned
 from bopis.services.till_files.mapping_file import read_mapping
 from bopis.services.till_files.reader import TillFact, read_till_file
@@ -145,5 +138,5 @@ def test_a_second_file_of_a_source_books_only_what_is_new_and_parks_what_changed
         it["basket"]: it["now"] for it in second["conflicts"]
     }
     assert books(booked(new)) == second["units_while_conflicts_wait"]
-    accepted = [(it.store, message) for it in changed for message in difference(journal.remembered[it.key].net, it)]
+    accepted = [(it.store, message) for it in changed for message in difference(journal.remembered[it.key], it) or ()]
     assert books([*booked(new), *accepted]) == second["units_when_all_are_accepted"]
