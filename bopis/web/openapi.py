@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from bopis.web.endpoint import JSON, Endpoint
+from bopis.web.links import links_of
 from bopis.web.problems import MEDIA_TYPE, TITLES, ProblemDocument
 
 VERSION = "1.0.0"
@@ -44,7 +45,10 @@ def document(endpoints: Sequence[Endpoint]) -> dict[str, Any]:
     schema_of = dict(zip(kinds, schemas, strict=True))
     paths: dict[str, dict[str, Any]] = {}
     for endpoint in endpoints:
-        paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = _operation(endpoint, schema_of)
+        operation = _operation(endpoint, schema_of)
+        if links := links_of(endpoint, endpoints):
+            operation["responses"][str(endpoint.status)]["links"] = links
+        paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = operation
     used = {it.tag for it in endpoints}
     return {
         "openapi": "3.1.0",
