@@ -95,7 +95,10 @@ class Assortment:
     def paths(self, chance: random.Random) -> dict[str, str]:
         """A page of each kind of question."""
         store, article = chance.choice(self.world.stores), chance.choice(self.articles)
-        middle = encode_cursor((store, article.sku, chance.randrange(UNITS_MAX)))
+        # From the second and third quarter: every category has articles behind it.
+        first, last = len(self.articles) // 4, len(self.articles) * 3 // 4
+        within = chance.choice(self.articles[first:last])
+        middle = encode_cursor((store, within.sku, chance.randrange(UNITS_MAX)))
         questions = {
             "first_page": {},
             "filter_store": {"store": store},
