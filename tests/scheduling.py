@@ -19,6 +19,8 @@ APART = frozenset(
         "tests/cli/test_readme.py",
         "tests/cli/test_running.py",
         "tests/security/test_certificates.py",
+        "tests/web/api/test_kills_while_placing.py",
+        "tests/web/api/test_on_apache_kafka.py",
         "tests/web/api/test_outages.py",
     }
 )
@@ -32,6 +34,7 @@ LONG = (
     "tests/deploy/test_wheel.py",
     "tests/backup/test_losing_everything.py",
     "tests/web/api/test_outages.py",
+    "tests/web/api/test_kills_while_placing.py",
     "tests/readside/history/test_both_clocks.py",
     "tests/cli/test_running.py",
     "tests/faults/test_payments.py",

@@ -1,11 +1,14 @@
-"""HTTP: availability, placing and streams of events, over one web process and real workers.
+"""HTTP: availability, placing and streams of events, over one web process and real workers; the table of stock.
 
 * ``single``, ``bulk``: as many availability reads as the process answers (16 connections): one SKU in one store, and 50
   SKUs in one store;
 * ``placing``: orders at a constant rate, from the request to the 202 that says that the log has it; each with a key of
   its own;
 * ``events``: clients with an open stream, each of one store, while tills sell: from sending a basket until a client has
-  the event.
+  the event;
+* ``tables``: the page of the stock of all stores over a large read side, on SQLite and PostgreSQL: filters, searches,
+  orders, a page from the middle; and ``paint``: when Chromium shows first content of the dashboard and of that table
+  (`benchmarks.http.tables`).
 
 The load generator is one more process on the same cores.
 """
@@ -15,67 +18,37 @@ import asyncio
 import json
 import os
 import random
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import AsyncExitStack, contextmanager
-from pathlib import Path
-from typing import Any, NamedTuple
+from contextlib import AsyncExitStack
+from typing import Any
 
 from kafka import KafkaProducer
 
-from benchmarks.embedded import Log
 from benchmarks.engines import add_engine_option, running_log
 from benchmarks.http.client import Connection, Load, at_rate, closed_loop
+from benchmarks.http.site import START_SECONDS_MAX, Site, serving
+from benchmarks.http.tables import DATABASES, LOADS, REQUESTS, ROWS, Repeats, measure_tables
 from benchmarks.measure import machine_line, median, report, versions
 from benchmarks.orders_world import World
-from bopis.access.keys import new_key
-from bopis.access.roles import Role
-from bopis.adapters.secrets.access_table import AccessTable
-from bopis.adapters.secrets.vault import keys_url
-from bopis.settings import load
 
 PREFIX = "http."
+PARTS = ("load", "tables")
 CONNECTIONS = 16
 BULK_SKUS = 50
 PLACING_RATE = 200
 STREAMS = 2_000
 BASKETS_PER_S = 20
 SECONDS = 10.0
-START_SECONDS_MAX = 120
 SETTLE_SECONDS = 2.0
-
-
-class Site(NamedTuple):
-    """The web under load: where it is, a key for it, and what it sells."""
-
-    host: str
-    port: int
-    key: str
-    world: World
-    bootstrap: str
-
-    def connection(self) -> Connection:
-        """A new connection."""
-        return Connection(self.host, self.port, self.key)
 
 
 def main() -> None:
     """Measure every kind of request over one log per run; report medians over the runs."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", action="store_true", help="one JSON document")
-    parser.add_argument("--runs", type=int, default=3, help="runs of everything; medians are printed")
-    parser.add_argument("--seconds", type=float, default=SECONDS, help="length of each kind of load")
-    parser.add_argument("--rate", type=float, default=PLACING_RATE, help="orders placed per second")
-    parser.add_argument("--streams", type=int, default=STREAMS, help="open streams of events")
-    parser.add_argument("--stores", type=int, default=200, help="stores")
-    parser.add_argument("--skus", type=int, default=500, help="SKUs per store")
-    add_engine_option(parser)
-    options = parser.parse_args()
+    options = _options()
     runs = []
-    for number in range(options.runs):
-        with running_log(options.engine) as log, serving(log, f"{PREFIX}{number}.", options) as site:
+    for number in range(options.runs if "load" in options.parts else 0):
+        world = World(options.stores, options.skus)
+        with running_log(options.engine) as log, serving(log, f"{PREFIX}{number}.", world, world.opening()) as site:
             runs.append(asyncio.run(_measure(site, options)))
     document = {
         "machine": machine_line(),
@@ -87,55 +60,35 @@ def main() -> None:
         "streams": options.streams,
         "placing_rate": options.rate,
         "load_1min": round(os.getloadavg()[0], 1),
-        **{kind: {name: median(run[kind][name] for run in runs) for name in runs[0][kind]} for kind in runs[0]},
+        **(
+            {kind: {name: median(run[kind][name] for run in runs) for name in runs[0][kind]} for kind in runs[0]}
+            if runs
+            else {}
+        ),
     }
+    if "tables" in options.parts:
+        document["tables"] = measure_tables(options.databases, options.rows, Repeats(options.requests, options.loads))
     report(document, options.json)
 
 
-@contextmanager
-def serving(log: Log, prefix: str, options: argparse.Namespace) -> Iterator[Site]:
-    """Workers and the web over a log that has stores and stock."""
-    world = World(options.stores, options.skus)
-    settings = {
-        "BOPIS_DATA_DIR": str(log.data_dir),
-        "BOPIS_BROKER": f"kafka://{log.bootstrap}",
-        "BOPIS_TOPIC_PREFIX": prefix,
-        "BOPIS_WEB_PORT": "0",
-        "BOPIS_WEB_RATE": "0",
-        "BOPIS_LOG_LEVEL": "warning",
-        "BOPIS_MASTER_KEY": "c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2U=",
-    }
-    os.environ.update(settings)
-    key, record = new_key("benchmark", Role.HQ_OPERATOR)
-    access = AccessTable(keys_url(load()))
-    access.put_key(record)
-    access.close()
-    workers = [sys.executable, "-m", "streams", "worker", "inventory", "orders", "routing", "projection", "--json"]
-    web = [sys.executable, "-m", "bopis.web", "--json"]
-    with _started(workers, log.data_dir / "workers.log"):
-        for topic, records in world.opening().items():
-            log.fill(f"{prefix}{topic}", records)
-        subprocess.run([sys.executable, "-m", "cli", "topics", "create"], check=True, capture_output=True)
-        with _started(web, log.data_dir / "web.log") as ready:
-            port = int(json.loads(ready)["url"].rpartition(":")[2])
-            yield Site("127.0.0.1", port, key, world, log.bootstrap)
-
-
-@contextmanager
-def _started(command: list[str], output: Path) -> Iterator[str]:
-    """A program that runs; its line that says that it is ready."""
-    with output.open("w+") as sink:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=sink, text=True)
-        try:
-            assert process.stdout is not None
-            line = process.stdout.readline()
-            if '"ready"' not in line:
-                sink.seek(0)
-                raise RuntimeError(f"{command} did not become ready:\n{sink.read()[-2000:]}")
-            yield line
-        finally:
-            process.terminate()
-            process.wait(START_SECONDS_MAX)
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", action="store_true", help="one JSON document")
+    parser.add_argument("--runs", type=int, default=3, help="runs of everything; medians are printed")
+    parser.add_argument("--seconds", type=float, default=SECONDS, help="length of each kind of load")
+    parser.add_argument("--rate", type=float, default=PLACING_RATE, help="orders placed per second")
+    parser.add_argument("--streams", type=int, default=STREAMS, help="open streams of events")
+    parser.add_argument("--stores", type=int, default=200, help="stores")
+    parser.add_argument("--skus", type=int, default=500, help="SKUs per store")
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, help="what is measured")
+    parser.add_argument("--rows", type=int, nargs="+", default=ROWS, help="levels in the read side, for tables")
+    parser.add_argument(
+        "--databases", nargs="+", choices=DATABASES, default=DATABASES, help="the read side, for tables"
+    )
+    parser.add_argument("--requests", type=int, default=REQUESTS, help="requests of each kind, for tables")
+    parser.add_argument("--loads", type=int, default=LOADS, help="loads of each page in Chromium, for tables")
+    add_engine_option(parser)
+    return parser.parse_args()
 
 
 async def _measure(site: Site, options: argparse.Namespace) -> dict[str, dict[str, Any]]:

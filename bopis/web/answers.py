@@ -15,9 +15,13 @@ from bopis.web.problems import FieldProblem, Problem
 
 AGE_HEADER, POSITION_HEADER = "Bopis-Age", "Bopis-Position"
 KEY_HEADER = "Idempotency-Key"
+# PostgreSQL has no NUL in texts.
+NUL_ESCAPED = b"\\u0000"
 PAGE_MAX = 500
 PageSize = Annotated[int, Meta(ge=1, le=PAGE_MAX)]
 WAIT_S_MAX = 10.0
+# Numbers of a cursor: times and units, within what every database and every program that reads JSON can hold.
+CursorNumber = Annotated[int, Meta(ge=-(1 << 53), le=1 << 53)]
 
 
 def instant(at_ms: int | None) -> datetime | None:
@@ -73,9 +77,15 @@ def encode_cursor(content: Any) -> str:
 
 
 def decode_cursor(text: str, kind: Any) -> Any:
-    """The content of a cursor. Raises `Problem` for a text that is none of ours."""
+    """The content of a cursor. Raises `Problem` for a text that is none of ours.
+
+    Limit the numbers of `kind` (`CursorNumber`): no database takes any integer.
+    """
     try:
-        return msgspec.json.decode(urlsafe_b64decode(text + "=" * (-len(text) % 4)), type=kind)
+        content = urlsafe_b64decode(text + "=" * (-len(text) % 4))
+        if NUL_ESCAPED in content:
+            raise ValueError("no text of ours has a NUL")
+        return msgspec.json.decode(content, type=kind)
     except (ValueError, msgspec.MsgspecError):
         field = FieldProblem(field="cursor", detail="take it from the answer before")
         raise Problem(400, "cursor-invalid", "This cursor is not valid.", fields=(field,)) from None

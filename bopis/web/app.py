@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bopis.access.roles import Principal
 from bopis.errors import BopisError
-from bopis.web.endpoint import Call, Endpoint, decode_body, decode_params, encoded, read_body
+from bopis.web.endpoint import Call, Endpoint, check_text, decode_body, decode_params, encoded, read_body
 from bopis.web.live.read_side import PASSING, read_side_away
 from bopis.web.metrics import Metrics
 from bopis.web.problems import FAULT_TEXT, Problem, problem_of, problem_response
@@ -48,7 +48,6 @@ def create_app(site: Site, endpoints: Sequence[Endpoint], pages: Iterable[BaseRo
     app.state.site = site
     app.state.endpoints = tuple(endpoints)
     app.state.metrics = metrics
-    app.state.endpoints = tuple(endpoints)
     app.add_middleware(SecurityHeaders, origins=site.settings.web_origins)
     return app
 
@@ -98,6 +97,7 @@ async def enter(site: Site, endpoint: Endpoint, request: Request) -> Call:
     site.gate.check_forgery(request, principal)
     if endpoint.store in request.path_params:
         _require_store(principal, request.path_params[endpoint.store])
+    check_text(request)
     params = decode_params(endpoint, request)
     if endpoint.store:
         _require_store(principal, getattr(params, endpoint.store))

@@ -6,7 +6,7 @@ from typing import Any
 
 def breaks(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
     """What a client of one document would miss in another one: paths, methods, parameters, answers and fields that are
-    gone, and parameters and fields of requests that are required now."""
+    gone, links between answers and requests, and parameters and fields of requests that are required now."""
     found = []
     for path, methods in before["paths"].items():
         for method, old in methods.items():
@@ -40,11 +40,21 @@ def _operation_breaks(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[st
         if it["required"] and not old_params.get(key, {}).get("required"):
             found.append(f"parameter {key[1]} is required now")
     found += [f"answer {it} is gone" for it in old["responses"] if it.startswith("2") and it not in new["responses"]]
+    found += [f"link to {it} is gone" for it in _links(old) if it not in _links(new)]
     if "requestBody" in new and "requestBody" not in old:
         found.append("a body is required now")
     if not old.get("security", True) and new.get("security", True):
         found.append("a credential is required now")
     return found
+
+
+def _links(operation: Mapping[str, Any]) -> list[str]:
+    """The operations that answers lead to, with the parameters that they give them."""
+    return [
+        f"{name} with {', '.join(it['parameters'])}"
+        for response in operation["responses"].values()
+        for name, it in response.get("links", {}).items()
+    ]
 
 
 def _sent(found: Mapping[str, Any]) -> set[str]:

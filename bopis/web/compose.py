@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, asynccontextmanager, closing, contextmanager
+from functools import partial
 
 from bopis.adapters.address import bootstrap_address
 from bopis.adapters.log import LogReader
@@ -24,8 +25,12 @@ from bopis.web.live.read_side import ReadSide
 from bopis.web.live.stock import TOPICS, LiveStock
 from bopis.web.site import Site, SiteParts, real_now_ms
 
-# Tables and streams want changes soon; the readers of commands want few requests.
-FETCH_WAIT_MS = 50
+# The log answers a waiting fetch as soon as it has something, so a follower, which asks for little else on its
+# connection, may wait long; with short waits an idle process sends twenty empty fetches a second.
+FOLLOW_WAIT_MS = 500
+# Readers of commands ask for the ends of partitions on the same connection, which the log answers in order: behind the
+# fetch that the client has sent ahead. A reply would be late by as long as that one waits.
+COMMAND_WAIT_MS = 50
 
 
 @contextmanager
@@ -39,9 +44,11 @@ def opened_site(settings: Settings, now_ms: Callable[[], int] = real_now_ms) -> 
     options = security_of(settings).client_options()
     timeout_s = settings.publish_timeout_seconds
 
-    def open_reader() -> LogReader:
-        more = {"fetch_max_wait_ms": FETCH_WAIT_MS, **options}
+    def open_reader(wait_ms: int) -> LogReader:
+        more = {"fetch_max_wait_ms": wait_ms, **options}
         return LogReader(bootstrap_address(settings), settings.topic_prefix, timeout_seconds=timeout_s, **more)
+
+    open_command_reader = partial(open_reader, COMMAND_WAIT_MS)
 
     with ExitStack() as stack:
         address = bootstrap_address(settings)
@@ -56,9 +63,11 @@ def opened_site(settings: Settings, now_ms: Callable[[], int] = real_now_ms) -> 
         is_secure = is_over_tls(settings)
         tokens, account = identity_provider(settings, vault.session_key)
         gate = Gate(access, Sessions(vault.session_key, is_secure=is_secure), tokens, real_now_ms)
-        parts = SiteParts(gate, access, vault, publisher, open_reader, read_side, stock, hub, hours, now_ms, account)
+        parts = SiteParts(
+            gate, access, vault, publisher, open_command_reader, read_side, stock, hub, hours, now_ms, account
+        )
         site = Site(settings, parts)
-        site.followers.append(Follower(TOPICS, open_reader, stock.take))
+        site.followers.append(Follower(TOPICS, partial(open_reader, FOLLOW_WAIT_MS), stock.take))
         yield site
 
 

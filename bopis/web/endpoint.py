@@ -6,7 +6,7 @@ know a route that another one does not.
 
 from collections.abc import Awaitable, Callable, Mapping
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 from msgspec import Struct
@@ -65,6 +65,14 @@ class Call:
 Handler = Callable[[Call], Awaitable[Any]]
 
 
+class Provided(NamedTuple):
+    """A value in an answer for a parameter of other endpoints: its name, and the place of the value as a runtime
+    expression of OpenAPI (``$response.body#/order``)."""
+
+    parameter: str
+    place: str
+
+
 class Endpoint(Struct, frozen=True, kw_only=True):
     """One route.
 
@@ -72,7 +80,7 @@ class Endpoint(Struct, frozen=True, kw_only=True):
     body, `answer` that of the answer; a handler may return a finished `Response` instead. `store` names the parameter
     that is a store of the caller's own. `statuses` are the errors besides those that every endpoint has; those in
     `answer_statuses` may have the form of the answer. `is_signed`: the signature of the raw body is the credential, and
-    no other one is looked at.
+    no other one is looked at. `provides`: values in the answer that other endpoints take.
     """
 
     method: str
@@ -93,12 +101,19 @@ class Endpoint(Struct, frozen=True, kw_only=True):
     statuses: tuple[int, ...] = ()
     answer_statuses: tuple[int, ...] = ()
     request_headers: tuple[str, ...] = ()
+    provides: tuple[Provided, ...] = ()
 
     @property
     def name(self) -> str:
         """A stable name: ``get-v1-orders-order``."""
         words = [self.method.lower(), *self.path.replace("{", "").replace("}", "").strip("/").split("/")]
         return "-".join(it for it in words if it)
+
+
+def check_text(request: Request) -> None:
+    """Raise `Problem` for a NUL in a parameter: PostgreSQL has no such character, and nobody writes one."""
+    if any("\0" in str(it) for it in (*request.query_params.values(), *request.path_params.values())):
+        raise Problem(400, "parameter-invalid", "A parameter contains a NUL.")
 
 
 def decode_params(endpoint: Endpoint, request: Request) -> Any:

@@ -15,6 +15,8 @@ DESCRIPTION = (
     "quantities are in a SKU's smallest unit."
 )
 REF = "#/components/schemas/{name}"
+# A page leads to the next one of the same list.
+CURSOR = "cursor"
 TAGS = {
     "operation": "Health and figures of the process",
     "documents": "This document and its page",
@@ -44,7 +46,10 @@ def document(endpoints: Sequence[Endpoint]) -> dict[str, Any]:
     schema_of = dict(zip(kinds, schemas, strict=True))
     paths: dict[str, dict[str, Any]] = {}
     for endpoint in endpoints:
-        paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = _operation(endpoint, schema_of)
+        operation = _operation(endpoint, schema_of)
+        if links := _links(endpoint, endpoints):
+            operation["responses"][str(endpoint.status)]["links"] = links
+        paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = operation
     used = {it.tag for it in endpoints}
     return {
         "openapi": "3.1.0",
@@ -108,7 +113,7 @@ def _operation(endpoint: Endpoint, schema_of: dict[Any, Any]) -> dict[str, Any]:
 
 
 def _parameters(endpoint: Endpoint, schema_of: dict[Any, Any]) -> list[dict[str, Any]]:
-    in_path = set(re.findall(r"{(\w+)}", endpoint.path))
+    in_path = _in_path(endpoint)
     found = []
     for field in msgspec.structs.fields(endpoint.params):
         schema = dict(schema_of[field.type])
@@ -151,6 +156,33 @@ def _responses(endpoint: Endpoint, schema_of: dict[Any, Any]) -> dict[str, Any]:
         else:
             responses[str(status)] = {"description": TITLES[status], **problem}
     return responses
+
+
+def _links(source: Endpoint, endpoints: Sequence[Endpoint]) -> dict[str, Any]:
+    """By the name of the operation: the operations that take a value of the answer of `source` in their path, and with
+    it the other parameters that the answer or the path of `source` has. Form:
+    https://spec.openapis.org/oas/v3.1.0#link-object"""
+    given = {it.parameter: it.place for it in source.provides}
+    known = {name: f"$request.path.{name}" for name in _in_path(source)} | {
+        name: it for name, it in given.items() if name != CURSOR
+    }
+    found = {}
+    for target in endpoints:
+        path = _in_path(target)
+        if path <= known.keys() and path & given.keys():
+            names = [it.encode_name for it in msgspec.structs.fields(target.params)]
+            found[target.name] = _link(target, {name: known[name] for name in names if name in known})
+    if CURSOR in given:
+        found[source.name] = _link(source, {name: known[name] for name in _in_path(source)} | {CURSOR: given[CURSOR]})
+    return found
+
+
+def _link(target: Endpoint, parameters: dict[str, str]) -> dict[str, Any]:
+    return {"operationId": target.name, "parameters": dict(sorted(parameters.items()))}
+
+
+def _in_path(endpoint: Endpoint) -> set[str]:
+    return set(re.findall(r"{(\w+)}", endpoint.path))
 
 
 def kind_in_words(schema: Mapping[str, Any]) -> str:

@@ -15,6 +15,7 @@ import cli
 
 READY_SECONDS_MAX = 240.0
 STOP_SECONDS_MAX = 60.0
+LOG_SETTINGS = ("BOPIS_BROKER", "BOPIS_TOPIC_PREFIX", "BOPIS_MASTER_KEY")
 
 
 class Answer:
@@ -44,6 +45,8 @@ class Installation:
 
     def __init__(self, home: Path, *words: str, **environment: str) -> None:
         self.home = home
+        # Commands must look at the same log with the same key; other settings are those of its processes alone.
+        self._log = {name: environment[name] for name in LOG_SETTINGS if name in environment}
         self.err = home.with_suffix(".err")
         with self.err.open("wb") as errors:
             self.process = subprocess.Popen(
@@ -59,7 +62,7 @@ class Installation:
 
     def __call__(self, *words: str, **environment: str) -> Answer:
         """One command on this installation, with patience for a machine that does much else."""
-        environment = {"BOPIS_READ_WAIT_SECONDS": "60"} | environment
+        environment = {"BOPIS_READ_WAIT_SECONDS": "60"} | self._log | environment
         return run(*words, "--data-dir", str(self.home), **environment)
 
     def ask(self, *words: str) -> Any:

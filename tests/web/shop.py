@@ -15,6 +15,7 @@ from bopis.access.roles import OWN_STORES, Role
 from bopis.adapters.log import LogReader
 from bopis.adapters.secrets.access_table import AccessTable
 from bopis.adapters.secrets.vault import Vault, keys_url, open_vault
+from bopis.adapters.web_process import web_process
 from bopis.settings import Settings, load
 from tests.cli.program import Installation
 
@@ -43,7 +44,12 @@ class Shop:
             },
         )  # fmt: skip
         self.url: str = self.bopis.ready["web"]
-        self.settings: Settings = load(data_dir=home)
+        if not self.url:
+            self.bopis.stop()
+            raise AssertionError(f"the web process does not run: {self.bopis.ready['not_running']}")
+        self.settings: Settings = load(
+            data_dir=home, broker=environment.get("BOPIS_BROKER"), topic_prefix=environment.get("BOPIS_TOPIC_PREFIX")
+        )
         self.access = AccessTable(keys_url(self.settings))
         self.keys: dict[tuple[Role, str], str] = {}
         self.client = httpx.Client(base_url=self.url, timeout=60)
@@ -54,6 +60,14 @@ class Shop:
         self.client.close()
         self.access.close()
         assert self.bopis.stop() == 0
+
+    def find_web(self) -> None:
+        """Use the web process that runs now: one that was killed comes back on another port."""
+        found = web_process(self.home)
+        assert found is not None
+        self.client.close()
+        self.url = found.url
+        self.client = httpx.Client(base_url=self.url, timeout=60)
 
     def key(self, role: Role, store: str = OWN, **fields: Any) -> str:
         """The text of a new key."""

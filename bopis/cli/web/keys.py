@@ -10,12 +10,15 @@ from rich.console import Console
 from bopis.access.keys import KeyRecord, new_key
 from bopis.access.roles import RIGHTS, Right, Role
 from bopis.adapters.secrets.access_table import AccessTable
-from bopis.cli.app.context import AsJson, open_context
+from bopis.adapters.webhooks.errors import WebhooksUnavailable
+from bopis.cli.app.context import AsJson, CommandContext, open_context
 from bopis.cli.app.errors import Conflict, NotFound, Usage
 from bopis.cli.app.parse_time import read_future_time
 from bopis.cli.app.render import iso, plain, print_line, table
 from bopis.cli.web.access import RoleOption, Stores, access_table, checked_stores, now_ms
+from bopis.cli.web.webhooks import webhook_table
 from bopis.domain.values import epoch_ms
+from bopis.webhooks.records import SubscriptionState
 
 NAME_LENGTH_MAX = 100
 HOUR_MS = 3_600_000
@@ -102,19 +105,28 @@ def list_(
 def revoke(context: typer.Context, identity: KeyId, as_json: AsJson = False) -> None:
     """End an API key. Web processes refuse it within seconds.
 
+    Webhooks that were made with it are paused, unless another valid key has its name, as after a rotation; `bopis
+    webhooks resume` lets one go on.
+
     Examples:
         bopis keys revoke 3fa9c1d27be0
         bopis keys revoke 3fa9c1d27be0 --json
     """
     ctx = open_context(context, as_json)
-    with access_table(ctx) as keys:
-        record = _find(keys, identity)
+    with access_table(ctx) as access:
+        record = _find(access, identity)
         if record.revoked_ms:
             raise Conflict(cause=f"key {record.id} ({record.name}) was revoked before, at {iso(record.revoked_ms)}")
-        record = msgspec.structs.replace(record, revoked_ms=now_ms(), revoked_by=ctx.actor)
-        keys.put_key(record)
+        now = now_ms()
+        record = msgspec.structs.replace(record, revoked_ms=now, revoked_by=ctx.actor)
+        access.put_key(record)
+        others = access.keys()
+    is_last = not any(it.name == record.name and it.is_valid(now) for it in others)
+    paused = _pause_webhooks(ctx, record.name) if is_last else []
     text = f"Key {record.id} ({record.name}) is revoked; it is refused within {REVOKED_WITHIN_S} s."
-    ctx.print_result(_row(record, now_ms()), lambda out: print_line(out, text))
+    if paused:
+        text += f" Its webhooks are paused: {', '.join(paused)}."
+    ctx.print_result(_row(record, now) | {"webhooks_paused": paused}, lambda out: print_line(out, text))
 
 
 def rotate(
@@ -154,6 +166,22 @@ def rotate(
         ctx.note(f"The key {old.id} ends at {iso(ends)}.")
 
     ctx.print_result(document, render)
+
+
+def _pause_webhooks(ctx: CommandContext, owner: str) -> list[str]:
+    """Pause the active webhooks of an owner; returns their ids. A key is revoked also where their table is away."""
+    paused = []
+    try:
+        with webhook_table(ctx) as webhooks:
+            for found in webhooks.subscriptions(owner):
+                if found.state is SubscriptionState.ACTIVE:
+                    reason = f"the last key of {owner} was revoked"
+                    changed = msgspec.structs.replace(found, state=SubscriptionState.PAUSED, reason=reason)
+                    webhooks.change(changed, "state", "reason")
+                    paused.append(found.id)
+    except WebhooksUnavailable as error:
+        ctx.note(f"The key is revoked, but its webhooks are not paused ({error}). Pause them: bopis webhooks pause.")
+    return paused
 
 
 def _scopes(role: Role, scopes: list[Right]) -> tuple[Right, ...]:

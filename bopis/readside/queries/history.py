@@ -11,6 +11,9 @@ from bopis.readside.errors import CursorInvalid
 from bopis.readside.queries.answers import HistoryClock, HistorySpan, MovementAnswer, MovementPage, Page, instant
 from bopis.readside.schema import movements
 
+# No database takes any integer; these also fit into a float.
+CURSOR_NUMBER_MAX = 1 << 53
+
 
 class _Cursor(NamedTuple):
     """The place of a movement in a list: its time on the list's clock, then its place in the log."""
@@ -98,4 +101,6 @@ def _parse(cursor: str) -> _Cursor:
         at_ms, offset, line = (int(part) for part in cursor.split("."))
     except ValueError:
         raise CursorInvalid(cursor=cursor) from None
+    if max(abs(at_ms), abs(offset), abs(line)) > CURSOR_NUMBER_MAX:
+        raise CursorInvalid(cursor=cursor)
     return _Cursor(at_ms, offset, line)

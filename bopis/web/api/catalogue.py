@@ -8,7 +8,7 @@ from bopis.access.roles import Right
 from bopis.adapters.barcodes import gtin14
 from bopis.domain.values import SKU_LENGTH_MAX
 from bopis.web.answers import PageSize, decode_cursor, encode_cursor, note_age
-from bopis.web.endpoint import Call, Endpoint
+from bopis.web.endpoint import Call, Endpoint, Provided
 from bopis.web.problems import Problem
 from bopis.wire.catalogue import Article
 
@@ -71,6 +71,7 @@ ENDPOINTS = (
     Endpoint(
         method="GET", path="/v1/catalogue", handle=read_list, right=Right.CATALOGUE_READ, tag=TAG,
         summary="Articles", params=ArticlesQuery, answer=Articles, statuses=(400, 503),
+        provides=(Provided("code", "$response.body#/articles/0/sku"), Provided("cursor", "$response.body#/cursor")),
     ),
     Endpoint(
         method="GET", path="/v1/catalogue/{code}", handle=read, right=Right.CATALOGUE_READ, tag=TAG,

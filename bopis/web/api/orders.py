@@ -17,9 +17,9 @@ from bopis.services.counter.errors import OrderUnknown
 from bopis.services.counter.event_text import EventText
 from bopis.services.counter.masking import masked
 from bopis.services.counter.order_history import read_order_history
-from bopis.web.answers import PageSize, decode_cursor, encode_cursor, note_age, with_etag
+from bopis.web.answers import CursorNumber, PageSize, decode_cursor, encode_cursor, note_age, with_etag
 from bopis.web.api.order_view import OrderRow, OrderView, order_row, order_view
-from bopis.web.endpoint import Call, Endpoint
+from bopis.web.endpoint import Call, Endpoint, Provided
 from bopis.web.live.log_pool import LogDesk
 from bopis.web.problems import Problem
 from bopis.web.site import Site
@@ -116,7 +116,7 @@ async def read_list(call: Call) -> OrderPage:
         placed_since_ms=epoch_ms(asked.since) if asked.since is not None else None,
         placed_before_ms=epoch_ms(asked.before) if asked.before is not None else None,
         ended=asked.ended,
-        after=ListKey(*decode_cursor(asked.cursor, tuple[int, str])) if asked.cursor else None,
+        after=ListKey(*decode_cursor(asked.cursor, tuple[CursorNumber, str])) if asked.cursor else None,
     )
     found = await call.site.in_thread(_find, call.site, wanted, asked.limit + 1)
     page = found[: asked.limit]
@@ -242,6 +242,7 @@ ENDPOINTS = (
     Endpoint(
         method="GET", path="/v1/orders", handle=read_list, right=Right.ORDERS_READ, tag=TAG,
         summary="Orders, the newest first", params=OrdersQuery, answer=OrderPage, statuses=(400, 503),
+        provides=(Provided("order", "$response.body#/orders/0/order"), Provided("cursor", "$response.body#/cursor")),
     ),
     Endpoint(
         method="GET", path="/v1/orders/{order}", handle=read, right=Right.ORDERS_READ, tag=TAG,

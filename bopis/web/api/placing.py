@@ -21,7 +21,7 @@ from bopis.services.counter.event_text import EventText
 from bopis.services.exchange import Subscription
 from bopis.web.answers import KEY_HEADER, POSITION_HEADER, idempotency_key, position_of, prefer_wait
 from bopis.web.api.availability import Latitude, Longitude, Sku, Store
-from bopis.web.endpoint import Call, Endpoint, encoded
+from bopis.web.endpoint import Call, Endpoint, Provided, encoded
 from bopis.web.problems import Problem
 from bopis.web.site import Site
 from bopis.wire.orders import ORDER_EVENTS
@@ -273,5 +273,6 @@ ENDPOINTS = (
         method="POST", path="/v1/orders", handle=place, right=Right.ORDERS_PLACE, tag=TAG, summary="Place an order",
         body=NewOrder, answer=OrderAccepted, status=202, statuses=(400, 404, 409, 422, 503),
         request_headers=(KEY_HEADER, "Prefer"),
+        provides=(Provided("order", "$response.body#/order"), Provided("after", f"$response.header.{POSITION_HEADER}")),
     ),
 )  # fmt: skip

@@ -16,7 +16,7 @@ from bopis.readside.queries.current import levels
 from bopis.readside.queries.history import history
 from bopis.readside.queries.reasons import WhyAnswer, why
 from bopis.web.answers import PageSize
-from bopis.web.endpoint import Call, Endpoint
+from bopis.web.endpoint import Call, Endpoint, Provided
 from bopis.web.problems import Problem
 
 TAG = "stock"
@@ -104,11 +104,12 @@ ENDPOINTS = (
     Endpoint(
         method="GET", path="/v1/stores/{store}/stock", handle=read_levels, right=Right.STOCK_READ, tag=TAG,
         summary="Levels of a store", params=LevelsQuery, answer=LevelPage, store="store", statuses=(400, 404, 503),
+        provides=(Provided("sku", "$response.body#/levels/0/sku"), Provided("cursor", "$response.body#/next")),
     ),
     Endpoint(
         method="GET", path=f"{_CELL}/history", handle=read_history, right=Right.STOCK_READ, tag=TAG,
         summary="Movements of a SKU in a store", params=HistoryQuery, answer=MovementPage, store="store",
-        statuses=(400, 404, 503),
+        statuses=(400, 404, 503), provides=(Provided("cursor", "$response.body#/next"),),
     ),
     Endpoint(
         method="GET", path=f"{_CELL}/at", handle=read_at, right=Right.STOCK_READ, tag=TAG,

@@ -15,7 +15,7 @@ from bopis.services.opening_days import OpeningDay, opening_days
 from bopis.services.store_directory import StoreRecord
 from bopis.web.answers import POSITION_HEADER, note_age, position_of, with_etag
 from bopis.web.api.availability import Latitude, Longitude
-from bopis.web.endpoint import Call, Endpoint
+from bopis.web.endpoint import Call, Endpoint, Provided
 from bopis.web.problems import Problem
 
 TAG = "stores"
@@ -235,6 +235,7 @@ ENDPOINTS = (
     Endpoint(
         method="GET", path="/v1/stores", handle=read_list, right=Right.STORES_READ, tag=TAG, summary="Stores",
         params=StoresQuery, answer=Stores, statuses=(304, 503), request_headers=("If-None-Match",),
+        provides=(Provided("store", "$response.body#/stores/0/store"),),
     ),
     Endpoint(
         method="GET", path="/v1/stores/{store}", handle=read, right=Right.STORES_READ, tag=TAG, summary="One store",

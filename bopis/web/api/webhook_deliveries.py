@@ -7,9 +7,9 @@ import msgspec
 from msgspec import Meta, Struct
 
 from bopis.adapters.webhooks.table import DeliveryPage
-from bopis.web.answers import PageSize, decode_cursor, encode_cursor, instant
+from bopis.web.answers import CursorNumber, PageSize, decode_cursor, encode_cursor, instant
 from bopis.web.api.webhooks import Identity, WebhookPath, endpoint, find
-from bopis.web.endpoint import Call
+from bopis.web.endpoint import Call, Provided
 from bopis.web.problems import Problem
 from bopis.webhooks.public_events import EventType
 from bopis.webhooks.records import (
@@ -24,7 +24,7 @@ from bopis.webhooks.records import (
 class Place(Struct, frozen=True, kw_only=True):
     """The last delivery of a page, in its cursor: its time and id."""
 
-    recorded_ms: Annotated[int, Meta(ge=0, le=1 << 53)]
+    recorded_ms: CursorNumber
     id: Identity
 
 
@@ -145,11 +145,14 @@ def _delivery_view(it: EventDelivery) -> DeliveryView:
 ENDPOINTS = (
     endpoint(
         "POST", "/{webhook}/test", handle=test, summary="Send a test event", answer=DeliveryView, status=202,
-        statuses=(404, 409, 503),
+        statuses=(404, 409, 503), provides=(Provided("delivery", "$response.body#/id"),),
     ),
     endpoint(
         "GET", "/{webhook}/deliveries", handle=read_deliveries, summary="Deliveries of a webhook",
         params=DeliveriesQuery, answer=Deliveries, statuses=(400, 404, 503),
+        provides=(
+            Provided("delivery", "$response.body#/deliveries/0/id"), Provided("cursor", "$response.body#/cursor"),
+        ),
     ),
     endpoint(
         "GET", "/{webhook}/deliveries/{delivery}", handle=read_delivery, summary="One delivery", params=DeliveryPath,

@@ -11,8 +11,8 @@ from bopis.access.roles import Right, Role
 from bopis.adapters.secrets.sealing import wrap
 from bopis.adapters.webhooks.receiver_address import checked_url
 from bopis.domain.values import ID_LENGTH_MAX, STORE_LENGTH_MAX
-from bopis.web.answers import PageSize, decode_cursor, encode_cursor, instant
-from bopis.web.endpoint import Call, Endpoint, NoParameters
+from bopis.web.answers import CursorNumber, PageSize, decode_cursor, encode_cursor, instant
+from bopis.web.endpoint import Call, Endpoint, NoParameters, Provided
 from bopis.web.problems import FieldProblem, Problem
 from bopis.webhooks.public_events import EventType
 from bopis.webhooks.records import (
@@ -141,7 +141,7 @@ def _create(call: Call) -> WebhookSecret:
 async def read_list(call: Call) -> WebhookList:
     """The caller's webhooks; an operator sees those of everybody."""
     asked: WebhooksQuery = call.params
-    after = decode_cursor(asked.cursor, tuple[int, str]) if asked.cursor else (0, "")
+    after = decode_cursor(asked.cursor, tuple[CursorNumber, str]) if asked.cursor else (0, "")
     owner = None if call.caller.role is Role.HQ_OPERATOR else call.caller.name
     found = await call.site.in_thread(lambda: call.site.webhooks().subscriptions(owner))
     found = [it for it in found if (it.created_ms, it.id) > after]
@@ -264,9 +264,11 @@ ENDPOINTS = (
     endpoint(
         "POST", "", handle=create, summary="Subscribe a receiver to events", params=NoParameters, body=NewWebhook,
         answer=WebhookSecret, status=201, statuses=(409, 422, 503),
+        provides=(Provided("webhook", "$response.body#/webhook/id"),),
     ),
     endpoint(
-        "GET", "", handle=read_list, summary="Webhooks", params=WebhooksQuery, answer=WebhookList, statuses=(400, 503)
+        "GET", "", handle=read_list, summary="Webhooks", params=WebhooksQuery, answer=WebhookList, statuses=(400, 503),
+        provides=(Provided("webhook", "$response.body#/webhooks/0/id"), Provided("cursor", "$response.body#/cursor")),
     ),
     endpoint("GET", "/{webhook}", handle=read, summary="One webhook", answer=WebhookView),
     endpoint(

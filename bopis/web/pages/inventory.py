@@ -25,7 +25,7 @@ from bopis.readside.queries.stock_table import (
     stock_table,
 )
 from bopis.services.catalogue import Catalogue
-from bopis.web.answers import decode_cursor, encode_cursor
+from bopis.web.answers import CursorNumber, decode_cursor, encode_cursor
 from bopis.web.exports import EXPORT_ROWS, checked, download
 from bopis.web.pages.fields import choice, instant_of
 from bopis.web.pages.now_view import age_text
@@ -87,7 +87,7 @@ def question(asked: TableFilter, catalogue: Catalogue) -> StockQuestion:
     What the catalogue finds is asked for by SKU; else the text is the beginning of a SKU, and the category that of the
     store's books.
     """
-    after = decode_cursor(asked.cursor, tuple[str, str, int]) if asked.cursor else None
+    after = decode_cursor(asked.cursor, tuple[str, str, CursorNumber]) if asked.cursor else None
     prefix, category = asked.search.strip(), asked.category.strip()
     skus = found_skus(catalogue, prefix, category)
     return StockQuestion(

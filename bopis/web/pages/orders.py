@@ -17,7 +17,7 @@ from bopis.domain.payments.money import exponent
 from bopis.domain.values import STORE_LENGTH_MAX, epoch_ms
 from bopis.ports import ListKey, OrderFilter, list_key
 from bopis.services.payments.book import Concern, Debt, concerns_of, debts, status_of
-from bopis.web.answers import decode_cursor, encode_cursor
+from bopis.web.answers import CursorNumber, decode_cursor, encode_cursor
 from bopis.web.api.order_view import OrderRow, order_row
 from bopis.web.api.orders import own_store
 from bopis.web.exports import EXPORT_ROWS, checked, download
@@ -96,7 +96,7 @@ def order_filter(asked: OrdersFilter, store: str | None, site: Site) -> OrderFil
         state=LineState(asked.state) if asked.state else None,
         placed_since_ms=epoch_ms(since) if since is not None else None,
         ended=asked.ended or (bool(asked.state) and asked.state in _END_STATES),
-        after=ListKey(*decode_cursor(asked.cursor, tuple[int, str])) if asked.cursor else None,
+        after=ListKey(*decode_cursor(asked.cursor, tuple[CursorNumber, str])) if asked.cursor else None,
     )
 
 

@@ -20,7 +20,7 @@ from bopis.domain.payments.money import plain_amount
 from bopis.errors import BopisError
 from bopis.web.access.sessions import CSRF_FIELD
 from bopis.web.answers import note_age
-from bopis.web.endpoint import Call, Endpoint, NoParameters, decode_params
+from bopis.web.endpoint import Call, Endpoint, NoParameters, check_text, decode_params
 from bopis.web.live.read_side import PASSING, read_side_away
 from bopis.web.problems import TITLES, Problem, problem_of
 from bopis.web.rate_limits import address_of
@@ -151,9 +151,7 @@ async def _enter(site: Site, page: Page, request: Request, call: PageCall) -> Re
     """Let a request in. Returns the way to the sign-in for a browser that is not signed in."""
     call.principal = principal = await site.gate.caller(request)
     site.limits.take(principal.source if principal is not None else address_of(request))
-    if any("\0" in str(it) for it in (*request.query_params.values(), *request.path_params.values())):
-        # PostgreSQL has no such character, and nobody writes one.
-        raise Problem(400, "parameter-invalid", "A parameter contains a NUL.")
+    check_text(request)
     if page.right is not None:
         if principal is None:
             return RedirectResponse(f"{SIGN_IN}?to={quote(request.url.path)}", 303)

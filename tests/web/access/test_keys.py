@@ -86,6 +86,23 @@ def test_the_commands_create_list_rotate_and_revoke_keys(shop: Shop) -> None:
     assert shop.bopis("keys", "revoke", "nothing").code == 3
 
 
+def test_the_last_key_of_a_name_takes_its_webhooks_along(shop: Shop) -> None:
+    name = new_name("subscriber")
+    first = shop.bopis.ask("keys", "create", name, "--role", "shop-front")
+    second = shop.bopis.ask("keys", "rotate", first["id"])
+    headers = {"Authorization": f"Bearer {second['key']}"}
+    body = {"url": "http://127.0.0.1:9/", "types": ["order.placed"]}
+    made = shop.ask("POST", "/v1/webhooks", None, json=body, headers=headers).json()["webhook"]["id"]
+
+    kept = shop.bopis.ask("keys", "revoke", first["id"])
+    ended = shop.bopis.ask("keys", "revoke", second["id"])
+
+    assert (kept["webhooks_paused"], ended["webhooks_paused"]) == ([], [made])
+    view = shop.ask("GET", f"/v1/webhooks/{made}").json()
+    assert (view["state"], name in view["reason"]) == ("paused", True)
+    assert shop.bopis("webhooks", "resume", made).code == 0
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [

@@ -1,12 +1,14 @@
 """Limits of requests, and headers that protect."""
 
+from base64 import urlsafe_b64encode
+
 import pytest
 
 from bopis.access.roles import Role
 from bopis.web.endpoint import BODY_BYTES_MAX
 from bopis.web.problems import Problem
 from bopis.web.rate_limits import BURST_S, RateLimits
-from tests.web.shop import Shop
+from tests.web.shop import OWN, Shop
 
 JSON = {"Content-Type": "application/json"}
 
@@ -55,6 +57,47 @@ def test_a_page_has_limits(query: str, shop: Shop) -> None:
     answer = shop.ask("GET", f"/v1/orders?{query}")
 
     assert answer.status_code == 400, answer.text
+
+
+def cursor(content: str) -> str:
+    """A cursor as the API makes it, of any JSON."""
+    return urlsafe_b64encode(content.encode()).decode().rstrip("=")
+
+
+@pytest.mark.parametrize("number", [str(1 << 53 | 1), "99999999999999999999", "-99999999999999999999", "1e400"])
+@pytest.mark.parametrize(
+    ("path", "form"),
+    [
+        ("/v1/orders", '[{},"A"]'),
+        ("/v1/webhooks", '[{},"A"]'),
+        ("/orders", '[{},"A"]'),
+        ("/inventory", '["319","4011",{}]'),
+    ],
+)
+def test_a_cursor_with_a_number_that_no_database_takes_is_refused(
+    path: str, form: str, number: str, shop: Shop
+) -> None:
+    answer = shop.ask("GET", path, params={"cursor": cursor(form.format(number))})
+
+    assert answer.status_code == 400, answer.text
+
+
+@pytest.mark.parametrize("text", ["99999999999999999999.0.0", "0.99999999999999999999.0", "0.0.-99999999999999999999"])
+def test_a_cursor_of_movements_is_refused_likewise(text: str, shop: Shop) -> None:
+    answer = shop.ask("GET", f"/v1/stores/{OWN}/stock/4011/history", params={"cursor": text})
+
+    assert (answer.status_code, answer.json()["code"]) == (400, "cursor-invalid")
+
+
+@pytest.mark.parametrize(
+    "path", ["/v1/orders?customer=%00", "/v1/orders/A%00", f"/v1/stores/{OWN}/stock/%00/at?instant=2026-01-01T00:00Z"]
+)
+def test_a_character_that_no_database_has_in_texts_is_refused(path: str, shop: Shop) -> None:
+    answer = shop.ask("GET", path)
+    in_cursor = shop.ask("GET", "/v1/orders", params={"cursor": cursor('[1,"\\u0000"]')})
+
+    assert (answer.status_code, answer.json()["code"]) == (400, "parameter-invalid"), answer.text
+    assert (in_cursor.status_code, in_cursor.json()["code"]) == (400, "cursor-invalid")
 
 
 def test_every_answer_has_the_headers_that_protect_browsers(shop: Shop) -> None:

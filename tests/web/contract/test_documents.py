@@ -39,6 +39,39 @@ def test_every_schema_of_the_document_is_one() -> None:
         jsonschema.Draft202012Validator.check_schema(schema)
 
 
+def operations(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The operations by name."""
+    return {it["operationId"]: it for methods in document["paths"].values() for it in methods.values()}
+
+
+def test_links_give_every_parameter_of_a_path_from_a_field_that_the_answer_has() -> None:
+    found = operations(STORED)
+    checked = set()
+    for operation in found.values():
+        for response in operation["responses"].values():
+            for link in response.get("links", {}).values():
+                target = found[link["operationId"]]
+                takes = {it["name"]: it for it in target["parameters"]}
+                needed = {name for name, it in takes.items() if it["in"] == "path"}
+                assert needed <= link["parameters"].keys() <= takes.keys(), link
+                checked |= {field_of(it, response) for it in link["parameters"].values()}
+
+    assert {"/order", "/webhook/id", "/orders/0/order", "/id", "/cursor"} <= checked
+
+
+def field_of(expression: str, response: dict[str, Any]) -> str:
+    """The place in the body that an expression names; it must be in the schema of the answer."""
+    _, is_body, pointer = expression.partition("$response.body#")
+    if not is_body:
+        return ""
+    schema = response["content"]["application/json"]["schema"]
+    for part in pointer.strip("/").split("/"):
+        if "$ref" in schema:
+            schema = STORED["components"]["schemas"][schema["$ref"].rsplit("/", 1)[-1]]
+        schema = schema["items"] if part.isdigit() else schema["properties"][part]
+    return pointer
+
+
 def without_path(document: dict[str, Any]) -> None:
     del document["paths"]["/v1/orders/{order}"]
 
@@ -77,11 +110,15 @@ def without_a_value(document: dict[str, Any]) -> None:
     document["components"]["schemas"]["ShortPolicy"]["enum"].pop()
 
 
+def without_a_link(document: dict[str, Any]) -> None:
+    document["paths"]["/v1/orders"]["post"]["responses"]["202"]["links"].popitem()
+
+
 @pytest.mark.parametrize(
     "change",
     [
-        without_path, without_method, without_field, without_schema, with_a_required_field, with_a_required_parameter,
-        without_a_parameter, with_another_status, without_a_value,
+        without_a_link, without_path, without_method, without_field, without_schema, with_a_required_field,
+        with_a_required_parameter, without_a_parameter, with_another_status, without_a_value,
     ],
 )  # fmt: skip
 def test_a_change_that_breaks_clients_is_found(change: Any) -> None:
