@@ -16,7 +16,7 @@ from bopis.access.roles import Role
 from tests.web.contract.test_schemathesis import CHECKS, DOCUMENT, STREAMS
 from tests.web.shop import OWN, SKUS, Shop
 
-REQUESTS = 50
+REQUESTS = 150
 SOAK_REQUESTS = 20_000
 STEPS = 6
 SCENARIOS = 10
@@ -56,8 +56,9 @@ def repair(case: Any) -> None:
         body["store"] = OWN
     if label == PLACE:
         case.headers["Idempotency-Key"] = str(uuid.uuid4())
-        lines = [{"sku": SKUS[0], "quantity": it["quantity"] % 9 + 1} for it in body["lines"]]
-        case.body = body | {"lines": lines, "slot": None, "payment_methods": [], "customer": {"name": "Anna"}}
+        # JSON Schema calls 1.0 an integer; the API does not.
+        lines = [{"sku": SKUS[0], "quantity": int(it["quantity"]) % 9 + 1} for it in body["lines"]]
+        case.body = {"store": OWN, "lines": lines, "customer": {"name": "Anna"}, "note": body.get("note", "")}
     if label == SUBSCRIBE:
         types = [it for it in body["types"] if it != "webhook.test"] or ["order.placed"]
         case.body = body | {"url": "http://127.0.0.1:9/", "types": types, "stores": []}
@@ -110,8 +111,8 @@ def with_values(succeeded: Counter[str], text: str) -> int:
 def test_values_of_answers_lead_to_other_requests_that_are_answered_as_documented(shop: Shop) -> None:
     succeeded = play(shop, REQUESTS)
 
-    assert succeeded[PLACE] + succeeded[SUBSCRIBE]
-    assert with_values(succeeded, "{order}") + with_values(succeeded, "{webhook}")
+    assert with_values(succeeded, "{order}"), succeeded
+    assert with_values(succeeded, "{webhook}"), succeeded
 
 
 @pytest.mark.soak
