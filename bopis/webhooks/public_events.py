@@ -33,6 +33,7 @@ class EventType(StrEnum):
     ORDER_REJECTED = "order.rejected"
     ORDER_PICKING_STARTED = "order.picking_started"
     ORDER_LINE_SPLIT = "order.line_split"
+    ORDER_MOVED = "order.moved"
     ORDER_LINE_SHORT = "order.line_short"
     ORDER_SUBSTITUTE_OFFERED = "order.substitute_offered"
     ORDER_SUBSTITUTE_ANSWERED = "order.substitute_answered"
@@ -116,6 +117,7 @@ RULES: Mapping[type[Struct], tuple[PublicRule, ...]] = MappingProxyType({
     orders.LinesRejected: (PublicRule(_T.ORDER_REJECTED, ("lines", "reason", "by")),),
     orders.PickingStarted: (PublicRule(_T.ORDER_PICKING_STARTED, ("lines",)),),
     orders.LineSplit: (PublicRule(_T.ORDER_LINE_SPLIT, ("line", "into", "quantity")),),
+    orders.OrderMoved: (PublicRule(_T.ORDER_MOVED, ("lines", "by")),),
     orders.LineShort: (PublicRule(_T.ORDER_LINE_SHORT, ("line", "into", "sku", "missing", "cause", "decide_by_ms")),),
     orders.SubstituteOffered: (PublicRule(_T.ORDER_SUBSTITUTE_OFFERED, ("line", "sku", "unit_cents", "answer_by_ms")),),
     orders.SubstituteAnswered: (PublicRule(_T.ORDER_SUBSTITUTE_ANSWERED, ("line", "accepted", "by")),),
@@ -165,6 +167,7 @@ PRIVATE: frozenset[type[Struct]] = frozenset({
     orders.PickRestated, orders.BooksCorrected, orders.CollectionAnswered, orders.AcceptOverdue, orders.PickerAssigned,
     orders.PickRecorded, orders.LinePicked, orders.TaskRaised, orders.TaskClosed, orders.CodeFailed,
     orders.CodeReissued, orders.PaymentRequested, orders.PaymentAnswered, orders.PaymentAmountChanged,
+    orders.MoveRequested, orders.MoveHoldRequested, orders.MoveEnded,
     orders.HoldsProlonged, orders.CaptureRequested, orders.VoidRequested, orders.RefundRequested,
     payments.PaymentOpened, payments.AmountsChanged, payments.PickupExpected, payments.AttemptBegan,
     payments.CallRequested, payments.StepBegan, payments.ChargeAdopted, payments.NeedCovered, payments.MethodAdded,
