@@ -29,6 +29,10 @@ def take_report(decision: PaymentDecision, reported: ProviderReported) -> None:
 
 
 def _authorised(decision: PaymentDecision, attempt: Attempt, report: GatewayReport) -> None:
+    # While it is being closed, only the answer to the close tells which of the two came first: goods that were handed
+    # over for an approval that the close then voided would be unpaid.
+    if attempt.asking is Operation.CLOSE:
+        return
     # One that was approved before and released since is not revived by a repeat of its success.
     if attempt.state in UNANSWERED or (attempt.state in FRUITLESS and not attempt.authorised):
         approve(decision, attempt, report, review=attempt.review)

@@ -153,3 +153,24 @@ def test_a_method_whose_captures_are_refused_again_and_again_is_left_to_people()
     assert sorted(asked) == [1] * CAPTURES_LOST_MAX + [2] * CAPTURES_LOST_MAX
     assert world.payment.uncaptured == 500
     assert len(world.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("outcome", "state"),
+    [(CallOutcome.VOIDED, AttemptState.CLOSED), (CallOutcome.APPROVED, AttemptState.APPROVED)],
+    ids=["the close came first", "the approval came first"],
+)
+def test_an_approval_that_is_reported_while_a_challenge_is_closed_is_what_the_close_finds(
+    outcome: CallOutcome, state: AttemptState
+) -> None:
+    world = PaymentWorld()
+    world.open(500, card(1))
+    world.answer(world.call(Operation.AUTHORISE), CallOutcome.ACTION_REQUIRED, link="https://bank.example/1")
+    while not any(it.call.operation is Operation.CLOSE for it in world.calls):
+        world.wait(MINUTE_MS)
+
+    world.report(ReportKind.AUTHORISED, amount=500)
+
+    assert world.attempt().state is AttemptState.ACTION_REQUIRED
+    world.answer(world.call(Operation.CLOSE), outcome, amount=500)
+    assert world.attempt().state is state
