@@ -11,6 +11,7 @@ from bopis.adapters.publisher import LogPublisher
 from bopis.adapters.secrets.access_table import AccessTable
 from bopis.adapters.secrets.vault import keys_url, open_vault
 from bopis.adapters.security import security_of
+from bopis.readside.opening import ReadSide
 from bopis.services.routing.live import LiveRouting
 from bopis.services.routing.rules_file import read_rules
 from bopis.settings import Settings
@@ -21,7 +22,6 @@ from bopis.web.access.sessions import Sessions
 from bopis.web.access.tokens import TokenVerifier, token_verifier
 from bopis.web.live.follower import Follower
 from bopis.web.live.hub import Hub
-from bopis.web.live.read_side import ReadSide
 from bopis.web.live.stock import TOPICS, LiveStock
 from bopis.web.site import Site, SiteParts, real_now_ms
 

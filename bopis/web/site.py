@@ -19,6 +19,7 @@ from bopis.adapters.log import LogReader
 from bopis.adapters.secrets.access_table import AccessTable
 from bopis.adapters.webhooks.table import WebhookTable, webhooks_url
 from bopis.ports import OpeningHours, OrderProjection, Publisher, Secrets
+from bopis.readside.opening import ReadSide
 from bopis.services.channels import NOTICE_REQUESTS, ORDER_REQUESTS, PAYMENT_REQUESTS, STOCK_REQUESTS
 from bopis.services.checkout import Checkout
 from bopis.services.counter.desk import OrderDesk
@@ -32,7 +33,7 @@ from bopis.web.access.gate import Gate
 from bopis.web.live.follower import Follower
 from bopis.web.live.hub import Hub
 from bopis.web.live.log_pool import LogDesk, LogPool
-from bopis.web.live.read_side import ReadSide, read_side_missing
+from bopis.web.live.read_side import read_side_missing
 from bopis.web.live.stock import LiveStock
 from bopis.web.problems import Problem
 from bopis.web.rate_limits import RateLimits

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from functools import cache
-from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -11,8 +10,7 @@ from bopis.adapters.secrets.vault import open_vault
 from bopis.adapters.webhooks.posting import PostLimits
 from bopis.adapters.webhooks.table import WebhookTable, webhooks_url
 from bopis.domain.values import DAY_MS
-from bopis.readside.engine import connect
-from bopis.readside.queries.orders import OrdersInSql
+from bopis.readside.opening import ReadSide
 from bopis.settings import Settings
 from streams.engine.connection import LogConnection
 from streams.limits import StreamLimits
@@ -20,25 +18,26 @@ from streams.workers.webhook_sender import SenderOptions
 from streams.workers.webhooks import WebhookWorker
 from streams.workers.worker import ReadyCallback
 
-SQLITE_MARK = "sqlite:///"
-
 
 @contextmanager
 def webhook_worker(
     settings: Settings, log: LogConnection, limits: StreamLimits, ready: ReadyCallback | None
 ) -> Iterator[WebhookWorker]:
     """The worker of webhooks, with its table. Raises `WebhooksUnavailable`."""
-    options = SenderOptions(
-        limits=PostLimits(
-            settings.webhook_concurrency, settings.webhook_timeout_seconds, settings.webhook_private_addresses
-        ),
-        disable_days=settings.webhook_disable_days,
-        retention_ms=settings.webhook_retention_days * DAY_MS,
-        sealing_key=_sealing_key(settings),
-        stores_of=_stores_of(settings),
-        now_ms=log.now_ms,
-    )
-    with closing(WebhookTable(webhooks_url(settings))) as table:
+    with (
+        closing(ReadSide(settings.database_reader_url)) as read_side,
+        closing(WebhookTable(webhooks_url(settings))) as table,
+    ):
+        options = SenderOptions(
+            limits=PostLimits(
+                settings.webhook_concurrency, settings.webhook_timeout_seconds, settings.webhook_private_addresses
+            ),
+            disable_days=settings.webhook_disable_days,
+            retention_ms=settings.webhook_retention_days * DAY_MS,
+            sealing_key=_sealing_key(settings),
+            stores_of=_stores_of(read_side),
+            now_ms=log.now_ms,
+        )
         yield WebhookWorker(log, limits, table, options, ready)
 
 
@@ -53,21 +52,18 @@ def _sealing_key(settings: Settings) -> Callable[[], bytes]:
     return key
 
 
-def _stores_of(settings: Settings) -> Callable[[str], frozenset[str] | None]:
+def _stores_of(read_side: ReadSide) -> Callable[[str], frozenset[str] | None]:
     """The stores of an order by the read side; None while it does not know the order."""
-    orders: list[OrdersInSql] = []
 
     def stores(order: str) -> frozenset[str] | None:
-        url = settings.database_reader_url
-        if not orders:
-            if url.startswith(SQLITE_MARK) and not Path(url.removeprefix(SQLITE_MARK)).exists():
-                return None
-            orders.append(OrdersInSql(connect(url)))
+        orders = read_side.projection()
+        if orders is None:
+            return None  # It is away, or not built yet: the delivery waits.
         try:
-            with orders[0].snapshot() as snapshot:
+            with orders.snapshot() as snapshot:
                 found = snapshot.get(order)
         except SQLAlchemyError:
-            return None  # It is away, or not built yet: the delivery waits.
+            return None  # It went away just now.
         return None if found is None else frozenset({found.store, *(it.store for it in found.lines if it.store)})
 
     return stores

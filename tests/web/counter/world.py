@@ -21,6 +21,7 @@ from bopis.domain.orders.lines import PickedLine
 from bopis.domain.orders.messages import AcceptPick, RecordPick, StageOrder
 from bopis.names import CATALOGUE_TOPIC, STORES_TOPIC
 from bopis.ports import Record
+from bopis.readside.opening import ReadSide
 from bopis.services.catalogue import RequestedLine
 from bopis.services.checkout import Checkout, Customer, OrderRequest
 from bopis.services.routing.live import LiveRouting
@@ -32,7 +33,6 @@ from bopis.web.access.sessions import Session, Sessions, new_session
 from bopis.web.api import ENDPOINTS
 from bopis.web.app import create_app
 from bopis.web.live.hub import Hub
-from bopis.web.live.read_side import ReadSide
 from bopis.web.live.stock import LiveStock
 from bopis.web.pages import customer
 from bopis.web.pages.table import page_routes

@@ -11,8 +11,8 @@ from sqlalchemy import create_engine
 from bopis.access.roles import Role
 from bopis.readside import migrate
 from bopis.readside.engine import connect
+from bopis.readside.opening import ReadSide
 from bopis.web.access.sessions import new_session
-from bopis.web.live.read_side import ReadSide
 from tests.web.counter.world import World
 
 PAGES = ("/inventory", "/operations", "/stores/S1")
