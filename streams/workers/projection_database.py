@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from bopis.errors import BopisError
-from bopis.readside.errors import DatabaseAway
+from bopis.readside.errors import DatabaseAway, SchemaAbsent
 from bopis.services.worker_reports import Issue
 from streams.engine.connection import LogConnection
 from streams.engine.retry import ReplyT, retried
@@ -41,8 +41,8 @@ class ProjectionDatabase:
         self._projection: Projection | None = None
         self._checkpoints: Checkpoints | None = None
         self._away_since: float | None = None
-        # The error that showed that the tables were dropped, while this worker waits for new ones.
-        self._dropped: Exception | None = None
+        # Whether the tables were dropped, and this worker waits for new ones.
+        self._is_dropped = False
         # Why the worker waits for the database, while it does.
         self.issues: dict[str, Issue] = {}
 
@@ -96,14 +96,13 @@ class ProjectionDatabase:
                 raise error
             if isinstance(error, DatabaseAway):
                 self._note_absence(error)
-            elif not self._is_dropped(error):
+            elif isinstance(error, SchemaAbsent) and self._projection is not None:
+                self._note_drop()
+            else:
                 raise error
 
         async def attempt() -> ReplyT:
-            loop = asyncio.get_running_loop()
-            if self._dropped is not None:
-                await loop.run_in_executor(self._thread, self._check_for_new_tables)
-            return await loop.run_in_executor(self._thread, work)
+            return await asyncio.get_running_loop().run_in_executor(self._thread, self._run, work)
 
         result = await retried(attempt, self._limits, failed)
         self._note_return()
@@ -119,29 +118,32 @@ class ProjectionDatabase:
             upgrade(self._engine)
             raise ReadSideDamaged(aside=str(aside), cause=str(error)) from error
 
-    def _is_dropped(self, error: Exception) -> bool:
-        """Whether the tables were dropped while this worker wrote to them. Then it waits until they are made again:
-        started before that, it would find none, and that is a fault of the configuration."""
-        from bopis.readside.migrate import current
+    def _run(self, work: Callable[[], ReplyT]) -> ReplyT:
+        """The result of `work`, in the database's thread. Raises `SchemaAbsent` while the tables are dropped under a
+        worker that writes to them, and `ReadSideReplaced` when new ones are there, which it does not remember.
 
-        # The errors of the drivers have no class in common.
-        if self._projection is None or isinstance(error, BopisError) or current(self._engine) is not None:
-            return False
-        if self._dropped is None:
-            self._dropped = error
-            log.warning(DROPPED, waiting_s_max=self._limits.absence_s_max)
+        It waits for them: started again before they are made, it would find none, and that is a fault of the
+        configuration.
+        """
+        from bopis.readside.migrate import current, head
+
+        if self._is_dropped and current(self._engine) is not None:
+            raise ReadSideReplaced
+        try:
+            return work()
+        except BopisError:
+            raise
+        except Exception as error:  # those of the drivers have no class in common
+            if self._projection is None or current(self._engine) is not None:
+                raise
+            raise SchemaAbsent(found=None, needed=head()) from error
+
+    def _note_drop(self) -> None:
+        """Log a drop once, not with every attempt."""
         self.issues[NAME] = Issue(name=DROPPED, text="the read side has no tables; bopis readside rebuild makes them")
-        return True
-
-    def _check_for_new_tables(self) -> None:
-        """Raise `ReadSideReplaced` when the tables are there again, which are not those that this worker remembers;
-        else the error that showed that they were dropped."""
-        from bopis.readside.migrate import current
-
-        assert self._dropped is not None
-        if current(self._engine) is None:
-            raise self._dropped
-        raise ReadSideReplaced from self._dropped
+        if not self._is_dropped:
+            self._is_dropped = True
+            log.warning(DROPPED, waiting_s_max=self._limits.absence_s_max)
 
     def _note_absence(self, error: DatabaseAway) -> None:
         """Log an absence once, not with every attempt."""
