@@ -13,15 +13,12 @@ from typing import NamedTuple
 import structlog
 
 from bopis.access.roles import Role
-from bopis.adapters.errors import AdapterError
 from bopis.adapters.program import log_to_stderr, print_json, settings_of_program
-from bopis.adapters.secrets.errors import SecretError
 from bopis.adapters.supervision import STATE_FILE, ChildStatus, check_writable
-from bopis.errors import ConfigurationError, DatabaseUnreachable, DatabaseUrlInvalid
+from bopis.errors import BopisError, DatabaseUnreachable, DatabaseUrlInvalid
 from bopis.names import PROCESSORS
 from bopis.settings import Settings
 from streams.clock import system_ms
-from streams.errors import StreamError
 from streams.process.compose import bootstrap, run_processor
 from streams.process.supervisor import Child, ChildState, Supervisor
 from streams.process.terminal import LOG_FILE, TerminalReport, errors_to
@@ -71,7 +68,7 @@ def main(arguments: Sequence[str] | None = None, programs: Programs = Programs()
         if given.verb == "up" and settings.web_enabled:
             children.append(_web(programs))
         return _supervise(settings, children, as_json=given.json)
-    except (StreamError, AdapterError, SecretError, ConfigurationError, DatabaseUnreachable) as error:
+    except BopisError as error:
         print(f"Error: {error}", file=sys.stderr)
         return error.exit_code
 

@@ -164,21 +164,22 @@ def routing(settings: Settings) -> "LiveRouting":
 
 @contextmanager
 def notifier(settings: Settings) -> "Iterator[Notifier]":
-    """The notifier with its channels and the key to customers' data. Raises `ChannelsUnsound`."""
+    """The notifier with its channels and the key to customers' data. Raises `ChannelsUnsound` or
+    `SecretError`."""
     from bopis.adapters.notices.brand import brand_of
     from bopis.adapters.notices.channels import senders
     from bopis.adapters.notices.errors import NoticeError
     from bopis.adapters.notices.rendering import TemplateRenderer
     from bopis.adapters.opening_hours import OsmHours
-    from bopis.adapters.secrets.errors import SecretError
     from bopis.adapters.secrets.vault import open_vault
     from bopis.services.notifier.notifier import Notifier, NotifierDependencies
     from bopis.services.notifier.quiet_hours import read_quiet_hours
 
     try:
-        channels, brand, vault = senders(settings), brand_of(settings), open_vault(settings)
-    except (NoticeError, SecretError) as error:
+        channels, brand = senders(settings), brand_of(settings)
+    except NoticeError as error:
         raise ChannelsUnsound(cause=str(error)) from error
+    vault = open_vault(settings)
     renderer = TemplateRenderer(settings.notice_templates, settings.notice_language, brand)
     # A shop with a page of its own for orders has one; else the pages of the web process are it.
     pages_url = "" if settings.shop_url else settings.web_url

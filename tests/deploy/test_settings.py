@@ -17,7 +17,8 @@ PINNED = re.compile(r"[\w./-]+:v?\d+\.\d+(\.\d+)?(-[a-z-]+)?")
 
 
 def shipped() -> list[Path]:
-    return [it for it in DEPLOY.rglob("*") if it.is_file() and "kafka" not in it.relative_to(DEPLOY).parts[0]]
+    others = {"kafka", "__pycache__"}
+    return [it for it in DEPLOY.rglob("*") if it.is_file() and not others & {*it.relative_to(DEPLOY).parts}]
 
 
 def version() -> str:

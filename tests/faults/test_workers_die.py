@@ -4,13 +4,14 @@ import random
 import signal
 import time
 
-from tests.faults.crew import Crew, Watch
+from tests.faults.crew import PARTITIONS, Crew, Watch
 from tests.faults.load import Load
 from tests.faults.verdict import Result, on_engine, times
 
 PAUSE_S = 0.004
 STAY_SECONDS = 3
 FENCED = 75
+ALL_ASSIGNED = f'"partitions": {list(range(PARTITIONS))}'
 
 
 @times(small=6, large=300)
@@ -57,9 +58,12 @@ def test_a_worker_that_sleeps_through_its_takeover_writes_nothing_stale_and_leav
     with Watch(crew) as watch, load.running():
         watch.seconds_until_all_go_on()
         for _ in range(count):
-            sleeper = crew.hands[chance.choice(("one", "two"))]
+            sleeper, awake = (crew.hands[it] for it in chance.sample(("one", "two"), 2))
+            before = awake.text.count(ALL_ASSIGNED)
             sleeper.signal(signal.SIGSTOP)
             result.resumed_s.append(watch.seconds_until_all_go_on())
+            # The watch may have read late what the sleeper had written; only who lost its partitions has to leave.
+            crew.wait(lambda it=awake, n=before: it.text.count(ALL_ASSIGNED) > n, "takeover")  # type: ignore[misc]
             time.sleep(chance.uniform(0, 1))
             sleeper.signal(signal.SIGCONT)
             # Whether or not anything was on its way when it fell asleep: it leaves, and does not join as a newcomer.

@@ -178,7 +178,7 @@ def test_many_requests_at_once_share_one_reader_and_each_gets_its_own_reply(
 
     def ask(number: int) -> Reply:
         message = exchange.compose(author, STORES[number % len(STORES)], RECEIPT, message_id=f"r{number}")
-        return exchange.request(message, 20.0)
+        return exchange.request(message, 120.0)
 
     with ThreadPoolExecutor(REQUESTS) as pool:
         replies = list(pool.map(ask, range(REQUESTS)))

@@ -7,6 +7,7 @@ import signal
 import time
 import uuid
 from collections import defaultdict
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -161,10 +162,16 @@ class World:
                 assert found.setdefault(value["id"], value) == value
         return found
 
-    async def until_decided(self, seconds: float = WAIT_S_MAX) -> None:
-        """Wait until the position of every partition is the end of the source."""
+    async def until_decided(
+        self, seconds: float = WAIT_S_MAX, start: Callable[[], WorkerProcess] | None = None
+    ) -> None:
+        """Wait until the position of every partition is the end of the source. `start` starts a worker, now and
+        whenever it ended, as a supervisor does."""
         end = time.monotonic() + seconds
+        worker = start() if start else None
         while True:
+            if start and worker and worker.process.poll() is not None:
+                worker = start()
             ends = {number: records[-1].offset for number, records in (await self.read("numbers")).items() if records}
             positions = await self.positions()
             if all(positions.get(number, -1) >= offset for number, offset in ends.items()):

@@ -42,7 +42,12 @@ class Handler(BaseHTTPRequestHandler):
     book: Book
 
     def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["content-length"]))
+        length = int(self.headers["content-length"])
+        body = self.rfile.read(length)
+        if len(body) < length:
+            # The sender was killed while it wrote: this is no request.
+            self.close_connection = True
+            return
         is_new = self.book.note(
             path=self.path, id=self.headers["webhook-id"], at=time.time(), body=body.decode(),
             timestamp=self.headers["webhook-timestamp"], signature=self.headers["webhook-signature"],

@@ -8,8 +8,8 @@ from sqlalchemy.exc import IntegrityError
 from bopis.access.associates import AssociateRecord
 from bopis.access.keys import KeyRecord
 from bopis.access.session import LINK_S_MAX
+from bopis.adapters.secrets.database import connect, create_tables, transaction
 from bopis.adapters.secrets.errors import KeyBackupInvalid
-from bopis.adapters.secrets.key_table import connect, transaction
 from bopis.domain.values import ID_LENGTH_MAX, STORE_LENGTH_MAX
 
 metadata = MetaData()
@@ -49,8 +49,7 @@ class AccessTable:
 
     def __init__(self, url: str) -> None:
         self._engine = connect(url)
-        with transaction(self._engine) as connection:
-            metadata.create_all(connection)
+        create_tables(self._engine, metadata)
 
     def put_key(self, record: KeyRecord) -> None:
         """Store a key, new or changed."""

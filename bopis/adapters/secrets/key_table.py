@@ -10,23 +10,22 @@ import os
 import threading
 import time
 from base64 import b64decode, b64encode
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
-from functools import partial
+from collections.abc import Mapping
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import msgspec
-from sqlalchemy import BigInteger, Boolean, Column, LargeBinary, MetaData, String, Table, create_engine, event, select
-from sqlalchemy.engine import Connection, Engine, make_url
+from sqlalchemy import BigInteger, Boolean, Column, LargeBinary, MetaData, String, Table, select
+from sqlalchemy.engine import Connection, make_url
 from sqlalchemy.exc import ArgumentError, IntegrityError, NoSuchModuleError, SQLAlchemyError
 
+from bopis.adapters.secrets.database import connect, create_tables, transaction
 from bopis.adapters.secrets.errors import KeyBackupInvalid, KeyTableUnavailable, MasterKeyDiffers, SealInvalid
 from bopis.adapters.secrets.master import MasterKey, Purpose
 from bopis.adapters.secrets.sealing import new_key, unwrap, wrap
 from bopis.domain.values import DAY_MS, ID_LENGTH_MAX
-from bopis.errors import BopisError
 
 FILE_NAME = "keys.sqlite3"
 BACKUP_NAME = "keys-{at_ms}.json"
@@ -34,8 +33,6 @@ LOOKUP_LENGTH = 64
 # The checksum of a back-up that was damaged before an erasure changed it: it matches nothing.
 DAMAGED = "damaged"
 FOLDER_LENGTH_MAX = 1_024
-# A deleted key must not stay readable in a file: SQLite overwrites freed pages, and no write-ahead log keeps them.
-SQLITE_PRAGMAS = {"journal_mode": "TRUNCATE", "synchronous": "FULL", "secure_delete": "ON", "busy_timeout": 30_000}
 
 metadata = MetaData()
 keys = Table(
@@ -99,8 +96,7 @@ class KeyTable:
         # New keys of threads that wait for their turn are committed together: each commit is synced to the disk.
         self._turn, self._queueing = threading.Lock(), threading.Lock()
         self._new: list[_NewKey] = []
-        with transaction(self._engine) as connection:
-            metadata.create_all(connection)
+        create_tables(self._engine, metadata)
 
     def check(self) -> None:
         """Raise `MasterKeyDiffers` when the keys were wrapped with another master key."""
@@ -293,18 +289,6 @@ class KeyTable:
             raise MasterKeyDiffers(table=table, place=self._master.place) from None
 
 
-@contextmanager
-def transaction(engine: Engine, unavailable: type[BopisError] = KeyTableUnavailable) -> Iterator[Connection]:
-    """A transaction on a database of this room. Raises `IntegrityError` for a row that is there, else `unavailable`."""
-    try:
-        with engine.begin() as connection:
-            yield connection
-    except IntegrityError:
-        raise
-    except SQLAlchemyError as error:
-        raise unavailable(cause=getattr(error, "orig", None) or error) from error
-
-
 def has_keys(url: str) -> bool:
     """Whether a table of keys exists and has a key. Raises `KeyTableUnavailable`."""
     try:
@@ -324,25 +308,6 @@ def has_keys(url: str) -> bool:
         raise KeyTableUnavailable(cause=getattr(error, "orig", None) or error) from error
     finally:
         engine.dispose()
-
-
-def connect(url: str, pragmas: Mapping[str, Any] = SQLITE_PRAGMAS) -> Engine:
-    """Connections to a database; `pragmas` are SQLite's. Raises `ArgumentError` for a text that is no URL."""
-    parsed = make_url(url)
-    # SQLAlchemy's default driver is psycopg2, which is not among the dependencies.
-    if parsed.drivername == "postgresql":
-        parsed = parsed.set(drivername="postgresql+psycopg")
-    if parsed.get_backend_name() == "sqlite" and parsed.database:
-        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(parsed)
-    if parsed.get_backend_name() == "sqlite":
-        event.listen(engine, "connect", partial(_prepare_sqlite, pragmas))
-    return engine
-
-
-def _prepare_sqlite(pragmas: Mapping[str, Any], connection: Any, _record: Any) -> None:
-    for name, value in pragmas.items():
-        connection.execute(f"PRAGMA {name}={value}")
 
 
 def _mark_erased(connection: Connection, marks: Mapping[str, int]) -> None:

@@ -7,7 +7,6 @@ from bopis.adapters.notices.folders import forget
 from bopis.adapters.secrets.codes import Lookups, PickupCodes
 from bopis.adapters.secrets.errors import MasterKeyLost, MasterKeyMissing, SecretError
 from bopis.adapters.secrets.key_table import FILE_NAME, KeyTable, has_keys
-from bopis.adapters.secrets.master import FILE_NAME as MASTER_FILE_NAME
 from bopis.adapters.secrets.master import MasterKey, Purpose, make_master_key, master_key
 from bopis.adapters.secrets.sealing import seal, unseal
 from bopis.settings import Settings
@@ -70,14 +69,10 @@ def open_vault(settings: Settings) -> Vault:
     `MasterKeyDiffers` when the customers' keys were wrapped with another master key.
     """
     data_dir = settings.data_dir
-    try:
-        master = master_key(settings.master_key.get_secret_value(), settings.master_key_file, data_dir)
-    except MasterKeyMissing:
-        if not settings.embedded or settings.master_key_file is not None:
-            raise
-        if has_keys(keys_url(settings)):
-            raise MasterKeyLost(path=data_dir / MASTER_FILE_NAME, table=keys_url(settings)) from None
-        master = make_master_key(data_dir)
+    if settings.embedded and settings.master_key_file is None:
+        master = master_key_of(settings) or make_master_key(data_dir)
+    else:
+        master = _master_key(settings)
     keys = KeyTable(keys_url(settings), master)
     try:
         keys.check()
@@ -93,11 +88,19 @@ def master_key_of(settings: Settings) -> MasterKey | None:
     Raises `MasterKeyLost`, `MasterKeyMissing` or `MasterKeyInvalid`.
     """
     try:
-        return master_key(settings.master_key.get_secret_value(), settings.master_key_file, settings.data_dir)
+        return _master_key(settings)
+    except MasterKeyMissing:
+        if not has_keys(keys_url(settings)):
+            return None
+    try:
+        # Between the two looks another process may have made the master key, and with it the first customer's.
+        return _master_key(settings)
     except MasterKeyMissing as error:
-        if has_keys(keys_url(settings)):
-            raise MasterKeyLost(path=error.facts["path"], table=keys_url(settings)) from None
-        return None
+        raise MasterKeyLost(path=error.facts["path"], table=keys_url(settings)) from None
+
+
+def _master_key(settings: Settings) -> MasterKey:
+    return master_key(settings.master_key.get_secret_value(), settings.master_key_file, settings.data_dir)
 
 
 def check_master_key(settings: Settings) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from sqlalchemy.sql import Select
 
-from bopis.adapters.secrets.key_table import connect, transaction
+from bopis.adapters.secrets.database import connect, create_tables, transaction
 from bopis.adapters.webhooks.errors import WebhooksUnavailable
 from bopis.adapters.webhooks.schema import deliveries, metadata, positions, subscriptions
 from bopis.settings import Settings
@@ -23,7 +23,7 @@ from bopis.webhooks.schedule import ORDERED_TRIES, Settlement
 
 FILE_NAME = "webhooks.sqlite3"
 # A row that a power cut takes is made again from the log, or its request is repeated under the same id.
-SQLITE_PRAGMAS = {"journal_mode": "WAL", "synchronous": "NORMAL", "busy_timeout": 30_000}
+SQLITE_PRAGMAS = {"busy_timeout": 30_000, "journal_mode": "WAL", "synchronous": "NORMAL"}
 PENDING = EventDeliveryState.PENDING.value
 ROWS_PER_DELETE = 5_000
 
@@ -46,8 +46,7 @@ class WebhookTable:
     def __init__(self, url: str) -> None:
         try:
             self._engine = connect(url, SQLITE_PRAGMAS)
-            with self._transaction() as connection:
-                metadata.create_all(connection)
+            create_tables(self._engine, metadata, WebhooksUnavailable)
         except (ArgumentError, NoSuchModuleError, ImportError, OSError) as error:
             raise WebhooksUnavailable(cause=error) from error
 

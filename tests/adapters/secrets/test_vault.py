@@ -3,23 +3,29 @@
 import os
 import stat
 from base64 import b64encode
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 from pydantic import SecretStr
 
+from bopis.adapters.secrets.access_table import AccessTable
 from bopis.adapters.secrets.codes import Lookups, PickupCodes
 from bopis.adapters.secrets.errors import MasterKeyDiffers, MasterKeyInvalid, MasterKeyMissing, SealInvalid
-from bopis.adapters.secrets.key_table import KeyTable
+from bopis.adapters.secrets.key_table import KeyTable, has_keys
 from bopis.adapters.secrets.master import MasterKey, Purpose, make_master_key, master_key
 from bopis.adapters.secrets.sealing import new_key, seal, unseal
-from bopis.adapters.secrets.vault import Vault, open_vault
+from bopis.adapters.secrets.vault import Vault, master_key_of, open_vault
+from bopis.adapters.webhooks.table import WebhookTable
 from bopis.settings import Settings
 
 CANARY = "Zebulon Quastenflosser"
+STARTS, TURNS = 8, 12
 ANNA = {"name": CANARY, "email": "zq@example.org", "phone": "+49 30 1234567"}
 
 
@@ -221,3 +227,35 @@ def test_keys_of_many_threads_are_stored_once_each(vault: Vault) -> None:
         sealed = list(threads.map(lambda name: (name, vault.seal(name, ANNA)), names))
 
     assert all(vault.open(name, text) == ANNA for name, text in sealed)
+
+
+@pytest.mark.parametrize("table", [lambda url: KeyTable(url, MasterKey("here", bytes(32))), AccessTable, WebhookTable])
+def test_processes_that_start_together_create_the_tables_together(
+    tmp_path: Path, table: Callable[[str], KeyTable | AccessTable | WebhookTable]
+) -> None:
+    together = Barrier(STARTS)
+
+    def start(number: int) -> None:
+        for turn in range(TURNS):
+            together.wait(60)
+            table(f"sqlite:///{tmp_path / f'{turn}.sqlite3'}").close()
+
+    with ThreadPoolExecutor(STARTS) as pool:
+        list(pool.map(start, range(STARTS)))
+
+
+@pytest.mark.parametrize("read", [open_vault, master_key_of])
+def test_a_master_key_that_another_process_makes_meanwhile_is_not_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, read: Callable[[Settings], Vault | MasterKey]
+) -> None:
+    settings = Settings(data_dir=tmp_path)
+
+    def other_process_is_faster(url: str) -> bool:
+        with closing(open_vault(settings)) as vault:
+            vault.seal("C1", ANNA)
+        return has_keys(url)
+
+    real, looks = has_keys, [other_process_is_faster]
+    monkeypatch.setattr("bopis.adapters.secrets.vault.has_keys", lambda url: (looks.pop() if looks else real)(url))
+
+    assert read(settings) is not None

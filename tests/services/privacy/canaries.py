@@ -10,7 +10,8 @@ from pathlib import Path
 from sqlalchemy import select
 
 from bopis.adapters.publisher import LogPublisher
-from bopis.adapters.secrets.key_table import keys, transaction
+from bopis.adapters.secrets.database import transaction
+from bopis.adapters.secrets.key_table import keys
 from bopis.adapters.secrets.vault import Vault
 from bopis.domain.message import Message
 from bopis.domain.orders.lines import WantedLine

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import insert
 
 from bopis.adapters.notices.folders import FOLDER, customer_folder
-from bopis.adapters.secrets.key_table import transaction
+from bopis.adapters.secrets.database import transaction
 from bopis.adapters.secrets.vault import Vault, open_vault
 from bopis.domain.orders.vocabulary import CustomerRef
 from bopis.domain.values import HOUR_MS

@@ -110,8 +110,7 @@ async def test_a_commit_that_hangs_in_a_log_that_stands_still_ends_the_worker(ow
     assert '"watchdog.commit_stalled"' in worker.text
 
     await freezing
-    own_world.worker("hanging", **WATCHFUL)
-    await own_world.until_decided()
+    await own_world.until_decided(start=lambda: own_world.worker("hanging", **WATCHFUL))
     rows = await own_world.rows()
     assert {key: row[1] for key, row in rows.items() if key != "k"} == dict(load.sums)
 
