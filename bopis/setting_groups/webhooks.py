@@ -7,7 +7,7 @@ class WebhookSettings(BaseModel):
     """Events that are posted to subscribers."""
 
     webhook_database: str = Field(
-        "", description="SQLAlchemy URL of webhooks; empty: keys_database, or SQLite in the data directory."
+        "", description="SQLAlchemy URL of webhooks; empty: keys_database, or a SQLite file beside that of the keys."
     )
     webhook_concurrency: int = Field(8, ge=1, le=256, description="Requests at a time to one subscriber.")
     webhook_timeout_seconds: float = Field(15.0, gt=0, le=60, description="Seconds that a subscriber may take.")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from bopis.adapters.webhooks.errors import WebhooksUnavailable
+from bopis.adapters.webhooks.errors import WebhookDatabaseShared, WebhooksUnavailable
 from bopis.adapters.webhooks.table import FILE_NAME, DeliveryPage, WebhookTable, webhooks_url
 from bopis.settings import Settings
 from bopis.webhooks.public_events import EventType
@@ -160,13 +160,20 @@ def test_old_deliveries_are_forgotten(table: WebhookTable) -> None:
 
 
 def test_the_database_is_that_of_the_setting_the_keys_or_a_file_of_its_own(tmp_path: Path) -> None:
-    keys = "postgresql://h/keys"
+    keys, file = "postgresql://h/keys", f"sqlite:///{tmp_path / 'safe' / 'k.sqlite3'}"
 
     assert webhooks_url(Settings(data_dir=tmp_path)) == f"sqlite:///{tmp_path / FILE_NAME}"
     assert webhooks_url(Settings(data_dir=tmp_path, keys_database=keys)) == keys
     assert webhooks_url(Settings(data_dir=tmp_path, keys_database=keys, webhook_database="sqlite:///x")) == (
         "sqlite:///x"
     )
+    # Not in the file of the keys: it has no write-ahead log, so that deleted keys are gone.
+    beside = f"sqlite:///{tmp_path / 'safe' / FILE_NAME}"
+    assert webhooks_url(Settings(data_dir=tmp_path, keys_database=file)) == beside
+    with pytest.raises(WebhookDatabaseShared):
+        webhooks_url(Settings(data_dir=tmp_path, keys_database=file, webhook_database=file))
+    with pytest.raises(WebhooksUnavailable):
+        webhooks_url(Settings(data_dir=tmp_path, webhook_database="nonsense"))
 
 
 @pytest.mark.parametrize("url", ["nonsense", "strange://h/x", "sqlite:////proc/none/x.sqlite3"])

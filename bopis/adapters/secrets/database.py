@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import MetaData, create_engine, event
-from sqlalchemy.engine import Connection, Engine, make_url
+from sqlalchemy.engine import URL, Connection, Engine, make_url
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.schema import CreateIndex, CreateTable
 
@@ -47,6 +47,12 @@ def transaction(engine: Engine, unavailable: type[BopisError] = KeyTableUnavaila
         raise
     except SQLAlchemyError as error:
         raise unavailable(cause=getattr(error, "orig", None) or error) from error
+
+
+def is_missing_file(url: str | URL) -> bool:
+    """Whether a database is a file of SQLite that does not exist yet; connecting would create it."""
+    parsed = make_url(url)
+    return parsed.get_backend_name() == "sqlite" and not (parsed.database and Path(parsed.database).exists())
 
 
 def create_tables(engine: Engine, metadata: MetaData, unavailable: type[BopisError] = KeyTableUnavailable) -> None:

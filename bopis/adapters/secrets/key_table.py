@@ -21,7 +21,7 @@ from sqlalchemy import BigInteger, Boolean, Column, LargeBinary, MetaData, Strin
 from sqlalchemy.engine import Connection, make_url
 from sqlalchemy.exc import ArgumentError, IntegrityError, NoSuchModuleError, SQLAlchemyError
 
-from bopis.adapters.secrets.database import connect, create_tables, transaction
+from bopis.adapters.secrets.database import connect, create_tables, is_missing_file, transaction
 from bopis.adapters.secrets.errors import KeyBackupInvalid, KeyTableUnavailable, MasterKeyDiffers, SealInvalid
 from bopis.adapters.secrets.master import MasterKey, Purpose
 from bopis.adapters.secrets.sealing import new_key, unwrap, wrap
@@ -296,7 +296,7 @@ def has_keys(url: str) -> bool:
         parsed.get_dialect()
     except (ArgumentError, NoSuchModuleError, ImportError) as error:
         raise KeyTableUnavailable(cause=error) from error
-    if parsed.get_backend_name() == "sqlite" and not (parsed.database and Path(parsed.database).exists()):
+    if is_missing_file(parsed):
         return False
     engine = connect(url)
     try:

@@ -2,6 +2,7 @@
 
 WebhookError
 +-- WebhooksUnavailable      the table of webhooks cannot be used
++-- WebhookDatabaseShared    webhooks and customers' keys would be in one SQLite file
 +-- UrlBarred                a receiver's URL may not be used
 +-- AddressBarred            the name of a receiver has only addresses that may not be reached
 +-- AddressUnknown           the name of a receiver has no address
@@ -19,6 +20,13 @@ class WebhooksUnavailable(WebhookError):
     """The table of webhooks cannot be used ({cause}). Check webhook_database and keys_database, then try again."""
 
     exit_code = UNAVAILABLE
+
+
+class WebhookDatabaseShared(WebhookError):
+    """webhook_database and keys_database are the same SQLite file, {url}. Name another file, or leave webhook_database
+    empty."""
+
+    exit_code = CONFIGURATION
 
 
 class UrlBarred(WebhookError):

@@ -5,17 +5,19 @@ and doubles none. All methods block; they raise `WebhooksUnavailable` when the d
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy import and_, func, select, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.engine import Connection
+from sqlalchemy.engine import Connection, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from sqlalchemy.sql import Select
 
 from bopis.adapters.secrets.database import connect, create_tables, transaction
-from bopis.adapters.webhooks.errors import WebhooksUnavailable
+from bopis.adapters.secrets.vault import keys_url
+from bopis.adapters.webhooks.errors import WebhookDatabaseShared, WebhooksUnavailable
 from bopis.adapters.webhooks.schema import deliveries, metadata, positions, subscriptions
 from bopis.settings import Settings
 from bopis.webhooks.records import EventDelivery, EventDeliveryState, EventSubscription, SubscriptionState
@@ -237,13 +239,21 @@ class WebhookTable:
 
 
 def webhooks_url(settings: Settings) -> str:
-    """The database of webhooks: by default a file of its own, or the database of the keys where that is set."""
-    return settings.webhook_database or settings.keys_database or default_url(settings)
+    """The database of webhooks: by default a file of its own beside that of the keys, or the server of the keys.
 
-
-def default_url(settings: Settings) -> str:
-    """The file in the data directory."""
-    return f"sqlite:///{settings.data_dir / FILE_NAME}"
+    Raises `WebhookDatabaseShared` (webhooks need a write-ahead log, in which deleted keys would stay readable) or
+    `WebhooksUnavailable`.
+    """
+    try:
+        keys = make_url(keys_url(settings))
+        named = make_url(settings.webhook_database) if settings.webhook_database else None
+    except ArgumentError as error:
+        raise WebhooksUnavailable(cause=error) from error
+    is_file = keys.get_backend_name() == "sqlite"
+    if is_file and named is not None and named.database == keys.database:
+        raise WebhookDatabaseShared(url=settings.webhook_database)
+    beside = f"sqlite:///{Path(keys.database or '').parent / FILE_NAME}" if is_file else settings.keys_database
+    return settings.webhook_database or beside
 
 
 def _row(subscription: EventSubscription) -> dict[str, Any]:

@@ -23,12 +23,12 @@ from bopis.adapters.errors import AdapterError
 from bopis.adapters.notices.channels import mail_server
 from bopis.adapters.notices.errors import NoticeError
 from bopis.adapters.notices.mail import SmtpMail
+from bopis.adapters.secrets.database import is_missing_file
 from bopis.adapters.secrets.errors import SecretError
 from bopis.adapters.secrets.vault import check_master_key
 from bopis.adapters.supervision import supervisor_of
 from bopis.adapters.web_process import web_health, web_process
-from bopis.adapters.webhooks.table import FILE_NAME as WEBHOOKS_FILE
-from bopis.adapters.webhooks.table import default_url, webhooks_url
+from bopis.adapters.webhooks.table import webhooks_url
 from bopis.broker.errors import BrokerError
 from bopis.broker.files import LOG_FILE
 from bopis.broker.limits import BrokerLimits
@@ -330,8 +330,7 @@ def _web(ctx: CommandContext) -> Iterator[CheckResult]:
 
 def _webhooks(ctx: CommandContext) -> Iterator[CheckResult]:
     """Webhooks that were ended by their receivers, or fail."""
-    settings = ctx.settings
-    if webhooks_url(settings) == default_url(settings) and not (settings.data_dir / WEBHOOKS_FILE).exists():
+    if is_missing_file(webhooks_url(ctx.settings)):
         yield CheckResult("webhooks", OK, "none")
         return
     with webhook_table(ctx) as webhooks:
