@@ -25,7 +25,17 @@ PICKABLE = frozenset({LineState.ACCEPTED, LineState.PICKING})
 OPEN_WORK = frozenset({LineState.PROMISED, LineState.ACCEPTED, LineState.PICKING})
 STAGEABLE = frozenset({LineState.PICKED})
 # Lines that leave a store with it. An arrived customer is still served.
-MOVABLE = frozenset({LineState.HELD, LineState.PROMISED, LineState.ACCEPTED, LineState.PICKING, LineState.PICKED})
+# Placed: its hold is requested; the release follows the request, whether or not that is granted meanwhile.
+MOVABLE = frozenset(
+    {
+        LineState.PLACED,
+        LineState.HELD,
+        LineState.PROMISED,
+        LineState.ACCEPTED,
+        LineState.PICKING,
+        LineState.PICKED,
+    }
+)
 MOVABLE_WHEN_CLOSING = MOVABLE | {LineState.STAGED, LineState.READY}
 
 Found = dict[tuple[int, int], PickedUnits]  # by line and component

@@ -202,11 +202,13 @@ stock appeared:
     promised <- waiting
     - <- *
 store off:
+    rejected <- placed
     held <- held
     promised <- promised accepted picking picked
     ready <- staged
     - <- *
 store closes:
+    rejected <- placed
     held <- held
     promised <- promised accepted picking picked staged ready
     - <- *

@@ -363,3 +363,28 @@ def test_two_offers_that_lapse_at_once_end_an_order_of_all_or_nothing_once() -> 
     world.wait(5 * HOUR_MS)
 
     assert world.states() == {1: "cancelled", 2: "cancelled"}
+
+
+def test_a_store_withdrawn_before_it_granted_a_hold_gets_no_promise() -> None:
+    world = placed(World())
+    world.routing = to_first_free
+
+    world.tell(m.StoreWithdrawn(store=S1))
+    world.stock_is_away = False
+    world.run()
+
+    assert (world.line().state, world.line().store) == (LineState.PROMISED, S2)
+    assert (world.level().held, world.level(S2).held) == (0, 2)
+
+
+def test_a_store_withdrawn_before_it_refused_a_hold_is_left_as_well() -> None:
+    world = World({S1: {"A": 1}, S2: {"A": 5}})
+    placed(world)
+    world.routing = to_first_free
+
+    world.tell(m.StoreWithdrawn(store=S1))
+    world.stock_is_away = False
+    world.run()
+
+    assert (world.line().state, world.line().store) == (LineState.PROMISED, S2)
+    assert world.level(S2).held == 2
