@@ -56,6 +56,7 @@ def sign_in_page(call: PageCall, status: int = 200, *, problem: str = "", store:
 
 async def open_link(call: PageCall) -> Response:
     """Sign in with a one-time link."""
+    _refuse_other_sites(call, "Copy the link into the address line of the browser: another site may not open it.")
     session = call.site.gate.sessions.links.opened(call.params.token)
     is_new = session is not None and await call.site.in_thread(call.site.access.use_link, session.id, real_now_ms())
     if session is None or not is_new:
@@ -111,9 +112,7 @@ def authorization_answer(call: PageCall) -> AuthorizationAnswer:
 
 async def sign_in_associate(call: PageCall) -> Response:
     """Sign in with store, name and PIN."""
-    if call.request.headers.get("sec-fetch-site", OWN_SITE) not in OWN_SITES:
-        # Another site could sign a browser in as somebody else, who then reads what is done there.
-        raise Problem(403, "csrf", "Sign in on the page of this installation.")
+    _refuse_other_sites(call, "Sign in on the page of this installation.")
     store, name, pin = call.field("store"), call.field("name"), call.field("pin")
     if PIN_TRIES.is_locked(store, name):
         raise Problem(429, "pin-locked", "Too many wrong PINs; wait five minutes.", retry_after_s=PinTries.LOCK_S)
@@ -141,6 +140,13 @@ async def sign_out(call: PageCall) -> Response:
     response = call.page("signed-out.html", address=address) if address else RedirectResponse(SIGN_IN, 303)
     sessions.end(response)
     return response
+
+
+def _refuse_other_sites(call: PageCall, advice: str) -> None:
+    """Refuse a sign-in that another site began: it could sign a browser in as somebody else, who then reads what is done
+    there. Raises `Problem`."""
+    if call.request.headers.get("sec-fetch-site", OWN_SITE) not in OWN_SITES:
+        raise Problem(403, "csrf", advice)
 
 
 def home_of(role: Role) -> str:

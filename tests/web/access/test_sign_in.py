@@ -30,11 +30,15 @@ def test_a_link_opens_one_session(shop: Shop) -> None:
     link = shop.bopis.ask("web", "sign-in", "--role", "store-manager", "--store", OWN)["url"]
 
     with httpx.Client() as browser:
-        first = browser.get(link)
+        # Another site that opens a link could sign a browser in as somebody else; the link stays good.
+        abroad = browser.get(link, headers={"Sec-Fetch-Site": "cross-site"})
+        first = browser.get(link, headers={"Sec-Fetch-Site": "none"})
         reached = browser.get(f"{shop.url}/v1/stores/{OWN}/policy")
         beyond = browser.get(f"{shop.url}/v1/stores/367/policy")
     second = httpx.get(link)
 
+    assert (abroad.status_code, COOKIE in abroad.cookies) == (403, False)
+    assert "address line" in abroad.text
     assert (first.status_code, COOKIE in first.cookies) == (303, True)
     assert {"HttpOnly", "SameSite=strict"} <= set(first.headers["set-cookie"].split("; "))
     assert (reached.status_code, beyond.status_code) == (200, 403)
