@@ -143,8 +143,8 @@ async def sign_out(call: PageCall) -> Response:
 
 
 def _refuse_other_sites(call: PageCall, advice: str) -> None:
-    """Refuse a sign-in that another site began: it could sign a browser in as somebody else, who then reads what is done
-    there. Raises `Problem`."""
+    """Refuse a sign-in that another site began: it could sign a browser in as somebody else, who then reads what is
+    done there. Raises `Problem`."""
     if call.request.headers.get("sec-fetch-site", OWN_SITE) not in OWN_SITES:
         raise Problem(403, "csrf", advice)
 
