@@ -33,33 +33,25 @@ def processor(installation: Installation, name: str) -> Any:
     return {it["name"]: it for it in installation.ask("status")["processors"]}[name]
 
 
-def test_it_says_one_ready_line_and_stops_at_ctrl_c(tmp_path: Path) -> None:
+def test_it_says_one_ready_line_stops_at_ctrl_c_and_goes_on_after_a_new_start(tmp_path: Path) -> None:
     installation = Installation(tmp_path / "home")
     children = psutil.Process(installation.process.pid).children(recursive=True)
     installation.ask("stock", "receive", "319", "4011=24", "--new-store")
 
     code = installation.stop(signal.SIGINT)
 
-    shown = installation("stock", "show", "319", "4011")
+    shown, status = installation("stock", "show", "319", "4011"), installation("status")
+    second = Installation(tmp_path / "home")
+    after = second.ask("stock", "receive", "319", "4011=1")
+    verdict = second.ask("verify")
+    assert second.stop(signal.SIGTERM) == 0
     assert installation.ready["event"] == "ready"
     assert code == 0
     assert "Traceback" not in installation.err.read_text()
     assert not [it for it in children if it.is_running() and it.status() != psutil.STATUS_ZOMBIE]
     assert shown.out.startswith("4011 in 319: 24 available")
     assert "this was the state when it stopped" in shown.err
-    assert installation("status").code == 69
-
-
-def test_what_was_said_is_there_after_a_new_start(tmp_path: Path) -> None:
-    first = Installation(tmp_path / "home")
-    first.ask("stock", "receive", "319", "4011=24", "--new-store")
-    assert first.stop(signal.SIGTERM) == 0
-
-    second = Installation(tmp_path / "home")
-    after = second.ask("stock", "receive", "319", "4011=1")
-    verdict = second.ask("verify")
-    second.stop()
-
+    assert status.code == 69
     assert after["levels"][0]["terms"]["on_hand"] == 25
     assert verdict["clean"] is True
 

@@ -20,7 +20,7 @@ from bopis.settings import Settings
 from tests.faults.payment_ledger import LedgerFile
 from tests.services.replay.programs import run
 
-LOOK_SECONDS = 0.3
+LOOK_SECONDS = 1.0
 
 
 class Visitor(threading.Thread):

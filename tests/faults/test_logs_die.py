@@ -17,9 +17,8 @@ from tests.engines.embedded import QUICK
 from tests.faults.crew import Crew, Watch
 from tests.faults.load import Load
 from tests.faults.proxy import Proxy, Weather
-from tests.faults.verdict import Result, on_engine, times
+from tests.faults.verdict import Result, on_engine, pause_s, times
 
-PAUSE_S = 0.004
 UNREACHABLE_SECONDS = 15
 ROUGH_SECONDS = 6
 # Outside of a soak.
@@ -52,7 +51,7 @@ def test_every_acknowledged_record_outlives_a_killed_node_of_the_log(
     away_s: list[float] = []
     with Crew(engine, tmp_path) as crew:
         crew.start("one")
-        load = Load(crew, seed, PAUSE_S)
+        load = Load(crew, seed, pause_s(count))
         with Watch(crew) as watch, load.running():
             watch.seconds_until_all_go_on()
             for _ in range(count):
@@ -111,7 +110,7 @@ def test_a_log_that_cannot_be_reached_or_understood_costs_time_and_nothing_else(
     (tmp_path / "crew").mkdir()
     with Crew(engine, tmp_path / "crew", session_timeout_seconds=10) as crew:
         worker = crew.start("one")
-        load = Load(crew, seed, PAUSE_S)
+        load = Load(crew, seed, pause_s(count))
         with Watch(crew) as watch, load.running():
             watch.seconds_until_all_go_on()
             # In a soak every fault brings each kind of weather; otherwise they are shared out.

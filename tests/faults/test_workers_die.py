@@ -6,15 +6,14 @@ import time
 
 from tests.faults.crew import PARTITIONS, Crew, Watch
 from tests.faults.load import Load
-from tests.faults.verdict import Result, on_engine, times
+from tests.faults.verdict import Result, on_engine, pause_s, times
 
-PAUSE_S = 0.004
 STAY_SECONDS = 3
 FENCED = 75
 ALL_ASSIGNED = f'"partitions": {list(range(PARTITIONS))}'
 
 
-@times(small=6, large=300)
+@times(small=5, large=300)
 def test_workers_killed_at_random_under_load_lose_and_double_nothing(crew: Crew, count: int) -> None:
     seed = random.randrange(2**32)
     print("seed", seed)
@@ -24,7 +23,7 @@ def test_workers_killed_at_random_under_load_lose_and_double_nothing(crew: Crew,
     count = on_engine(count, crew.engine.name)
     crew.start("one")
     crew.start("two")
-    load = Load(crew, seed, PAUSE_S)
+    load = Load(crew, seed, pause_s(count))
     with Watch(crew) as watch, load.running():
         watch.seconds_until_all_go_on()
         for number in range(count):
@@ -54,7 +53,7 @@ def test_a_worker_that_sleeps_through_its_takeover_writes_nothing_stale_and_leav
     codes: list[int] = []
     crew.start("one")
     crew.start("two")
-    load = Load(crew, seed, PAUSE_S)
+    load = Load(crew, seed, pause_s(count))
     with Watch(crew) as watch, load.running():
         watch.seconds_until_all_go_on()
         for _ in range(count):
@@ -85,7 +84,7 @@ def test_workers_that_join_and_leave_all_the_time_lose_and_double_nothing(crew: 
     codes: list[int] = []
     count = on_engine(count, crew.engine.name)
     crew.start("one")
-    load = Load(crew, seed, PAUSE_S)
+    load = Load(crew, seed, pause_s(count))
     with Watch(crew) as watch, load.running():
         watch.seconds_until_all_go_on()
         for number in range(count):

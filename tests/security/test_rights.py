@@ -12,7 +12,7 @@ import pytest
 from bopis.adapters.errors import AccessDenied
 from bopis.adapters.log import LogReader
 from bopis.adapters.publisher import LogPublisher
-from bopis.names import DEAD_LETTERS_TOPIC, PROCESSORS, WEBHOOKS_PROCESSOR
+from bopis.names import DEAD_LETTERS_TOPIC, PROCESSORS, WEBHOOKS_PROCESSOR, WORKERS_TOPIC
 from bopis.topics.acls import Operation, Resource
 from tests.cli.program import Answer
 from tests.security.cases import BLIND, CASES, SETTINGS, Blind, Case, all_rights
@@ -27,6 +27,8 @@ NOT_YET_NEEDED = {(it, it, Operation.WRITE) for it in ("orders", "notices", "pay
 # Without a subscription no event is decoded, so none can be unreadable.
 NOT_YET_NEEDED |= {(WEBHOOKS_PROCESSOR, DEAD_LETTERS_TOPIC, Operation.WRITE)}
 TRIED = [it for it in CASES if it.part in PROCESSORS and (it.part, it.right.name, it.operation) not in NOT_YET_NEEDED]
+# Outside of a soak one of each part, kind of resource and operation: a worker is started for each.
+SAMPLE = frozenset({(it.part, it.right.resource, it.operation): it.number for it in reversed(TRIED)}.values())
 AT_ONCE = 4
 CONFIGURATION = 78
 UNSEEN = "DESCRIBE (READ and WRITE include it)"
@@ -122,20 +124,27 @@ def test_a_till_reads_nothing_and_writes_nowhere_else(fortress: Fortress) -> Non
         reader.end_offsets(["inventory-levels"])
 
 
+def tried(*, reports: bool) -> list[Any]:
+    """The cases about the topic of reports, or the others; those that are not in the sample only in a soak."""
+    cases = [it for it in TRIED if (it.right.name == WORKERS_TOPIC) is reports]
+    return [pytest.param(it, marks=() if it.number in SAMPLE else pytest.mark.soak) for it in cases]
+
+
 @pytest.fixture(scope="module")
-def verdicts(fortress: Fortress) -> dict[int, tuple[int | None, str]]:
+def verdicts(fortress: Fortress, request: pytest.FixtureRequest) -> dict[int, tuple[int | None, str]]:
     """How each worker that lacks one right ended, and what it said; some run at once, to be done sooner."""
+    wanted = {it.callspec.params.get("case") for it in request.session.items if hasattr(it, "callspec")}
 
     def judged(case: Case) -> tuple[int, tuple[int | None, str]]:
         if any(it.name == f"{case.prefix}stock" for it in case.rights()):
             fortress.publish(case.prefix, stimuli(case.user))
         worker = fortress.fork_worker(case)
-        if case.right.name == "workers":
+        if case.right.name == WORKERS_TOPIC:
             return case.number, (_until_it_says(worker, f"on topic {case.name}"), worker.talk)
         return case.number, (worker.wait_end(), worker.talk)
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        return dict(pool.map(judged, TRIED))
+        return dict(pool.map(judged, [it for it in TRIED if it in wanted]))
 
 
 def _until_it_says(worker: Running, words: str) -> int | None:
@@ -147,7 +156,7 @@ def _until_it_says(worker: Running, words: str) -> int | None:
     return None if is_running else worker.process.poll()
 
 
-@pytest.mark.parametrize("case", [it for it in TRIED if it.right.name != "workers"], ids=str)
+@pytest.mark.parametrize("case", tried(reports=False), ids=str)
 def test_a_worker_without_one_right_ends_and_names_it(case: Case, verdicts: dict[int, tuple[int | None, str]]) -> None:
     code, talk = verdicts[case.number]
 
@@ -155,7 +164,7 @@ def test_a_worker_without_one_right_ends_and_names_it(case: Case, verdicts: dict
     assert any(it in talk for it in expected(case)), talk[-3000:]
 
 
-@pytest.mark.parametrize("case", [it for it in TRIED if it.right.name == "workers"], ids=str)
+@pytest.mark.parametrize("case", tried(reports=True), ids=str)
 def test_a_worker_that_cannot_tell_how_it_is_says_so_and_goes_on(
     case: Case, verdicts: dict[int, tuple[int | None, str]]
 ) -> None:

@@ -19,7 +19,7 @@ from tests.readside.tables import emptied, folded
 from tests.readside.world import T0_MS, World, changelog, chunks
 
 ANY_STORY = settings(
-    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 
 

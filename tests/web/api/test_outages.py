@@ -24,7 +24,7 @@ ORIGIN = "https://shop.example"
 @pytest.fixture(scope="module")
 def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     """An installation whose log the tests kill; it lets one origin in, and is not ready after 2 s without the log."""
-    settings = {"BOPIS_WEB_ORIGINS": ORIGIN, "BOPIS_WEB_AGE_SECONDS_MAX": "2", "BOPIS_WEB_RATE": "200"}
+    settings = {"BOPIS_WEB_ORIGINS": ORIGIN, "BOPIS_WEB_AGE_SECONDS_MAX": "2", "BOPIS_WEB_RATE": "40"}
     shop = Shop(tmp_path_factory.mktemp("own") / "home", **settings)
     yield shop
     shop.close()

@@ -34,7 +34,7 @@ def browser() -> Iterator[Browser]:
 class Visitor:
     """A person with a browser window of their own."""
 
-    def __init__(self, page: Page, shop: Shop, pictures: Path) -> None:
+    def __init__(self, page: Page, shop: Shop, pictures: Path | None) -> None:
         self.page = page
         self.shop = shop
         self.faults: list[str] = []
@@ -55,21 +55,30 @@ class Visitor:
         assert answer is not None
         assert answer.status < 400, f"{path}: {answer.status}"
 
+    def resize(self, width: int) -> None:
+        """Make the window as wide as this; scripts and layout have followed when it returns."""
+        height = (self.page.viewport_size or {"height": 900})["height"]
+        self.page.set_viewport_size({"width": width, "height": height})
+        self.page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
     def picture(self, name: str) -> None:
-        """Keep a picture of the whole page."""
-        self.page.screenshot(path=self._pictures / f"{name}.png", full_page=True)
+        """Keep a picture of the whole page, if somebody wants to look at it."""
+        if self._pictures is not None:
+            self.page.screenshot(path=self._pictures / f"{name}.png", full_page=True)
 
 
 @pytest.fixture(scope="session")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of pictures: that of BOPIS_TEST_PICTURES, else one of this run."""
-    folder = Path(os.environ.get("BOPIS_TEST_PICTURES", "") or tmp_path_factory.mktemp("pictures"))
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+def pictures() -> Path | None:
+    """The folder of pictures, that of BOPIS_TEST_PICTURES; None: nobody wants any."""
+    folder = os.environ.get("BOPIS_TEST_PICTURES")
+    if not folder:
+        return None
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    return Path(folder)
 
 
 @pytest.fixture
-def visit(browser: Browser, shop: Shop, pictures: Path) -> Iterator["Visits"]:
+def visit(browser: Browser, shop: Shop, pictures: Path | None) -> Iterator["Visits"]:
     """Opens windows; at the end no script may have failed in one."""
     visits = Visits(browser, shop, pictures)
     yield visits
@@ -80,7 +89,7 @@ def visit(browser: Browser, shop: Shop, pictures: Path) -> Iterator["Visits"]:
 class Visits:
     """The windows of one test."""
 
-    def __init__(self, browser: Browser, shop: Shop, pictures: Path) -> None:
+    def __init__(self, browser: Browser, shop: Shop, pictures: Path | None) -> None:
         self._browser = browser
         self._shop = shop
         self._pictures = pictures
