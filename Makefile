@@ -52,6 +52,7 @@ bench: setup     ## Measure every claim (minutes)
 
 soak: setup      ## Run the long versions of the fault tests (hours)
 	$(BIN)/python -m pytest -m soak --timeout 0 $(ARGS)
+	BOPIS_TEST_EXAMPLES=500 $(BIN)/python -m pytest --timeout 0 tests/web/contract/test_schemathesis.py
 
 kafka: setup     ## Run Apache Kafka here until interrupted (NODES=3 for three nodes; needs Java and Maven)
 	@$(BIN)/python -m deploy.kafka.cluster --nodes $(NODES) $(ARGS)

@@ -45,7 +45,6 @@ LONG = (
     "tests/services/privacy/test_erasing.py",
     "tests/streams/engine/test_standby.py",
     "tests/readside/projection/test_side_by_side.py",
-    "tests/benchmarks/test_checkout.py",
     "tests/demo/test_demo.py",
     "tests/readside/worker/test_faults.py",
     "tests/contract/test_restart.py",

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from benchmarks.checkout_load import Sample, drain_s, growth
 
 ROOT = Path(__file__).parents[2]
@@ -32,6 +34,7 @@ def test_a_queue_is_drained_once_no_call_is_open_after_the_last_arrival() -> Non
     assert drain_s(samples([0, 5, 9, 4]), arrivals_s=3) is None
 
 
+@pytest.mark.soak
 def test_each_arm_is_measured_and_nobody_acts_again_while_a_method_works() -> None:
     sizes = {"customers": 10, "medians": 0.05, "rate": 10, "seconds": 2, "limit": 8}
     options = [word for name, size in sizes.items() for word in (f"--{name}", str(size))]
