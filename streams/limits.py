@@ -28,7 +28,7 @@ class StreamLimits(msgspec.Struct, frozen=True, kw_only=True):
     # rows, and a decision may see rows that are a moment old.
     table_fetch_bytes_min: int = 1 << 16
     table_fetch_wait_ms: int = 10
-    table_quiet_wait_ms: int = 500
+    table_quiet_wait_ms: int = 1_500
     fetch_wait_s: float = 1.0
     chunks_ahead_max: int = 8
     slice_records_max: int = 128
@@ -50,7 +50,7 @@ class StreamLimits(msgspec.Struct, frozen=True, kw_only=True):
     group_offsets_s: float = 3.0
 
     # Watchdogs: how often they check, and how long a stall may last before the worker ends and is started again.
-    watch_s: float = 2.0
+    watch_s: float = 5.0
     stall_s: float = 60.0
     recovery_stall_s: float = 120.0
     commit_stall_s: float = 120.0
