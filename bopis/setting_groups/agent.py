@@ -27,6 +27,12 @@ class AgentSettings(BaseModel):
         5.0, ge=0, le=3_600, description="Seconds that a file in a drop folder must be unchanged before it is read."
     )
     agent_heartbeat_seconds: float = Field(60.0, gt=0, le=3_600, description="Seconds between heartbeats of the agent.")
+    agent_copy_seconds: float = Field(
+        10.0, ge=0, le=3_600, description="With agent_url: seconds between two looks at the shop's orders; 0: no copy."
+    )
+    agent_offline_hours: float = Field(
+        12.0, ge=0, le=72, description="Hours since the shop's copy was current, for work on orders without the centre."
+    )
     agent_journal_mebibytes_max: int = Field(
         1024, ge=16, description="Size of the agent's journal; half of it is reported as a warning."
     )

@@ -1,5 +1,6 @@
 """Tills over HTTP on the loopback: the request of the centre's ingest, answered once everything is on the disk."""
 
+import re
 import threading
 from collections.abc import Callable
 from http import HTTPStatus
@@ -9,9 +10,9 @@ from typing import Any
 import msgspec
 
 from bopis.domain.inventory.outcomes import Outcome
-from bopis.errors import TRY_AGAIN
+from bopis.errors import CONFLICT, INVALID_INPUT, NOT_FOUND, TRY_AGAIN, UNAVAILABLE
 from bopis.journal.entries import Found, Taken
-from bopis.journal.errors import JournalError
+from bopis.journal.errors import ActionChanged, JournalError
 from bopis.journal.journal import Journal
 from bopis.wire.ingest import (
     BODY_BYTES_MAX,
@@ -24,12 +25,23 @@ from bopis.wire.ingest import (
     RefusalCode,
     values_in,
 )
-from store_agent.errors import PortTaken
+from store_agent.errors import ActionInvalid, AgentError, CopyMissing, PortTaken
+from store_agent.offline.actions import ActionRequest
+from store_agent.offline.counter import Counter
 from store_agent.sources.own_messages import SentMessage, read_message
 
 HOST = "127.0.0.1"
 LOCAL_NAMES = frozenset({"127.0.0.1", "localhost", "[::1]"})
 JSON = "application/json"
+# Work on orders without the centre.
+QUEUE_PATH = "/v1/pickup/queue"
+ORDER_PATH = re.compile(r"/v1/pickup/orders/([A-Za-z0-9-]{1,20})/actions")
+STATUSES_OF_ERRORS = {
+    NOT_FOUND: HTTPStatus.NOT_FOUND,
+    CONFLICT: HTTPStatus.CONFLICT,
+    INVALID_INPUT: HTTPStatus.UNPROCESSABLE_ENTITY,
+    UNAVAILABLE: HTTPStatus.SERVICE_UNAVAILABLE,
+}
 TYPES = NDJSON_TYPES | {JSON, "application/cloudevents+json", "application/cloudevents-batch+json"}
 CONNECTIONS_MAX = 64
 IDLE_SECONDS_MAX = 60.0
@@ -53,8 +65,11 @@ class TillServer(ThreadingHTTPServer):
     block_on_close = False
     request_queue_size = 128
 
-    def __init__(self, port: int, journal: Journal, on_taken: Callable[[], None]) -> None:
-        self.journal, self.on_taken = journal, on_taken
+    def __init__(
+        self, port: int, journal: Journal, on_taken: Callable[[], None], counter: Counter | None = None
+    ) -> None:
+        """``counter`` serves work on orders, where the agent has a copy of them."""
+        self.journal, self.on_taken, self.counter = journal, on_taken, counter
         self._free = threading.BoundedSemaphore(CONNECTIONS_MAX)
         try:
             super().__init__((HOST, port), _TillConnection)
@@ -116,6 +131,13 @@ class _TillConnection(BaseHTTPRequestHandler):
             self.close_connection = True
             document = {"status": problem.status, "code": problem.code, "detail": problem.detail}
             self._answer(problem.status, document, "application/problem+json")
+        except AgentError as error:
+            status = STATUSES_OF_ERRORS.get(error.exit_code, HTTPStatus.INTERNAL_SERVER_ERROR)
+            document = {"status": status, "code": type(error).__name__, "detail": str(error)}
+            self._answer(status, document, "application/problem+json")
+        except ActionChanged as error:
+            document = {"status": HTTPStatus.CONFLICT, "code": type(error).__name__, "detail": str(error)}
+            self._answer(HTTPStatus.CONFLICT, document, "application/problem+json")
         except JournalError as error:
             again = error.exit_code == TRY_AGAIN
             status = HTTPStatus.SERVICE_UNAVAILABLE if again else HTTPStatus.INTERNAL_SERVER_ERROR
@@ -133,9 +155,26 @@ class _TillConnection(BaseHTTPRequestHandler):
             return HTTPStatus.OK, {"status": "ok"}
         if self.path == "/status":
             return HTTPStatus.OK, self.server.journal.usage()
+        if self.path == QUEUE_PATH:
+            return HTTPStatus.OK, self._counter().queue()
         raise RequestProblem(HTTPStatus.NOT_FOUND, "not-found", f"Send messages to {PATH}.")
 
+    def _counter(self) -> Counter:
+        if self.server.counter is None:
+            raise CopyMissing()
+        return self.server.counter
+
+    def _act(self, number: str) -> tuple[HTTPStatus, Any]:
+        body = self._body()
+        try:
+            request = msgspec.json.decode(body, type=ActionRequest)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            raise ActionInvalid(cause=error) from error
+        return HTTPStatus.OK, self._counter().act(number, request)
+
     def _take(self) -> tuple[HTTPStatus, Any]:
+        if (found := ORDER_PATH.fullmatch(self.path)) is not None:
+            return self._act(found[1])
         if self.path != PATH:
             raise RequestProblem(HTTPStatus.NOT_FOUND, "not-found", f"Send messages to {PATH}.")
         try:
