@@ -35,7 +35,7 @@ class CentreBusy(UplinkError):
 
 class CredentialRefused(UplinkError):
     """{address} does not accept the key of this store ({status}). Create a key with
-    bopis keys create NAME --role till --store STORE, and write it to the file in agent_key_file."""
+    bopis keys create NAME --role store-agent --store STORE, and write it to the file in agent_key_file."""
 
     exit_code = CONFIGURATION
 

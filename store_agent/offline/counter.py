@@ -108,7 +108,7 @@ class Counter:
 
         Raises the errors of `store_agent.errors`, `ActionChanged` for an id with other content, and `JournalFull`.
         """
-        state, number = self._state(), parse(text) or text.upper()
+        state, number = self._state(), self._number(text)
         with self._one_at_a_time:
             known = self._actions.find(request.id)
             if known is not None:
@@ -140,6 +140,15 @@ class Counter:
         if order is None:
             raise OrderNotInCopy(order=number, minutes=self._age_ms(state) // MINUTE_MS)
         return self._current(order)
+
+    def _number(self, text: str) -> str:
+        """The number of an order as it was typed: whole, or its first characters if no other order begins with them."""
+        number = parse(text)
+        if number is not None:
+            return number
+        begin = text.upper().replace("-", "")
+        found = [it.order for it in self._copy.orders() if it.order.startswith(begin)]
+        return found[0] if len(found) == 1 else begin
 
     def _state(self) -> CopyState:
         state = self._copy.state()

@@ -49,7 +49,7 @@ class DownlinkOptions(Struct, frozen=True, kw_only=True):
     pause_seconds_max: float = 60.0
 
 
-class _Term(Struct):
+class _Term(Struct, frozen=True):
     on_hand: int = 0
 
 
