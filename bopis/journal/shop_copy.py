@@ -87,7 +87,8 @@ class ShopCopyFile:
 
     def state(self) -> CopyState:
         """The copy without its orders."""
-        found = self._connection.execute("SELECT value FROM meta WHERE name = 'state'").fetchone()
+        with self._lock:
+            found = self._connection.execute("SELECT value FROM meta WHERE name = 'state'").fetchone()
         return msgspec.json.decode(found[0], type=CopyState) if found else CopyState()
 
     def orders(self) -> list[CopyOrder]:

@@ -4,7 +4,7 @@ import http
 import random
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple, TypeVar
 from urllib.parse import quote, urlencode
 
@@ -18,7 +18,7 @@ from bopis.journal.journal import Journal
 from bopis.journal.shop_copy import ArticleRow, LevelRow, ShopCopyFile
 from bopis.journal.status import DOWNLINK, DownlinkState, put_state
 from bopis.uplink.connection import CentreAnswer, CentreConnection, raise_unless_served, refusal
-from bopis.uplink.errors import CredentialRefused, KeyWithoutCopy, UplinkError
+from bopis.uplink.errors import CentreBusy, CentreRefused, CredentialRefused, KeyWithoutCopy, UplinkError
 from bopis.uplink.sender import OnEvent, pause_seconds
 from bopis.wire.offline import (
     ACTIONS_PATH,
@@ -34,7 +34,7 @@ PAGE = 500
 COMPACT_SECONDS = 3_600.0
 JSON = {"Content-Type": "application/json"}
 # Answers that are about the action, and will not change when it is sent again.
-FINAL = frozenset({http.HTTPStatus.CONFLICT, http.HTTPStatus.UNPROCESSABLE_ENTITY})
+FINAL = frozenset({http.HTTPStatus.BAD_REQUEST, http.HTTPStatus.CONFLICT, http.HTTPStatus.UNPROCESSABLE_ENTITY})
 ORDER_UNKNOWN = "order-unknown"
 
 
@@ -125,17 +125,32 @@ class Downlink:
             # The copy after it: without this the shop would see its own work only at the next look.
             self._due["copy"] = 0.0
             return
-        for name, fetch, seconds in (
-            ("copy", self._fetch_copy, self._options.copy_seconds),
-            ("levels", self._fetch_levels, self._options.levels_seconds),
-            ("catalogue", self._fetch_catalogue, self._options.catalogue_seconds),
-            ("compact", self._actions.compact, COMPACT_SECONDS),
-        ):
-            if time.monotonic() >= self._due[name] and not self._stopped.is_set():
-                fetch()
-                self._due[name] = time.monotonic() + seconds
+        if self._is_due("copy", self._options.copy_seconds):
+            self._fetch_copy()
+        if self._is_due("levels", self._options.levels_seconds):
+            self._fetch_beside(self._fetch_levels)
+        if self._is_due("catalogue", self._options.catalogue_seconds):
+            self._fetch_beside(self._fetch_catalogue)
+        if self._is_due("compact", COMPACT_SECONDS):
+            self._actions.compact()
         self._worked()
         self._wake.wait(max(0.0, min(self._due.values()) - time.monotonic()))
+
+    def _is_due(self, name: str, seconds: float) -> bool:
+        """Whether it is time for something, which then waits for its next turn. A problem ends the turn: the copy is
+        fetched at once when it is over."""
+        now = time.monotonic()
+        if now < self._due[name] or self._stopped.is_set():
+            return False
+        self._due[name] = now + seconds
+        return True
+
+    def _fetch_beside(self, fetch: Callable[[], None]) -> None:
+        """Fetch something that the work on orders does not wait for."""
+        try:
+            fetch()
+        except (CentreBusy, CentreRefused) as error:
+            self._parts.on_event("downlink.incomplete", "warning", problem=str(error))
 
     def _send(self, action: Action) -> None:
         body = msgspec.json.encode(StoreActionRequest(message=msgspec.Raw(action.value), expected=action.expected))
@@ -221,6 +236,7 @@ class Downlink:
         problem = str(error)
         if self._failures == 0 or problem != self._state.problem:
             self._parts.on_event("downlink.failed", "warning", problem=problem)
+        self._due["copy"] = 0.0
         asked = error.wait_seconds if isinstance(error, UplinkError) else 0.0
         pause = pause_seconds(self._failures, asked, self._options.pause_seconds_max, random.random())
         since = self._state.since_ms if self._failures else self._parts.journal.now_ms()

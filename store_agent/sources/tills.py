@@ -2,14 +2,16 @@
 
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Set
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import msgspec
 
 from bopis.domain.inventory.outcomes import Outcome
+from bopis.domain.orders.numbers import shown
 from bopis.errors import CONFLICT, INVALID_INPUT, NOT_FOUND, TRY_AGAIN, UNAVAILABLE
 from bopis.journal.entries import Found, Taken
 from bopis.journal.errors import ActionChanged, JournalError
@@ -26,6 +28,7 @@ from bopis.wire.ingest import (
     values_in,
 )
 from store_agent.errors import ActionInvalid, AgentError, CopyMissing, PortTaken
+from store_agent.offline import page
 from store_agent.offline.actions import ActionRequest
 from store_agent.offline.counter import Counter
 from store_agent.sources.own_messages import SentMessage, read_message
@@ -33,8 +36,20 @@ from store_agent.sources.own_messages import SentMessage, read_message
 HOST = "127.0.0.1"
 LOCAL_NAMES = frozenset({"127.0.0.1", "localhost", "[::1]"})
 JSON = "application/json"
+HTML = "text/html; charset=utf-8"
+NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 # Work on orders without the centre.
 QUEUE_PATH = "/v1/pickup/queue"
+PAGE_PATH = re.compile(rf"{page.PATH}/([A-Za-z0-9-]{{1,20}})")
+FORM = "application/x-www-form-urlencoded"
+FORM_BYTES_MAX = 4_096
+# A page of another site neither frames the counter nor is loaded by it.
+PAGE_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
 ORDER_PATH = re.compile(r"/v1/pickup/orders/([A-Za-z0-9-]{1,20})/actions")
 STATUSES_OF_ERRORS = {
     NOT_FOUND: HTTPStatus.NOT_FOUND,
@@ -56,6 +71,13 @@ STATUSES = {
     Outcome.EMPTY: ItemStatus.DUPLICATE,  # it changes nothing, and need not be sent again
     Outcome.REJECTED: ItemStatus.REFUSED,
 }
+
+
+class Page(NamedTuple):
+    """An answer for people."""
+
+    text: str
+    content_type: str
 
 
 class TillServer(ThreadingHTTPServer):
@@ -111,11 +133,11 @@ class _TillConnection(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
 
     def do_POST(self) -> None:
-        """Take messages of tills."""
+        """Take messages of tills, and work on orders."""
         self._serve(self._take)
 
     def do_GET(self) -> None:
-        """Answer that the agent lives, or how full the journal is."""
+        """Answer that the agent lives, how full the journal is, or what the shop has to do."""
         self._serve(self._look)
 
     def log_message(self, format: str, *args: object) -> None:
@@ -146,8 +168,12 @@ class _TillConnection(BaseHTTPRequestHandler):
 
     def _refuse_browsers(self) -> None:
         """Refuse pages: a page of another site may not send sales to this machine through a browser on it."""
-        name = self.headers.get("Host", "").rpartition(":")[0] or self.headers.get("Host", "")
-        if name not in LOCAL_NAMES or "Origin" in self.headers:
+        host = self.headers.get("Host", "")
+        name = host.rpartition(":")[0] or host
+        is_form = PAGE_PATH.fullmatch(self.path) is not None
+        # The agent's own page names itself as the origin of its forms; nothing else has one.
+        origin = f"http://{host}" if is_form else None
+        if name not in LOCAL_NAMES or self.headers.get("Origin") != origin:
             raise RequestProblem(HTTPStatus.FORBIDDEN, "not-local", "Only programs on this machine may use the agent.")
 
     def _look(self) -> tuple[HTTPStatus, Any]:
@@ -157,12 +183,28 @@ class _TillConnection(BaseHTTPRequestHandler):
             return HTTPStatus.OK, self.server.journal.usage()
         if self.path == QUEUE_PATH:
             return HTTPStatus.OK, self._counter().queue()
+        if self.path == page.PATH:
+            return HTTPStatus.OK, Page(page.page(self._counter().queue()), HTML)
+        if self.path == page.STYLE_PATH:
+            return HTTPStatus.OK, Page(page.STYLE, "text/css; charset=utf-8")
         raise RequestProblem(HTTPStatus.NOT_FOUND, "not-found", f"Send messages to {PATH}.")
 
     def _counter(self) -> Counter:
         if self.server.counter is None:
             raise CopyMissing()
         return self.server.counter
+
+    def _act_by_form(self, number: str) -> tuple[HTTPStatus, Any]:
+        """Do the action of a form, and show the page after it."""
+        counter, actor = self._counter(), ""
+        try:
+            request = page.request_in(self._body({FORM}, FORM_BYTES_MAX))
+            actor = request.actor
+            result = counter.act(number, request)
+            message = f"{shown(result.order)}: {result.state.replace('_', ' ') or 'done'}"
+        except (AgentError, ActionChanged) as error:
+            message = str(error)
+        return HTTPStatus.OK, Page(page.page(counter.queue(), actor, message), HTML)
 
     def _act(self, number: str) -> tuple[HTTPStatus, Any]:
         body = self._body()
@@ -175,6 +217,8 @@ class _TillConnection(BaseHTTPRequestHandler):
     def _take(self) -> tuple[HTTPStatus, Any]:
         if (found := ORDER_PATH.fullmatch(self.path)) is not None:
             return self._act(found[1])
+        if (found := PAGE_PATH.fullmatch(self.path)) is not None:
+            return self._act_by_form(found[1])
         if self.path != PATH:
             raise RequestProblem(HTTPStatus.NOT_FOUND, "not-found", f"Send messages to {PATH}.")
         try:
@@ -190,9 +234,9 @@ class _TillConnection(BaseHTTPRequestHandler):
         status = HTTPStatus.ACCEPTED if answer.accepted or not answer.refused else HTTPStatus.UNPROCESSABLE_ENTITY
         return status, answer
 
-    def _body(self) -> bytes:
+    def _body(self, types: Set[str] = TYPES, bytes_max: int = BODY_BYTES_MAX) -> bytes:
         kind = self.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-        if kind not in TYPES:
+        if kind not in types:
             # Also keeps pages of other sites out: a browser asks before it sends one of these types.
             raise RequestProblem(
                 HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "media-type", f"Send {JSON} or application/x-ndjson."
@@ -200,9 +244,9 @@ class _TillConnection(BaseHTTPRequestHandler):
         length = self.headers.get("Content-Length", "")
         if not (length.isascii() and length.isdigit()):
             raise RequestProblem(HTTPStatus.LENGTH_REQUIRED, "length", "Send the body with a Content-Length.")
-        if int(length) > BODY_BYTES_MAX:
+        if int(length) > bytes_max:
             raise RequestProblem(
-                HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body-large", f"Send at most {BODY_BYTES_MAX} bytes at once."
+                HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body-large", f"Send at most {bytes_max} bytes at once."
             )
         body = self.rfile.read(int(length))
         if len(body) < int(length):
@@ -210,8 +254,14 @@ class _TillConnection(BaseHTTPRequestHandler):
         return body
 
     def _answer(self, status: HTTPStatus, document: Any, content_type: str) -> None:
-        body = msgspec.json.encode(document)
+        headers: Mapping[str, str] = NO_HEADERS
+        if isinstance(document, Page):
+            body, content_type, headers = document.text.encode(), document.content_type, PAGE_HEADERS
+        else:
+            body = msgspec.json.encode(document)
         self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
         self.send_header("Content-Type", content_type)
         self.send_header("Content-Length", str(len(body)))
         if status == HTTPStatus.SERVICE_UNAVAILABLE:

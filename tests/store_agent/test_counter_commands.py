@@ -1,10 +1,12 @@
 """`bopis pickup` at the agent of the shop while the centre is away."""
 
+import http.client
 import os
 import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 
@@ -12,7 +14,7 @@ from bopis.domain.orders.state import LineState
 from bopis.journal.actions import Actions
 from bopis.journal.journal import system_ms
 from bopis.journal.shop_copy import ArticleRow
-from bopis.journal.status import PROCESS, AgentProcess, put_state
+from bopis.journal.status import PROCESS, AgentProcess, put_state, status_of
 from bopis.wire.offline import ActionAnswer, ActionOutcome
 from store_agent.sources.tills import TillServer
 from tests.cli.program import Answer, run
@@ -115,3 +117,53 @@ def test_the_status_has_the_age_of_the_copy_and_conflicts_are_listed_with_their_
     [row] = listed.document["conflicts"]
     assert (row["order"], row["rule"], row["text"]) == (NUMBER, "cancelled", text)
     assert "put it back" in bopis(shop, "agent", "conflicts").out
+
+
+def browse(shop: Shop, method: str, path: str, fields: dict[str, str], **headers: str) -> tuple[int, str]:
+    """A browser's request to the page of the agent."""
+    host = f"127.0.0.1:{status_of(shop.journal).process.port}"
+    connection = http.client.HTTPConnection(host, timeout=60)
+    try:
+        kind = {"Content-Type": "application/x-www-form-urlencoded"} if method == "POST" else {}
+        sent = {**kind, **({"Origin": f"http://{host}"} if method == "POST" else {}), **headers}
+        connection.request(method, path, urlencode(fields) if method == "POST" else None, sent)
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
+    finally:
+        connection.close()
+
+
+def fields_of(page: str) -> dict[str, str]:
+    """The hidden fields of the first form."""
+    return dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', page)[:2])
+
+
+def test_the_page_of_the_agent_goes_to_the_hand_over_and_says_that_the_centre_is_away(shop: Shop) -> None:
+    status, page = browse(shop, "GET", "/counter", {})
+    typed: list[dict[str, str]] = [{}, {}, {}, {"location": "R1"}, {"code": WRONG}, {"code": CODE}]
+    shown = []
+
+    for fields in typed:
+        form = fields_of(page) | {"actor": "<lee>"} | fields
+        _, page = browse(shop, "POST", f"/counter/{NUMBER}", form)
+        shown.append(re.search(r'role="status">([^<]*)<', page))
+
+    assert status == 200
+    assert "The centre cannot be reached" in page
+    texts = [it[1].split(": ")[-1] if it is not None else "" for it in shown]
+    assert texts[:4] + texts[5:] == ["accepted", "picking", "picked", "staged", "handed over"]
+    assert "the code is wrong" in texts[4]
+    assert "<lee>" not in page
+    assert len(Actions(shop.journal).waiting(20)) == 5
+
+
+@pytest.mark.parametrize(
+    "headers", [{"Origin": "https://shop.example"}, {"Origin": "null"}, {"Host": "shop.example"}, {"Origin": ""}]
+)
+def test_pages_of_other_sites_do_nothing_at_the_agent(shop: Shop, headers: dict[str, str]) -> None:
+    form = {"id": "x", "kind": "accept", "actor": "lee"}
+
+    status, _ = browse(shop, "POST", f"/counter/{NUMBER}", form, **headers)
+
+    assert status == 403
+    assert Actions(shop.journal).open_count() == 0

@@ -18,10 +18,13 @@ from bopis.domain.orders.events import (
     TaskClosed,
     TaskRaised,
 )
-from bopis.domain.orders.lines import LinePart
+from bopis.domain.orders.lines import LinePart, PickedLine
 from bopis.domain.orders.messages import GoodsHandedOver, HandedLine
+from bopis.domain.orders.offline.local import after as after_action
+from bopis.domain.orders.offline.local import refusal_of
+from bopis.domain.orders.offline.store_copy import CopyOrder, copy_of
 from bopis.domain.orders.state import LineState
-from bopis.domain.orders.vocabulary import Document, HandoverConflict, Initiator, Proof, TaskKind
+from bopis.domain.orders.vocabulary import Document, EndReason, HandoverConflict, Initiator, Proof, TaskKind
 from bopis.domain.values import DAY_MS
 from tests.domain.books import NOON_MS, at
 from tests.domain.orders.recipes import BY_CODE, PICK_ALL, arrived, picked, promised, ready, staged
@@ -65,6 +68,12 @@ def collected_there(world: World) -> None:
     world.tell(m.HandOver(store=S2, proof=Proof.IDENTITY, document=Document.PASSPORT))
 
 
+def paid_and_ready(world: World) -> None:
+    promised(world, methods=("card",)).tell(m.PaymentAuthorised(method="card"))
+    for body in (m.AcceptPick(store=S1), PICK_ALL, m.StageOrder(store=S1, location="R1")):
+        world.tell(body)
+
+
 class Row(NamedTuple):
     """What happened at the centre while the store handed the order over, and how both are merged."""
 
@@ -103,6 +112,13 @@ ROWS = {
         lambda w: ready(w) if not promised(w, methods=("card",)) else None, lambda w: None, ["not_staged", "unpaid"],
         (8, 10, 0),
     ),
+    "payment ended": Row(paid_and_ready, lambda w: w.tell(m.PaymentLapsed(cents=0)), ["unpaid"], (8, 10, 0)),
+    "fraud suspected": Row(
+        paid_and_ready,
+        lambda w: w.tell(m.PaymentExhausted(reason=EndReason.FRAUD_SUSPECTED)),
+        ["cancelled", "unpaid"],
+        (8, 10, 0),
+    ),
     "code replaced": Row(
         ready,
         lambda w: w.tell(m.ReissueCode(version=2, code_hash="new", token_hash="new")),
@@ -138,10 +154,8 @@ def test_a_report_that_comes_twice_changes_nothing_more() -> None:
 
 
 def test_goods_of_a_cancelled_order_are_captured_so_that_the_payment_finds_them_owed() -> None:
-    world = promised(World(), methods=("card",))
-    world.tell(m.PaymentAuthorised(method="card"))
-    for body in (m.AcceptPick(store=S1), PICK_ALL, m.StageOrder(store=S1, location="R1")):
-        world.tell(body)
+    world = World()
+    paid_and_ready(world)
     world.tell(m.CancelOrder(by=Initiator.CUSTOMER))
 
     world.tell(goods())
@@ -217,6 +231,26 @@ STEPS: dict[str, Change] = {
 }
 
 
+def out_of_books(world: World) -> int:
+    """Units of A that left the stores, by the events of the order."""
+    handed = (it for event in world.of(OrderHandedOver) for it in event.lines)
+    uncovered = (it for event in world.of(HandoverConflictFound) for it in event.uncovered)
+    return sum(it.quantity for it in (*handed, *uncovered) if it.sku == "A")
+
+
+def check_all(world: World) -> None:
+    """Nothing is under way any more: units are conserved, no hold is left, and each line was handed over once."""
+    world.stock_comes_back()
+    world.tell(m.CancelOrder(by=Initiator.STAFF))
+
+    assert sum(world.level(store, "A").on_hand for store in (S1, S2)) == 2 * TEN - out_of_books(world)
+    assert all(world.level(store, "A").held == 0 for store in (S1, S2))
+    assert not world.order().live
+    handed = [line.line for event in world.of(OrderHandedOver) for line in event.lines]
+    assert len(set(handed)) == len(handed), "a line is handed over once"
+    assert not world.refuses
+
+
 @settings(max_examples=150, deadline=None)
 @given(
     before=st.lists(st.sampled_from(sorted(STEPS)), max_size=9),
@@ -228,26 +262,71 @@ def test_whatever_happened_meanwhile_units_are_conserved_and_no_hold_is_left(
 ) -> None:
     world = World()
     world.tell(placement(1, lines=(("A", units), ("B", 1))))
-    given_out: list[int] = []
 
     for step in (*before, "goods left", *after):
-        known = len(world.events)
         STEPS[step](world)
-        for _, event in world.events[known:]:
-            if isinstance(event, OrderHandedOver):
-                given_out.append(sum(it.quantity for it in event.lines if it.sku == "A"))
-            elif isinstance(event, HandoverConflictFound):
-                given_out.append(sum(it.quantity for it in event.uncovered if it.sku == "A"))
-    world.stock_comes_back()
-    world.tell(m.CancelOrder(by=Initiator.STAFF))
 
-    total = sum(world.level(store, "A").on_hand for store in (S1, S2))
-    assert total == 2 * TEN - sum(given_out)
-    assert all(world.level(store, "A").held == 0 for store in (S1, S2))
-    assert not world.order().live
-    handed = [line.line for event in world.of(OrderHandedOver) for line in event.lines]
-    assert len(set(handed)) == len(handed), "a line is handed over once"
-    assert not world.refuses
+    check_all(world)
+
+
+def picks(copy: CopyOrder, missing: int) -> m.RecordPick:
+    """All that the shop still needs of each line, of which some units are missing."""
+    lines = tuple(
+        PickedLine(line=it.line, picked=max(0, it.quantity - sum(it.picked) - missing), missing=missing)
+        for it in copy.lines
+    )
+    return m.RecordPick(store=S1, lines=lines)
+
+
+def all_goods(copy: CopyOrder) -> GoodsHandedOver:
+    return goods(*((it.line, it.sku, it.quantity) for it in copy.lines))
+
+
+SHOP: dict[str, Callable[[CopyOrder], Any]] = {
+    "accept": lambda _: m.AcceptPick(store=S1),
+    "start": lambda _: m.StartPicking(store=S1),
+    "pick": lambda copy: picks(copy, 0),
+    "short": lambda copy: picks(copy, 1),
+    "stage": lambda _: m.StageOrder(store=S1, location="R1"),
+    "hand over": all_goods,
+    "hand over the first": lambda copy: goods((copy.lines[0].line, copy.lines[0].sku, copy.lines[0].quantity)),
+}
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    before=st.lists(st.sampled_from(["accept", "pick", "stage", "cancel one"]), max_size=4),
+    in_shop=st.lists(st.sampled_from(sorted(SHOP)), min_size=1, max_size=8),
+    meanwhile=st.lists(st.sampled_from(sorted(set(STEPS) - {"goods left"})), max_size=5),
+)
+def test_what_a_shop_did_alone_is_merged_with_what_happened_meanwhile(
+    before: list[str], in_shop: list[str], meanwhile: list[str]
+) -> None:
+    world = World()
+    world.tell(placement(1, lines=(("A", 3), ("B", 1))))
+    for step in before:
+        STEPS[step](world)
+    copy = copy_of(world.order(), S1, world.now_ms)
+    assert copy is not None
+    done: list[Any] = []
+    now_ms, first = world.now_ms, dict.fromkeys(copy.lines)
+
+    for name in in_shop:
+        action = SHOP[name](copy)
+        if refusal_of(copy, action, now_ms) is None:
+            copy = after_action(copy, action)
+            done.append(action)
+    for step in meanwhile:
+        STEPS[step](world)
+    for place, action in [*enumerate(done), *enumerate(done)]:
+        world.tell(action, id=f"shop/{place}", source="store-agent/S1/x", time=at(NOON_MS))
+
+    left = sum(it.quantity for action in done if isinstance(action, GoodsHandedOver) for it in action.lines)
+    assert left <= sum(it.quantity for it in first)
+    assert out_of_books(world) >= sum(
+        it.quantity for action in done if isinstance(action, GoodsHandedOver) for it in action.lines if it.sku == "A"
+    )
+    check_all(world)
 
 
 def test_every_conflict_is_in_the_table_or_tested_by_its_goods() -> None:

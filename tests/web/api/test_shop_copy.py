@@ -48,7 +48,7 @@ class Counter:
 @pytest.fixture
 def network(shop: Shop) -> Iterator[Proxy]:
     """The way from the shop to the centre."""
-    with Proxy() as proxy:
+    with Proxy(framed=False) as proxy:
         proxy.lead_to(int(shop.url.rpartition(":")[2]))
         yield proxy
 
