@@ -1,6 +1,7 @@
 """Goods that a store handed over without the centre, merged with what became of the order meanwhile."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
@@ -333,3 +334,5 @@ def test_every_conflict_is_in_the_table_or_tested_by_its_goods() -> None:
     shown = {it for row in ROWS.values() for it in row.conflicts}
 
     assert shown == {it.value for it in HandoverConflict}
+    table = (Path(__file__).parents[3] / "docs" / "concepts" / "store-agent.md").read_text(encoding="utf-8")
+    assert not [it for it in shown if f"| `{it}` |" not in table]

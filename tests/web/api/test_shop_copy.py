@@ -58,9 +58,16 @@ def command(shop: Shop, order: str, path: str, **body: Any) -> None:
     assert answer.status_code == 200, answer.text
 
 
+def promised(shop: Shop) -> str:
+    """An order for two units that the store has promised."""
+    order = shop.promised(body=shop.basket(sku=SKU, quantity=2))
+    shop.eventually(lambda: state(shop, order) == "promised", 120)
+    return order
+
+
 def ready(shop: Shop) -> str:
     """An order for two units that is ready."""
-    order = shop.promised(body=shop.basket(sku=SKU, quantity=2))
+    order = promised(shop)
     command(shop, order, "acceptance")
     command(shop, order, "picks", lines=[{"line": 1, "picked": 2}])
     command(shop, order, "staging", location="A1")
@@ -93,7 +100,7 @@ def state(shop: Shop, order: str) -> str:
 def test_goods_go_out_without_the_centre_and_leave_the_books_once(shop: Shop, network: Proxy, tmp_path: Path) -> None:
     on_hand, held = books(shop)
     plain, cancelled = ready(shop), ready(shop)
-    unpicked = shop.promised(body=shop.basket(sku=SKU, quantity=2))
+    unpicked = promised(shop)
     key = tmp_path / "key"
     key.write_text(shop.key(Role.STORE_AGENT))
     https = HttpsOptions(url=f"http://127.0.0.1:{network.port}", key_file=key, ca_file=None)
@@ -175,7 +182,7 @@ def test_the_copy_is_of_one_store_and_has_neither_codes_nor_customers(shop: Shop
 def test_an_agent_reports_hand_overs_of_its_own_store_and_nothing_else(
     shop: Shop, changes: dict[str, Any], status: int
 ) -> None:
-    order = shop.promised(body=shop.basket(sku=SKU, quantity=2))
+    order = promised(shop)
     message = handed_over(order, 2)
 
     answer = shop.ask("POST", f"/v1/stores/{OWN}/actions", Role.STORE_AGENT, json={"message": message | changes})
@@ -187,6 +194,7 @@ def test_an_agent_reports_hand_overs_of_its_own_store_and_nothing_else(
 
 def test_an_agent_reports_nothing_about_an_order_of_another_store(shop: Shop) -> None:
     order = shop.promised(body=shop.basket(OTHER, sku=SKU, quantity=1))
+    shop.eventually(lambda: state(shop, order) == "promised", 120)
     message = handed_over(order, 1)
 
     answer = shop.ask("POST", f"/v1/stores/{OWN}/actions", Role.STORE_AGENT, json={"message": message})
