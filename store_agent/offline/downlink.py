@@ -69,6 +69,18 @@ class _Articles(Struct):
     cursor: str = ""
 
 
+class _Answer(Struct, frozen=True):
+    """The answer to an action, as far as it is used: a centre of a later version may know more words and fields."""
+
+    id: str
+    order: str
+    outcome: str
+    rule: str = ""
+    text: str = ""
+    version: str = ""
+    changed: bool = False
+
+
 class _Problem(Struct):
     code: str = ""
     detail: str = ""
@@ -156,10 +168,7 @@ class Downlink:
         body = msgspec.json.encode(StoreActionRequest(message=msgspec.Raw(action.value), expected=action.expected))
         answer = self._ask("POST", ACTIONS_PATH.format(store=quote(self._options.store, safe="")), body, JSON)
         if answer.status == http.HTTPStatus.OK:
-            try:
-                found = msgspec.json.decode(answer.body, type=ActionAnswer)
-            except msgspec.MsgspecError as error:
-                raise refusal(self._options.url, answer) from error
+            found = answer_in(self._decoded(answer, _Answer))
         elif (problem := _problem(answer)).code == ORDER_UNKNOWN or answer.status in FINAL:
             found = ActionAnswer(
                 id=action.id, order=action.order, outcome=ActionOutcome.REFUSED, rule=problem.code, text=problem.detail
@@ -252,6 +261,20 @@ class Downlink:
             self._state = state
         except JournalError:
             pass  # the state is shown to people; the log lines have it, too
+
+
+def answer_in(found: _Answer) -> ActionAnswer:
+    """The answer to an action. An outcome that this version does not know is one for a person to look at."""
+    known = found.outcome in set(ActionOutcome)
+    return ActionAnswer(
+        id=found.id,
+        order=found.order,
+        outcome=ActionOutcome(found.outcome) if known else ActionOutcome.CONFLICT,
+        rule=found.rule or ("" if known else found.outcome),
+        text=found.text,
+        version=found.version,
+        changed=found.changed,
+    )
 
 
 def _paged(path: str, cursor: str) -> str:

@@ -26,11 +26,14 @@ from bopis.journal.database import JOURNAL_FILE
 from bopis.journal.errors import ActionChanged
 from bopis.journal.journal import Journal
 from bopis.journal.shop_copy import COPY_FILE, ArticleRow, LevelRow, ShopCopyFile, read_state
+from bopis.journal.status import status_of
+from bopis.uplink.connection import CentreAnswer
 from bopis.wire.offline import ActionAnswer, ActionOutcome, ShopCopy
 from bopis.wire.orders import ORDERS
 from store_agent.errors import AgentError, CopyMissing, CopyOld, NotDoneHere, OrderNotInCopy, ProofRefused
 from store_agent.offline.actions import ActionKind, ActionRequest
 from store_agent.offline.counter import Counter
+from store_agent.offline.downlink import Downlink, DownlinkOptions, Parts
 from tests.domain.orders import recipes
 from tests.domain.orders.world import S1, S2, World, number
 from tests.store_agent.agents import STORE
@@ -354,6 +357,101 @@ def test_a_kill_between_the_journal_and_the_acknowledgement_loses_nothing(tmp_pa
     assert repeated.is_repeat
     assert len(Actions(shop.journal).waiting(10)) == 1
     shop.close()
+
+
+class Centre:
+    """A centre that answers each request with the next of some answers, and then with a copy."""
+
+    def __init__(self, *answers: CentreAnswer) -> None:
+        self.answers = list(answers)
+        self.asked: list[tuple[str, str]] = []
+
+    def request(self, method: str, path: str, body: Any = None, headers: Any = None) -> CentreAnswer:
+        self.asked.append((method, path.partition("?")[0]))
+        return self.answers.pop(0) if self.answers else CentreAnswer(503, b"", {"retry-after": "0"})
+
+    def close(self) -> None:
+        pass
+
+
+def sent(shop: Shop, *answers: CentreAnswer) -> list[tuple[str, str]]:
+    """What a downlink asks of a centre until that does not answer any more."""
+    centre = Centre(*answers)
+    events: list[str] = []
+
+    def on_event(event: str, level: str = "info", **_: object) -> None:
+        events.append(event)
+        if event == "downlink.failed":
+            downlink.stop()
+
+    options = DownlinkOptions(url="http://centre", store=STORE, pause_seconds_max=0.01)
+    parts = Parts(shop.journal, shop.copy, centre, on_event)  # type: ignore[arg-type]  # as far as it is used
+    downlink = Downlink(options, parts)
+    downlink.run()
+    return centre.asked
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "outcome", "rule"),
+    [
+        (200, {"outcome": "done", "version": "v2", "later": [1]}, ActionOutcome.DONE, ""),
+        (200, {"outcome": "refused", "rule": "cancelled"}, ActionOutcome.REFUSED, "cancelled"),
+        # A word of a later version.
+        (200, {"outcome": "postponed"}, ActionOutcome.CONFLICT, "postponed"),
+        (404, {"code": "order-unknown", "detail": "There is no order."}, ActionOutcome.REFUSED, "order-unknown"),
+        (409, {"code": "message-parked", "detail": "Not taken."}, ActionOutcome.REFUSED, "message-parked"),
+        (422, None, ActionOutcome.REFUSED, "status-422"),
+        # About the centre, and not about the action: it is kept.
+        (404, {"code": "store-unknown"}, None, ""),
+        (401, {}, None, ""),
+        (500, {}, None, ""),
+        (200, None, None, ""),
+    ],
+)
+def test_an_answer_of_the_centre_ends_an_action_or_keeps_it(
+    shop: Shop, status: int, body: dict[str, Any] | None, outcome: ActionOutcome | None, rule: str
+) -> None:
+    shop.hand_over()
+    answer = b"no JSON" if body is None else msgspec.json.encode({"id": "a1", "order": NUMBER} | body)
+
+    sent(shop, CentreAnswer(status, answer, {}))
+
+    [action] = Actions(shop.journal).of_order(NUMBER)
+    assert (action.answer and action.answer.outcome, action.answer.rule if action.answer else "") == (outcome, rule)
+
+
+def test_actions_go_up_in_their_order_before_the_copy_comes_down(shop: Shop) -> None:
+    shop.has(order(line(LineState.PROMISED)))
+    shop.act(ActionKind.ACCEPT, "1")
+    shop.act(ActionKind.START, "2")
+    done = [
+        CentreAnswer(200, msgspec.json.encode({"id": it, "order": NUMBER, "outcome": "done", "version": it}), {})
+        for it in "12"
+    ]
+    copy = ShopCopy(store=STORE, pickup=False, rules=(), key_day="2026-03-06", key=KEY.hex(), orders=())
+    new = CentreAnswer(200, msgspec.json.encode(copy), {"etag": '"e2"', "bopis-age": "2.5"})
+
+    asked = sent(shop, *done, new)
+
+    assert [it[0] for it in asked[:3]] == ["POST", "POST", "GET"]
+    state = shop.copy.state()
+    assert (state.etag, state.pickup, state.current_ms) == ('"e2"', False, NOW - 2_500)
+    assert shop.copy.orders() == []
+
+
+def test_a_copy_that_did_not_change_is_only_younger(shop: Shop) -> None:
+    shop.now_ms += HOUR_MS
+
+    sent(shop, CentreAnswer(304, b"", {"bopis-age": "0"}))
+
+    assert shop.copy.state().current_ms == shop.now_ms
+    assert [it.order for it in shop.copy.orders()] == [NUMBER]
+
+
+def test_a_key_of_a_till_gets_no_copy_and_the_problem_says_which_key_does(shop: Shop) -> None:
+    sent(shop, CentreAnswer(403, b"", {}))
+
+    assert "--role store-agent" in status_of(shop.journal).offline.downlink.problem
 
 
 def test_a_key_of_a_store_says_nothing_about_other_stores_and_days() -> None:
