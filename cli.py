@@ -111,6 +111,7 @@ COMMANDS: dict[str, str | LazyCommand | LazyGroup] = {
             "journal": "bopis.cli.agent.journal:journal",
             "rejects": "bopis.cli.agent.review:rejects",
             "accept": "bopis.cli.agent.review:accept",
+            "conflicts": "bopis.cli.agent.conflicts:conflicts",
             "resend": "bopis.cli.agent.journal:resend",
             "count": "bopis.cli.agent.report:count",
             "scan": "bopis.cli.agent.report:scan",

@@ -244,6 +244,10 @@ class Codes(Protocol):
         """The keyed hash of a token as it was scanned."""
         ...
 
+    def store_key(self, store: str, day: str) -> bytes:
+        """The key under which a store checks codes on one UTC day."""
+        ...
+
 
 class CustomerLookups(Protocol):
     """Keyed hashes of addresses and phone numbers, by which a customer is found and none can be read."""

@@ -16,11 +16,15 @@ from bopis.errors import INTERNAL_FAULT, OK
 from bopis.journal.entries import Reader
 from bopis.journal.errors import JournalError
 from bopis.journal.journal import Journal
+from bopis.journal.shop_copy import ShopCopyFile
 from bopis.journal.status import PROCESS, AgentProcess, put_state, put_warnings
+from bopis.uplink.connection import CentreConnection
 from bopis.uplink.protocol import Uplink
 from bopis.uplink.sender import Sender, SenderOptions
 from store_agent.errors import AgentRuns
 from store_agent.event_lines import write
+from store_agent.offline.counter import Counter
+from store_agent.offline.downlink import Downlink, DownlinkOptions, Parts
 from store_agent.sources.folder import DropFolder
 from store_agent.sources.growing_file import LineReader, OwnLines, Tail
 from store_agent.sources.own_messages import OwnMessages
@@ -55,19 +59,24 @@ class Agent:
             outgoing = stack.enter_context(Journal(options.directory, options.store, options.limits))
             sources = sources_of(options, journal)
             sender = self._sender(outgoing)
-            server = stack.enter_context(TillServer(options.port, journal, sender.wake))
+            counter, downlink = self._offline(stack, outgoing)
+            server = stack.enter_context(TillServer(options.port, journal, sender.wake, counter))
             port = server.server_address[1]
             put_state(journal, PROCESS, AgentProcess(pid=pid, port=port, started_ms=journal.now_ms()))
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, self._signalled)
             sending = self._start(sender.run, "sender")
-            serving = self._start(server.serve_forever, "tills", 0.5)
+            threads = [sending, self._start(server.serve_forever, "tills", 0.5)]
+            if downlink is not None:
+                threads.append(self._start(downlink.run, "downlink"))
             write("agent.ready", store=options.store, port=port, identity=journal.identity)
             print(f'{{"event":"ready","port":{port},"pid":{pid}}}', flush=True)
             self._watch_sources(sources, sender)
             server.shutdown()
             sender.stop()
-            for thread in (serving, sending):
+            if downlink is not None:
+                downlink.stop()
+            for thread in threads:
                 thread.join(STOP_SECONDS_MAX)
         if self._fault is not None:
             write("agent.fault", "error", error=repr(self._fault))
@@ -83,6 +92,22 @@ class Agent:
             pause_seconds_max=options.pause_seconds_max,
         )
         return Sender(sending, journal, uplink_of(options), write)
+
+    def _offline(self, stack: ExitStack, journal: Journal) -> tuple[Counter | None, Downlink | None]:
+        """The copy of the shop's orders and the thread that keeps it current; none without a centre over HTTPS."""
+        options = self._options
+        if options.https is None or not options.copy_seconds:
+            return None, None
+        copy = stack.enter_context(ShopCopyFile(options.directory, options.store))
+        centre = CentreConnection(options.https, options.timeout_seconds)
+        fetching = DownlinkOptions(
+            url=options.https.url,
+            store=options.store,
+            copy_seconds=options.copy_seconds,
+            pause_seconds_max=options.pause_seconds_max,
+        )
+        downlink = Downlink(fetching, Parts(journal, copy, centre, write))
+        return Counter(journal, copy, options.offline_hours, downlink.wake), downlink
 
     def _watch_sources(self, sources: Sequence[DropFolder | Tail], sender: Sender) -> None:
         options = self._options

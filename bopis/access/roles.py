@@ -27,6 +27,7 @@ class Right(StrEnum):
     STOCK_READ = "stock:read"
     STOCK_REPORT = "stock:report"
     POS_SEND = "pos:send"
+    AGENT_SYNC = "agent:sync"
     POLICIES_READ = "policies:read"
     POLICIES_CHANGE = "policies:change"
     WEBHOOKS_CHANGE = "webhooks:change"
@@ -46,6 +47,7 @@ class Role(StrEnum):
     STORE_ASSOCIATE = "store-associate"
     SHOP_FRONT = "shop-front"
     TILL = "till"
+    STORE_AGENT = "store-agent"
     AUDITOR = "auditor"
     CUSTOMER = "customer"
 
@@ -71,6 +73,7 @@ _STORE = _PUBLIC | {
     Right.EVENTS_READ,
     Right.PAGES_COUNTER,
 }
+_TILL = frozenset({Right.POS_SEND, Right.CATALOGUE_READ, Right.AVAILABILITY_READ})
 
 RIGHTS: Mapping[Role, frozenset[Right]] = MappingProxyType(
     {
@@ -87,13 +90,15 @@ RIGHTS: Mapping[Role, frozenset[Right]] = MappingProxyType(
             Right.WEBHOOKS_CHANGE,
             Right.EVENTS_READ,
         },
-        Role.TILL: frozenset({Right.POS_SEND, Right.CATALOGUE_READ, Right.AVAILABILITY_READ}),
+        Role.TILL: _TILL,
+        # The copy of its own store, and work that was done there without the centre; no order of another store.
+        Role.STORE_AGENT: _TILL | {Right.AGENT_SYNC, Right.STOCK_READ},
         Role.AUDITOR: _READING | {Right.CUSTOMERS_READ},
         Role.CUSTOMER: frozenset({Right.ORDERS_READ, Right.ORDERS_CHANGE, Right.PAYMENTS_READ, Right.EVENTS_READ}),
     }
 )
 # Roles whose callers see and change the data of their own stores only.
-OWN_STORES = frozenset({Role.STORE_MANAGER, Role.STORE_ASSOCIATE, Role.TILL})
+OWN_STORES = frozenset({Role.STORE_MANAGER, Role.STORE_ASSOCIATE, Role.TILL, Role.STORE_AGENT})
 
 
 class Principal(Struct, frozen=True, kw_only=True):

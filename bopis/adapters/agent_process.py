@@ -72,6 +72,8 @@ class AgentOptions(Struct, frozen=True, kw_only=True):
     poll_seconds: float = 2.0
     settle_seconds: float = 5.0
     pause_seconds_max: float = 60.0
+    copy_seconds: float = 10.0
+    offline_hours: float = 12.0
 
 
 def _to_json(value: Any) -> Any:

@@ -53,6 +53,21 @@ CREATE TABLE changed (
 CREATE TABLE cursor (file TEXT PRIMARY KEY, identity TEXT NOT NULL, offset INTEGER NOT NULL) WITHOUT ROWID;
 """
 
+# Tables that a version before did not have. It reads a file with them, so the format is the same.
+ADDITIONS = """
+CREATE TABLE IF NOT EXISTS action (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, order_number TEXT NOT NULL,
+    expected TEXT NOT NULL, content BLOB NOT NULL, value BLOB NOT NULL, taken_ms INTEGER NOT NULL,
+    answered_ms INTEGER NOT NULL DEFAULT 0, answer BLOB
+);
+CREATE INDEX IF NOT EXISTS action_order ON action (order_number);
+CREATE INDEX IF NOT EXISTS action_answered ON action (answered_ms);
+CREATE TABLE IF NOT EXISTS code_try (
+    order_number TEXT NOT NULL, version INTEGER NOT NULL, tries INTEGER NOT NULL, tried_ms INTEGER NOT NULL,
+    PRIMARY KEY (order_number, version)
+) WITHOUT ROWID;
+"""
+
 _FULL = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE})
 _DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
@@ -88,6 +103,7 @@ def _open(path: Path, store: str, limits: JournalLimits) -> sqlite3.Connection:
             _configure(connection)
             with transaction(connection):
                 _create(connection, path, store)
+                _run(connection, ADDITIONS)
         except BaseException:
             connection.close()
             raise
@@ -119,8 +135,7 @@ def _create(connection: sqlite3.Connection, path: Path, store: str) -> None:
     """Create the tables of a new file, or check whose an existing one is."""
     (found,) = connection.execute("PRAGMA user_version").fetchone()
     if found == 0:
-        for statement in filter(str.strip, SCHEMA.split(";")):
-            connection.execute(statement)
+        _run(connection, SCHEMA)
         connection.execute(f"PRAGMA user_version = {FORMAT}")
         # Sources of a journal that was lost and begun again would count from 1 under names that were counted before.
         identity = os.urandom(IDENTITY_BYTES).hex()
@@ -132,6 +147,11 @@ def _create(connection: sqlite3.Connection, path: Path, store: str) -> None:
     (owner,) = connection.execute("SELECT value FROM meta WHERE name = 'store'").fetchone()
     if store and owner != store:
         raise JournalOfAnotherStore(path=path, found=f"store {owner}", wanted=f"store {store}")
+
+
+def _run(connection: sqlite3.Connection, statements: str) -> None:
+    for statement in filter(str.strip, statements.split(";")):
+        connection.execute(statement)
 
 
 @contextmanager

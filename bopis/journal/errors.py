@@ -11,6 +11,7 @@ JournalError
 +-- ChangeUnknown          no changed basket has this number
 +-- ChangeNotBookable      the difference of a changed basket cannot be computed
 +-- NotKept                messages to send again are no longer in the journal
++-- ActionChanged          the id of an action was used with other content
 FileRefused                a file of a source cannot be read on; its message is the cause
 """
 
@@ -85,6 +86,12 @@ class NotKept(JournalError):
     position."""
 
     exit_code = NOT_FOUND
+
+
+class ActionChanged(JournalError):
+    """The id {id} was used before for something else. Nothing was done; send it under an id of its own."""
+
+    exit_code = CONFLICT
 
 
 class FileRefused(Exception):

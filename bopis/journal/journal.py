@@ -97,7 +97,7 @@ class Journal:
         Raises `JournalFull` and takes none of them when there is no space.
         """
         with self.writing() as writer:
-            self._refuse_if_full()
+            self.refuse_if_full()
             session = self.taking(writer, source)
             taken = [session.take(it) for it in found]
             session.end()
@@ -270,7 +270,8 @@ class Journal:
         free = shutil.disk_usage(self.path.parent).free
         return self._bytes_used() > limits.bytes_max * limits.warn_share or free < limits.disk_free_bytes_min
 
-    def _refuse_if_full(self) -> None:
+    def refuse_if_full(self) -> None:
+        """Raise `JournalFull` when the journal has its limit."""
         if self._bytes_used() >= self.limits.bytes_max:
             cause = f"it has its limit of {self.limits.bytes_max // MEBIBYTE} MiB"
             raise JournalFull(path=self.path, cause=cause)

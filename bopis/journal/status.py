@@ -4,13 +4,17 @@ import msgspec
 from msgspec import Struct
 
 from bopis.domain.values import DAY_MS
+from bopis.journal.actions import Actions
 from bopis.journal.journal import Journal, Usage
+from bopis.journal.shop_copy import read_state
 
 STATE = "uplink"
 PROCESS = "process"
+DOWNLINK = "downlink"
 WARNINGS = "warnings"
 WARNINGS_MAX = 20
 WARNING_DAYS = 7
+CONFLICTS_MAX = 1_000
 
 
 class UplinkState(Struct, frozen=True, kw_only=True):
@@ -32,6 +36,24 @@ class AgentProcess(Struct, frozen=True, kw_only=True):
     started_ms: int = 0
 
 
+class DownlinkState(Struct, frozen=True, kw_only=True):
+    """State of the way down since an instant (epoch milliseconds): connected, or the problem."""
+
+    connected: bool = False
+    since_ms: int = 0
+    problem: str = ""
+
+
+class OfflineStatus(Struct, frozen=True, kw_only=True):
+    """The shop's copy, and what was done without the centre. `current_ms` is the instant that the copy is true of
+    (epoch milliseconds, 0 without a copy), `open_actions` wait to be sent, `conflicts` did not fit."""
+
+    downlink: DownlinkState
+    current_ms: int = 0
+    open_actions: int = 0
+    conflicts: int = 0
+
+
 class SourceWarning(Struct, frozen=True, kw_only=True):
     """A sentence about a file of a source: a number of the till that is missing, or a row to look at."""
 
@@ -46,10 +68,11 @@ class AgentStatus(Struct, frozen=True, kw_only=True):
     journal: Usage
     uplink: UplinkState
     process: AgentProcess
+    offline: OfflineStatus
     warnings: tuple[SourceWarning, ...] = ()
 
 
-def put_state(journal: Journal, name: str, state: UplinkState | AgentProcess) -> None:
+def put_state(journal: Journal, name: str, state: UplinkState | DownlinkState | AgentProcess) -> None:
     """Keep a state in the journal."""
     journal.set_meta(name, msgspec.json.encode(state).decode())
 
@@ -73,5 +96,16 @@ def status_of(journal: Journal) -> AgentStatus:
         journal=journal.usage(),
         uplink=msgspec.json.decode(journal.meta(STATE) or "{}", type=UplinkState),
         process=msgspec.json.decode(journal.meta(PROCESS) or "{}", type=AgentProcess),
+        offline=_offline(journal),
         warnings=tuple(_warnings(journal, journal.now_ms())),
+    )
+
+
+def _offline(journal: Journal) -> OfflineStatus:
+    actions, copy = Actions(journal), read_state(journal.path.parent)
+    return OfflineStatus(
+        downlink=msgspec.json.decode(journal.meta(DOWNLINK) or "{}", type=DownlinkState),
+        current_ms=copy.current_ms if copy is not None else 0,
+        open_actions=actions.open_count(),
+        conflicts=len(actions.unfit(CONFLICTS_MAX)),
     )

@@ -15,7 +15,8 @@ class AgentSettings(BaseModel):
         description="URL of the centre's API, with https; empty: the agent sends to the log itself.",
     )
     agent_key_file: Path | None = Field(
-        None, description="With agent_url: a file that contains only the API key of the store (role till)."
+        None,
+        description="With agent_url: file with only the API key of the store (role store-agent; till: no copy).",
     )
     agent_ca_file: Path | None = Field(
         None, description="With agent_url: PEM file of the trusted authorities; empty: those of this machine."
@@ -27,6 +28,17 @@ class AgentSettings(BaseModel):
         5.0, ge=0, le=3_600, description="Seconds that a file in a drop folder must be unchanged before it is read."
     )
     agent_heartbeat_seconds: float = Field(60.0, gt=0, le=3_600, description="Seconds between heartbeats of the agent.")
+    agent_copy_seconds: float = Field(
+        10.0, ge=0, le=3_600, description="With agent_url: seconds between two looks at the shop's orders; 0: no copy."
+    )
+    agent_offline_hours: float = Field(
+        12.0, ge=0, le=72, description="Hours since the shop's copy was current, for work on orders without the centre."
+    )
+    agent_pickup: str = Field(
+        "auto",
+        pattern=r"^(auto|centre|agent)$",
+        description="Where bopis pickup works: centre, agent (of this machine), auto (agent while the centre is away).",
+    )
     agent_journal_mebibytes_max: int = Field(
         1024, ge=16, description="Size of the agent's journal; half of it is reported as a warning."
     )

@@ -4,6 +4,7 @@ UplinkError
 +-- CentreUnreachable    nothing answers
 +-- CentreBusy           it asks to wait
 +-- CredentialRefused    it does not accept the key
++-- KeyWithoutCopy       it does not give the shop's orders to the key
 +-- StoreRefused         the key, or the centre, does not know the store
 +-- CentreRefused        it answered with another error
 +-- KeyUnreadable        the file with the key cannot be read
@@ -34,7 +35,14 @@ class CentreBusy(UplinkError):
 
 class CredentialRefused(UplinkError):
     """{address} does not accept the key of this store ({status}). Create a key with
-    bopis keys create NAME --role till --store STORE, and write it to the file in agent_key_file."""
+    bopis keys create NAME --role store-agent --store STORE, and write it to the file in agent_key_file."""
+
+    exit_code = CONFIGURATION
+
+
+class KeyWithoutCopy(UplinkError):
+    """{address} does not give the shop's orders to the key of this store ({status}). Create a key with
+    bopis keys create NAME --role store-agent --store STORE, and write it to the file in agent_key_file."""
 
     exit_code = CONFIGURATION
 

@@ -29,6 +29,7 @@ TAGS = {
     "policies": "Policies of stores",
     "catalogue": "Articles",
     "tills": "Messages of tills",
+    "store agents": "Copies of stores for their agents, and work done without the centre",
     "events": "Changes as they happen",
     "webhooks": "Events that are posted to subscribers (Standard Webhooks)",
 }

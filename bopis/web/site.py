@@ -173,6 +173,10 @@ class Site:
         """The checkout for a caller."""
         return Checkout(self.order_desk(principal), self.stock.catalogue, gtin14, self.secrets)
 
+    def order_exchange(self) -> Exchange:
+        """Requests to orders, as messages that are composed already."""
+        return self._exchange(ORDER_REQUESTS)
+
     def stock_exchange(self) -> Exchange:
         """Requests to the inventory."""
         return self._exchange(STOCK_REQUESTS)

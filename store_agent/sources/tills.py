@@ -1,17 +1,20 @@
 """Tills over HTTP on the loopback: the request of the centre's ingest, answered once everything is on the disk."""
 
+import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Set
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import msgspec
 
 from bopis.domain.inventory.outcomes import Outcome
-from bopis.errors import TRY_AGAIN
+from bopis.domain.orders.numbers import shown
+from bopis.errors import CONFLICT, INVALID_INPUT, NOT_FOUND, TRY_AGAIN, UNAVAILABLE
 from bopis.journal.entries import Found, Taken
-from bopis.journal.errors import JournalError
+from bopis.journal.errors import ActionChanged, JournalError
 from bopis.journal.journal import Journal
 from bopis.wire.ingest import (
     BODY_BYTES_MAX,
@@ -24,12 +27,36 @@ from bopis.wire.ingest import (
     RefusalCode,
     values_in,
 )
-from store_agent.errors import PortTaken
+from store_agent.errors import ActionInvalid, AgentError, CopyMissing, PortTaken
+from store_agent.offline import page
+from store_agent.offline.actions import ActionRequest
+from store_agent.offline.counter import Counter
 from store_agent.sources.own_messages import SentMessage, read_message
 
 HOST = "127.0.0.1"
 LOCAL_NAMES = frozenset({"127.0.0.1", "localhost", "[::1]"})
 JSON = "application/json"
+HTML = "text/html; charset=utf-8"
+NO_HEADERS: Mapping[str, str] = MappingProxyType({})
+# Work on orders without the centre.
+QUEUE_PATH = "/v1/pickup/queue"
+PAGE_PATH = re.compile(rf"{page.PATH}/([A-Za-z0-9-]{{1,20}})")
+FORM = "application/x-www-form-urlencoded"
+FORM_BYTES_MAX = 4_096
+# A page of another site neither frames the counter nor is loaded by it.
+PAGE_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+ORDER_PATH = re.compile(r"/v1/pickup/orders/([A-Za-z0-9-]{1,20})/actions")
+STATUSES_OF_ERRORS = {
+    NOT_FOUND: HTTPStatus.NOT_FOUND,
+    CONFLICT: HTTPStatus.CONFLICT,
+    INVALID_INPUT: HTTPStatus.UNPROCESSABLE_ENTITY,
+    UNAVAILABLE: HTTPStatus.SERVICE_UNAVAILABLE,
+}
 TYPES = NDJSON_TYPES | {JSON, "application/cloudevents+json", "application/cloudevents-batch+json"}
 CONNECTIONS_MAX = 64
 IDLE_SECONDS_MAX = 60.0
@@ -46,6 +73,13 @@ STATUSES = {
 }
 
 
+class Page(NamedTuple):
+    """An answer for people."""
+
+    text: str
+    content_type: str
+
+
 class TillServer(ThreadingHTTPServer):
     """Serves tills until it is shut down. Raises `PortTaken`."""
 
@@ -53,8 +87,11 @@ class TillServer(ThreadingHTTPServer):
     block_on_close = False
     request_queue_size = 128
 
-    def __init__(self, port: int, journal: Journal, on_taken: Callable[[], None]) -> None:
-        self.journal, self.on_taken = journal, on_taken
+    def __init__(
+        self, port: int, journal: Journal, on_taken: Callable[[], None], counter: Counter | None = None
+    ) -> None:
+        """``counter`` serves work on orders, where the agent has a copy of them."""
+        self.journal, self.on_taken, self.counter = journal, on_taken, counter
         self._free = threading.BoundedSemaphore(CONNECTIONS_MAX)
         try:
             super().__init__((HOST, port), _TillConnection)
@@ -96,11 +133,11 @@ class _TillConnection(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
 
     def do_POST(self) -> None:
-        """Take messages of tills."""
+        """Take messages of tills, and work on orders."""
         self._serve(self._take)
 
     def do_GET(self) -> None:
-        """Answer that the agent lives, or how full the journal is."""
+        """Answer that the agent lives, how full the journal is, or what the shop has to do."""
         self._serve(self._look)
 
     def log_message(self, format: str, *args: object) -> None:
@@ -116,6 +153,13 @@ class _TillConnection(BaseHTTPRequestHandler):
             self.close_connection = True
             document = {"status": problem.status, "code": problem.code, "detail": problem.detail}
             self._answer(problem.status, document, "application/problem+json")
+        except AgentError as error:
+            status = STATUSES_OF_ERRORS.get(error.exit_code, HTTPStatus.INTERNAL_SERVER_ERROR)
+            document = {"status": status, "code": type(error).__name__, "detail": str(error)}
+            self._answer(status, document, "application/problem+json")
+        except ActionChanged as error:
+            document = {"status": HTTPStatus.CONFLICT, "code": type(error).__name__, "detail": str(error)}
+            self._answer(HTTPStatus.CONFLICT, document, "application/problem+json")
         except JournalError as error:
             again = error.exit_code == TRY_AGAIN
             status = HTTPStatus.SERVICE_UNAVAILABLE if again else HTTPStatus.INTERNAL_SERVER_ERROR
@@ -124,8 +168,12 @@ class _TillConnection(BaseHTTPRequestHandler):
 
     def _refuse_browsers(self) -> None:
         """Refuse pages: a page of another site may not send sales to this machine through a browser on it."""
-        name = self.headers.get("Host", "").rpartition(":")[0] or self.headers.get("Host", "")
-        if name not in LOCAL_NAMES or "Origin" in self.headers:
+        host = self.headers.get("Host", "")
+        name = host.rpartition(":")[0] or host
+        is_form = PAGE_PATH.fullmatch(self.path) is not None
+        # The agent's own page names itself as the origin of its forms; nothing else has one.
+        origin = f"http://{host}" if is_form else None
+        if name not in LOCAL_NAMES or self.headers.get("Origin") != origin:
             raise RequestProblem(HTTPStatus.FORBIDDEN, "not-local", "Only programs on this machine may use the agent.")
 
     def _look(self) -> tuple[HTTPStatus, Any]:
@@ -133,9 +181,44 @@ class _TillConnection(BaseHTTPRequestHandler):
             return HTTPStatus.OK, {"status": "ok"}
         if self.path == "/status":
             return HTTPStatus.OK, self.server.journal.usage()
+        if self.path == QUEUE_PATH:
+            return HTTPStatus.OK, self._counter().queue()
+        if self.path == page.PATH:
+            return HTTPStatus.OK, Page(page.page(self._counter().queue()), HTML)
+        if self.path == page.STYLE_PATH:
+            return HTTPStatus.OK, Page(page.STYLE, "text/css; charset=utf-8")
         raise RequestProblem(HTTPStatus.NOT_FOUND, "not-found", f"Send messages to {PATH}.")
 
+    def _counter(self) -> Counter:
+        if self.server.counter is None:
+            raise CopyMissing()
+        return self.server.counter
+
+    def _act_by_form(self, number: str) -> tuple[HTTPStatus, Any]:
+        """Do the action of a form, and show the page after it."""
+        counter, actor = self._counter(), ""
+        try:
+            request = page.request_in(self._body({FORM}, FORM_BYTES_MAX))
+            actor = request.actor
+            result = counter.act(number, request)
+            message = f"{shown(result.order)}: {result.state.replace('_', ' ') or 'done'}"
+        except (AgentError, ActionChanged) as error:
+            message = str(error)
+        return HTTPStatus.OK, Page(page.page(counter.queue(), actor, message), HTML)
+
+    def _act(self, number: str) -> tuple[HTTPStatus, Any]:
+        body = self._body()
+        try:
+            request = msgspec.json.decode(body, type=ActionRequest)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            raise ActionInvalid(cause=error) from error
+        return HTTPStatus.OK, self._counter().act(number, request)
+
     def _take(self) -> tuple[HTTPStatus, Any]:
+        if (found := ORDER_PATH.fullmatch(self.path)) is not None:
+            return self._act(found[1])
+        if (found := PAGE_PATH.fullmatch(self.path)) is not None:
+            return self._act_by_form(found[1])
         if self.path != PATH:
             raise RequestProblem(HTTPStatus.NOT_FOUND, "not-found", f"Send messages to {PATH}.")
         try:
@@ -151,9 +234,9 @@ class _TillConnection(BaseHTTPRequestHandler):
         status = HTTPStatus.ACCEPTED if answer.accepted or not answer.refused else HTTPStatus.UNPROCESSABLE_ENTITY
         return status, answer
 
-    def _body(self) -> bytes:
+    def _body(self, types: Set[str] = TYPES, bytes_max: int = BODY_BYTES_MAX) -> bytes:
         kind = self.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-        if kind not in TYPES:
+        if kind not in types:
             # Also keeps pages of other sites out: a browser asks before it sends one of these types.
             raise RequestProblem(
                 HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "media-type", f"Send {JSON} or application/x-ndjson."
@@ -161,9 +244,9 @@ class _TillConnection(BaseHTTPRequestHandler):
         length = self.headers.get("Content-Length", "")
         if not (length.isascii() and length.isdigit()):
             raise RequestProblem(HTTPStatus.LENGTH_REQUIRED, "length", "Send the body with a Content-Length.")
-        if int(length) > BODY_BYTES_MAX:
+        if int(length) > bytes_max:
             raise RequestProblem(
-                HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body-large", f"Send at most {BODY_BYTES_MAX} bytes at once."
+                HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body-large", f"Send at most {bytes_max} bytes at once."
             )
         body = self.rfile.read(int(length))
         if len(body) < int(length):
@@ -171,8 +254,14 @@ class _TillConnection(BaseHTTPRequestHandler):
         return body
 
     def _answer(self, status: HTTPStatus, document: Any, content_type: str) -> None:
-        body = msgspec.json.encode(document)
+        headers: Mapping[str, str] = NO_HEADERS
+        if isinstance(document, Page):
+            body, content_type, headers = document.text.encode(), document.content_type, PAGE_HEADERS
+        else:
+            body = msgspec.json.encode(document)
         self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
         self.send_header("Content-Type", content_type)
         self.send_header("Content-Length", str(len(body)))
         if status == HTTPStatus.SERVICE_UNAVAILABLE:

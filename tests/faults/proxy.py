@@ -33,8 +33,10 @@ class Weather(StrEnum):
 class Proxy:
     """Listens on a port of its own and passes everything on to `target`, as the weather allows."""
 
-    def __init__(self, seed: int = 0) -> None:
+    def __init__(self, seed: int = 0, *, framed: bool = True) -> None:
+        """``framed``: clients speak the log's protocol, each request with its length in front."""
         self.port = 0
+        self._framed = framed
         self.corrupted = 0
         self._target = 0
         self._weather = Weather.FINE
@@ -111,7 +113,7 @@ class Proxy:
 
     async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, asked: bool) -> None:
         try:
-            while chunk := await (_frame(reader) if asked else reader.read(CHUNK_BYTES)):
+            while chunk := await (_frame(reader) if asked and self._framed else reader.read(CHUNK_BYTES)):
                 if self._weather is Weather.SILENT or (self._weather is Weather.HALF_OPEN and not asked):
                     await self._fine.wait()
                 if self._weather is Weather.SLOW:

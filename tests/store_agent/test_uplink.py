@@ -353,9 +353,10 @@ def test_a_connection_that_was_closed_meanwhile_is_opened_again(
     centre: Centre, https: HttpsUplink, waiting: list[Entry]
 ) -> None:
     assert https.send(waiting).problem is None
-    assert https._connection is not None
-    assert https._connection.sock is not None
-    https._connection.sock.close()
+    kept = https._centre._connection
+    assert kept is not None
+    assert kept.sock is not None
+    kept.sock.close()
 
     assert https.send(waiting).problem is None
 

@@ -46,6 +46,11 @@ class PickupCodes:
         """The keyed hash of a token as it was scanned; letter case does not count."""
         return self._mac("token-hash", order, presented.strip().upper())[:HASH_BYTES].hex()
 
+    def store_key(self, store: str, day: str) -> bytes:
+        """The key of a store for one UTC day (``2026-03-05``), under which its agent checks codes. It tells nothing
+        about this key, nor about that of another store or day."""
+        return self._mac("store-key", day, store)
+
     def _mac(self, *parts: object) -> bytes:
         return hmac.digest(self._key, "/".join(map(str, parts)).encode(), sha256)
 

@@ -1,5 +1,6 @@
 """The agent's state and its messages: status, journal, resend."""
 
+import time
 from typing import Annotated, Any
 
 import msgspec
@@ -128,7 +129,22 @@ def _print_status(out: Console, found: AgentStatus, runs: bool) -> None:
     print_line(out, f"Waiting: {counted(usage.depth, 'message')}{oldest}")
     print_line(out, f"For a person: {counted(usage.rejects, 'reject')}, {counted(usage.changed, 'changed basket')}")
     print_line(out, f"Size: {usage.bytes_used // KIBIBYTE:,} of {usage.bytes_max // KIBIBYTE:,} KiB")
+    _print_offline(out, found)
     for warning in usage.warnings:
         print_line(out, f"! {warning}")
     for it in found.warnings:
         print_line(out, f"! {it.source}, {instant(it.found_ms)}: {it.text}")
+
+
+def _print_offline(out: Console, found: AgentStatus) -> None:
+    offline, downlink = found.offline, found.offline.downlink
+    if not offline.current_ms:
+        print_line(out, "Shop's orders: no copy, so pickup needs the centre")
+    else:
+        age = max(0, time.time_ns() // 1_000_000 - offline.current_ms) // 1_000
+        print_line(out, f"Shop's orders: copy of {instant(offline.current_ms)}, {counted(age, 'second')} old")
+    if downlink.problem:
+        print_line(out, f"  {downlink.problem}")
+    waiting, unfit = counted(offline.open_actions, "action"), counted(offline.conflicts, "conflict")
+    hint = " (`bopis agent conflicts`)" if offline.conflicts else ""
+    print_line(out, f"Done without the centre: {waiting} to send, {unfit}{hint}")

@@ -79,6 +79,8 @@ def _options(ctx: CommandContext) -> AgentOptions:
         heartbeat_seconds=settings.agent_heartbeat_seconds,
         poll_seconds=settings.agent_poll_seconds,
         settle_seconds=settings.agent_settle_seconds,
+        copy_seconds=settings.agent_copy_seconds,
+        offline_hours=settings.agent_offline_hours,
     )
 
 

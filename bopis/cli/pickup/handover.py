@@ -29,6 +29,7 @@ from bopis.cli.order.session import (
     store_times,
     zone_of_store,
 )
+from bopis.cli.pickup.at_agent import shop_agent
 from bopis.domain.inventory.messages import Condition
 from bopis.domain.orders.amounts import to_pay
 from bopis.domain.orders.lines import ReturnedLine
@@ -105,6 +106,12 @@ def hand_over(
     ctx, chosen = open_context(context, as_json), read_selection(lines)
     if code is not None and document is not None:
         raise Usage(problem="Give either --code or --document.")
+    if (agent := shop_agent(ctx)) is not None:
+        if chosen.parts or proxy or signature:
+            raise Usage(problem="Parts of a line, --proxy and --signature need the centre, which is away.")
+        proof = {"document": document.value} if document is not None else {"code": code or _ask_code(ctx)}
+        agent.act(order, "hand-over", message_id, lines=list(chosen.lines), **proof)
+        return
     with order_session(ctx) as session:
         found = session.order(order)
         units = {line.line: line.quantity for line in found.lines if line.line in chosen.lines}

@@ -24,6 +24,7 @@ from bopis.cli.order.session import (
     send_command,
     store_of,
 )
+from bopis.cli.pickup.at_agent import shop_agent
 from bopis.domain.orders.lines import PickedLine
 from bopis.domain.orders.messages import (
     AcceptPick,
@@ -77,6 +78,9 @@ def accept(
         bopis pickup accept N6PV --store 319
     """
     ctx = open_context(context, as_json)
+    if (agent := shop_agent(ctx)) is not None:
+        agent.act(order, "accept", message_id)
+        return
     send_command(ctx, order, lambda found, _: AcceptPick(store=store_of(found, store)), message_id)
 
 
@@ -138,6 +142,9 @@ def start(
         bopis pickup start N6PV --store 319
     """
     ctx = open_context(context, as_json)
+    if (agent := shop_agent(ctx)) is not None:
+        agent.act(order, "start", message_id)
+        return
     send_command(ctx, order, lambda found, _: StartPicking(store=store_of(found, store)), message_id)
 
 
@@ -158,12 +165,17 @@ def pick(
         bopis pickup pick N6PV
         bopis pickup pick N6PV 4011=2 --rest-missing
     """
-    typed = TypedPick(found, None, rest_missing)
+    typed, ctx = TypedPick(found, None, rest_missing), open_context(context, as_json)
+    if (agent := shop_agent(ctx)) is not None:
+        if rest_missing:
+            raise Usage(problem="While the centre is away, name missing units: bopis pickup short ORDER SKU=NUMBER.")
+        agent.act(order, "pick", message_id, **({"found": typed_units(found)} if found else {}))
+        return
 
     def body(order: Order, session: OrderSession) -> RecordPick:
         return _recorded_pick(session, order, store_of(order, store), typed)
 
-    send_command(open_context(context, as_json), order, body, message_id)
+    send_command(ctx, order, body, message_id)
 
 
 def short(
@@ -181,12 +193,15 @@ def short(
         bopis pickup short N6PV 4011=1
         bopis pickup short N6PV 4006381333931=1 852159=2
     """
-    typed = TypedPick([], missing)
+    typed, ctx = TypedPick([], missing), open_context(context, as_json)
+    if (agent := shop_agent(ctx)) is not None:
+        agent.act(order, "pick", message_id, found={}, missing=typed_units(missing))
+        return
 
     def body(order: Order, session: OrderSession) -> RecordPick:
         return _recorded_pick(session, order, store_of(order, store), typed)
 
-    send_and_route(open_context(context, as_json), order, body, message_id)
+    send_and_route(ctx, order, body, message_id)
 
 
 def substitute(
@@ -235,11 +250,15 @@ def stage(
         bopis pickup stage N6PV A3
         bopis pickup stage N6PV FREEZER 2
     """
+    ctx = open_context(context, as_json)
+    if (agent := shop_agent(ctx)) is not None:
+        agent.act(order, "stage", message_id, location=location, lines=lines or [])
+        return
 
     def body(found: Order, _: OrderSession) -> StageOrder:
         return StageOrder(store=store_of(found, store), location=location, lines=tuple(lines or ()))
 
-    send_command(open_context(context, as_json), order, body, message_id)
+    send_command(ctx, order, body, message_id)
 
 
 def ready(
@@ -327,6 +346,14 @@ def units_by_sku(catalogue: Catalogue, words: list[str]) -> dict[str, int]:
     for line in read_lines(numbered, least=0, unit_of=lambda code: unit_in(catalogue, code)):
         sku = catalogue.resolve(line.sku, gtin14) or line.sku
         units[sku] = units.get(sku, 0) + line.units
+    return units
+
+
+def typed_units(words: list[str]) -> dict[str, int]:
+    """Units by code in ``SKU=NUMBER`` words, as the agent resolves them."""
+    units: dict[str, int] = {}
+    for line in read_lines((word if "=" in word else f"{word}=1" for word in words), least=0):
+        units[line.sku] = units.get(line.sku, 0) + line.units
     return units
 
 

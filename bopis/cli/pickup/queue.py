@@ -18,6 +18,7 @@ from bopis.cli.app.interrupts import interruptible
 from bopis.cli.app.render import iso, table
 from bopis.cli.order.lookup import open_book
 from bopis.cli.order.session import require_store, zone_of_store
+from bopis.cli.pickup.at_agent import shop_agent
 from bopis.domain.orders.numbers import shown
 from bopis.domain.orders.store_queue import NEVER_MS, WorkItem
 from bopis.domain.orders.store_queue import queue as work_of
@@ -52,6 +53,9 @@ def queue(
     ctx = open_context(context, as_json)
     if watch and as_json:
         raise Usage(problem="--json prints one document and cannot be combined with --watch; repeat the command.")
+    if (agent := shop_agent(ctx)) is not None and not watch:
+        agent.queue(store)
+        return
     with open_book(ctx) as (reader, book):
         require_store(ctx, reader, store)
         screen = QueueScreen(store, zone_of_store(reader, store), read_catalogue(reader))

@@ -21,6 +21,7 @@ from bopis.domain.orders import (
 )
 from bopis.domain.orders.decision import OrderDecision
 from bopis.domain.orders.events import LinePicked
+from bopis.domain.orders.offline import merging
 from bopis.domain.orders.state import READY_STATES, STAGED_STATES, Line, LineState, Order, StoreWork
 from bopis.domain.orders.vocabulary import Milestone
 
@@ -105,6 +106,7 @@ RULES: dict[type[messages.OrderMessage], MessageRule] = {
     messages.RefuseSubstitute: short_picks.answer_substitute,
     messages.CustomerArrived: handover.arrive,
     messages.HandOver: handover.hand_over,
+    messages.GoodsHandedOver: merging.record_goods,
     messages.ExtendPickup: handover.extend,
     messages.ReissueCode: handover.reissue,
     messages.ReturnInStore: handover.take_back,

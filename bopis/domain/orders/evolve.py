@@ -49,6 +49,7 @@ FOLDS: dict[type[e.Event], Fold] = {
     e.CodeFailed: handover.code_failed,
     e.CodeReissued: handover.code_reissued,
     e.OrderHandedOver: handover.order_handed_over,
+    e.HandoverConflictFound: handover.handover_conflict_found,
     e.WindowExtended: handover.window_extended,
     e.OrderReturned: handover.order_returned,
     e.LineSplit: lifecycle.line_split,

@@ -112,7 +112,12 @@ def hand_over(decision: OrderDecision, command: HandOver) -> None:
     if not is_paid(decision.order, price, decision.now_ms):
         decision.refuse(Refusal.UNPAID)
         return
-    lines = decision.split_off(lines, command.parts)
+    record_hand_over(decision, command, decision.split_off(lines, command.parts))
+
+
+def record_hand_over(decision: OrderDecision, command: HandOver, lines: tuple[Line, ...]) -> None:
+    """Record that lines left a store: book them out, confirm it to the customer, request capture of their price."""
+    price = sum(line.unit_cents * line.quantity for line in lines)
     booked_out = _booked_out(decision, lines)
     event = OrderHandedOver(
         stamp=decision.stamp,

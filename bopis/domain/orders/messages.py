@@ -29,7 +29,7 @@ from bopis.domain.payments.gateway import METHODS_MAX, Link, PaymentMethod
 from bopis.domain.payments.policy import PaymentPolicy
 from bopis.domain.sourcing.decision import Decision
 from bopis.domain.sourcing.request import GeoPoint, Slot
-from bopis.domain.values import LINES_MAX, AmountCents, Id, Instant, Sku, StoreId, Text
+from bopis.domain.values import LINES_MAX, AmountCents, Id, Instant, Quantity, Sku, StoreId, Text
 
 # Commands of the customer, the checkout and the staff
 
@@ -227,6 +227,27 @@ class ConfirmPutBack(Struct, frozen=True, kw_only=True):
 # Reports, and answers of other processors
 
 
+class HandedLine(Struct, frozen=True, kw_only=True):
+    """Units of one line that were handed over, as the store knew the line."""
+
+    line: LineNumber
+    sku: Sku
+    quantity: Quantity
+
+
+class GoodsHandedOver(Struct, frozen=True, kw_only=True):
+    """A store handed goods over while it could not reach the centre: a fact, whatever became of the order meanwhile.
+
+    ``code_version`` is the version of the pickup code that was checked in the store; 0 for an identity document.
+    """
+
+    store: StoreId
+    lines: Annotated[tuple[HandedLine, ...], Meta(min_length=1, max_length=ORDER_LINES_MAX)]
+    proof: Proof
+    document: Document = Document.NONE
+    code_version: Annotated[int, Meta(ge=0)] = 0
+
+
 class OrderTick(Struct, frozen=True, kw_only=True):
     """A deadline of this order has passed; written by the processor's own timer."""
 
@@ -337,7 +358,7 @@ StoreCommand = (
     | ConfirmPutBack
 )
 Command = PlaceOrder | CustomerCommand | StoreCommand
-Report = CustomerArrived | StockAppeared | StoreWithdrawn
+Report = CustomerArrived | GoodsHandedOver | StockAppeared | StoreWithdrawn
 PaymentAnswer = (
     PaymentAuthorised
     | PaymentInStore

@@ -176,6 +176,11 @@ def _collect(order: Order, event: e.OrderHandedOver) -> StockRequests:
     return collected + _correct(event.store, event.uncovered, order.order)
 
 
+def _recall(order: Order, event: e.HandoverConflictFound) -> StockRequests:
+    """Release what another store still holds of lines that were handed over here; correct units of no line."""
+    return _release(order, event.recalled, "handed_over") + _correct(event.store, event.uncovered, order.order)
+
+
 def _correct_books(order: Order, event: e.BooksCorrected) -> StockRequests:
     return _correct(event.store, event.lines, order.order)
 
@@ -305,6 +310,7 @@ REACTIONS: dict[type[e.Event], Reaction] = {
     e.PickRecorded: _report_pick,
     e.PickRestated: _report_restated,
     e.OrderHandedOver: _collect,
+    e.HandoverConflictFound: _recall,
     e.BooksCorrected: _correct_books,
     e.OrderReturned: _return,
     **dict.fromkeys(WITHOUT_REQUEST, _no_request),

@@ -17,7 +17,7 @@ from bopis.domain.orders.decision import DerivedRequest, OrderDecision
 from bopis.domain.orders.events import Event
 from bopis.domain.orders.limits import MESSAGES_REMEMBERED
 from bopis.domain.orders.lines import Stamp
-from bopis.domain.orders.messages import Command, CustomerArrived, OrderTick, PlaceOrder
+from bopis.domain.orders.messages import Command, CustomerArrived, GoodsHandedOver, OrderTick, PlaceOrder
 from bopis.domain.orders.state import Order
 from bopis.domain.orders.timers import next_due_ms
 from bopis.domain.orders.vocabulary import Refusal
@@ -58,7 +58,7 @@ def step(rows: OrderRows, message: Message, record: RecordIdentity) -> StepResul
     if order is None:
         if isinstance(data, PlaceOrder):
             decide(decision, data)
-        elif isinstance(data, Command | CustomerArrived):
+        elif isinstance(data, Command | CustomerArrived | GoodsHandedOver):
             decision.refuse(Refusal.UNKNOWN_ORDER)
         else:
             return NOTHING

@@ -149,6 +149,22 @@ class MoveEnd(StrEnum):
     REPLACED = "replaced"
 
 
+class HandoverConflict(StrEnum):
+    """Why goods that a store handed over without the centre should not have left, in the order of the checks: recorded
+    at the centre as well, handed over by another store, moved to another store, cancelled, window over, not set aside
+    for the customer, not paid, handed over against a code that was replaced; or the order never had such goods."""
+
+    RECORDED_TWICE = "recorded_twice"
+    HANDED_OVER_ELSEWHERE = "handed_over_elsewhere"
+    MOVED = "moved"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+    NOT_STAGED = "not_staged"
+    UNPAID = "unpaid"
+    CODE_REPLACED = "code_replaced"
+    UNKNOWN_GOODS = "unknown_goods"
+
+
 class Refusal(StrEnum):
     """Why a command was refused, in the order of the checks."""
 

@@ -11,7 +11,7 @@ from bopis.domain.orders.store_queue import numbers_text
 from bopis.domain.orders.vocabulary import Amount, LineSum
 from bopis.domain.payments.money import plain_amount
 from bopis.services.catalogue import NO_CATALOGUE, Catalogue
-from bopis.services.counter.refusal_text import move_end_text, tries_text, unserved_text
+from bopis.services.counter.refusal_text import CONFLICT_TEXTS, move_end_text, tries_text, unserved_text
 from bopis.services.counter.store_times import StoreTimes
 
 
@@ -179,6 +179,9 @@ class EventText:
             case e.OrderHandedOver():
                 proxy = ", to a named proxy" if event.to else ""
                 return f"handed over: {self._units(event.lines)}; checked by {event.proof.value}{proxy}"
+            case e.HandoverConflictFound():
+                units = f": {self._units(event.uncovered)} more than the order has here" if event.uncovered else ""
+                return f"store {event.store} handed it over without the centre, {CONFLICT_TEXTS[event.conflict]}{units}"
             case e.WindowExtended():
                 return f"kept until {self.times.until(event.window_end_ms, event.store)}"
             case e.OrderReturned():

@@ -6,7 +6,7 @@ from bopis.domain.orders.events import CommandRefused, MoveEnded
 from bopis.domain.orders.numbers import shown
 from bopis.domain.orders.state import Line, LineState, Order
 from bopis.domain.orders.store_queue import numbers_text
-from bopis.domain.orders.vocabulary import MoveEnd, PaymentState, Refusal
+from bopis.domain.orders.vocabulary import HandoverConflict, MoveEnd, PaymentState, Refusal
 from bopis.domain.payments.money import plain_amount
 from bopis.domain.sourcing.decision import Missing
 from bopis.domain.sourcing.unserved import Unserved, UnservedSku
@@ -78,6 +78,21 @@ WHY = {
     Refusal.SAME_STORE: "that store has it already, or is being asked for it; `bopis order show` names it",
     Refusal.TOO_MANY_MOVES: "its store was changed too often; cancel it, and place it again for the other store",
     Refusal.NO_DOCUMENT: "name the kind of identity document shown (--document KIND), never its number",
+}
+
+
+# How a hand-over without the centre does not fit the order, and what staff do about it.
+CONFLICT_TEXTS = {
+    HandoverConflict.RECORDED_TWICE: "and it was recorded at the centre as well: counted once, nothing to do",
+    HandoverConflict.HANDED_OVER_ELSEWHERE: "and another store handed over goods of it, too: ask the customer for one "
+    "of them, or take the money",
+    HandoverConflict.MOVED: "when another store had it: that store's goods are released, nothing to hand over there",
+    HandoverConflict.CANCELLED: "when it had been cancelled: the goods are booked out; see that they are paid",
+    HandoverConflict.EXPIRED: "when its pickup window was over: the goods are booked out; see that they are paid",
+    HandoverConflict.NOT_STAGED: "when its goods were not set aside: check what was picked, and count it",
+    HandoverConflict.UNPAID: "and it is not paid: `bopis payments owed` lists it until it is",
+    HandoverConflict.CODE_REPLACED: "against a code that had been replaced: ask the customer whether the goods arrived",
+    HandoverConflict.UNKNOWN_GOODS: "with goods that it does not have: the books are corrected; count them",
 }
 
 

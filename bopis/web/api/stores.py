@@ -121,7 +121,7 @@ async def read_list(call: Call) -> Any:
 
 async def read(call: Call) -> Any:
     """One store, with its opening times."""
-    record = _record(call, call.params.store)
+    record = record_of(call, call.params.store)
     note_age(call)
     now_ms = call.site.now_ms()
     days = await call.site.in_thread(opening_days, record.hours, call.site.hours, now_ms, DAYS_SHOWN)
@@ -130,7 +130,7 @@ async def read(call: Call) -> Any:
 
 async def read_queue(call: Call) -> Queue:
     """What the store has to do."""
-    store = _record(call, call.params.store).store_id
+    store = record_of(call, call.params.store).store_id
 
     def query() -> Queue:
         engine = call.site.engine()
@@ -142,13 +142,13 @@ async def read_queue(call: Call) -> Queue:
 async def read_policy(call: Call) -> Policy:
     """The policy of a store, as the inventory has it."""
     note_age(call)
-    return _policy(call, _record(call, call.params.store).store_id)
+    return _policy(call, record_of(call, call.params.store).store_id)
 
 
 async def change_policy(call: Call) -> Policy:
     """Change the policy of a store. It is answered once the inventory has decided it."""
     change: PolicyChange = call.body
-    store = _record(call, call.params.store).store_id
+    store = record_of(call, call.params.store).store_id
     await call.site.in_thread(_change, call, store, change)
     return _policy(call, store)
 
@@ -198,7 +198,8 @@ def _policy(call: Call, store: str) -> Policy:
     )
 
 
-def _record(call: Call, store: str) -> StoreRecord:
+def record_of(call: Call, store: str) -> StoreRecord:
+    """The record of a store. Raises `Problem` while the memory is not loaded, and for an unknown store."""
     call.site.require_ready()
     record = call.site.stock.routing.tables.record(store)
     if record is None:

@@ -3,7 +3,7 @@
 from msgspec import Struct
 
 from bopis.domain.orders.lines import Collected, ReturnedUnits, Stamp
-from bopis.domain.orders.vocabulary import Arrival, Document, LineSum, Proof
+from bopis.domain.orders.vocabulary import Arrival, Document, HandoverConflict, LineSum, Proof
 
 
 class OrderReady(Struct, frozen=True, kw_only=True):
@@ -67,6 +67,21 @@ class OrderHandedOver(Struct, frozen=True, kw_only=True):
     signature: str
 
 
+class HandoverConflictFound(Struct, frozen=True, kw_only=True):
+    """Goods left a store that could not reach the centre, in spite of what had become of the order: for staff to look
+    at.
+
+    ``recalled`` are lines that had ended, or were another store's: they are taken back to be handed over. ``uncovered``
+    are units of no such line, corrected in the books.
+    """
+
+    stamp: Stamp
+    store: str
+    conflict: HandoverConflict
+    recalled: tuple[int, ...] = ()
+    uncovered: tuple[LineSum, ...] = ()
+
+
 class WindowExtended(Struct, frozen=True, kw_only=True):
     """The pickup window was extended."""
 
@@ -91,6 +106,7 @@ HandoverEvent = (
     | CodeFailed
     | CodeReissued
     | OrderHandedOver
+    | HandoverConflictFound
     | WindowExtended
     | OrderReturned
 )

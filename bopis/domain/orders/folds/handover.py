@@ -3,8 +3,15 @@
 from msgspec.structs import replace
 
 from bopis.domain.orders import events as e
-from bopis.domain.orders.hold_coverage import expected_units
-from bopis.domain.orders.order_updates import with_hold, with_line, with_lines, with_work, without_settled_holds
+from bopis.domain.orders.hold_coverage import expected_units, with_released
+from bopis.domain.orders.order_updates import (
+    with_hold,
+    with_line,
+    with_lines,
+    with_work,
+    without_pending,
+    without_settled_holds,
+)
 from bopis.domain.orders.state import LineState, Order, OrderHold, PartUnits, PickupCode
 
 
@@ -56,6 +63,14 @@ def order_handed_over(order: Order, event: e.OrderHandedOver) -> Order:
         # The visit ends with the last open line; a later arrival is a new visit and is confirmed again.
         order = with_work(order, event.store, where=None)
     return without_settled_holds(replace(order, code=replace(order.code, used=not order.live)))
+
+
+def handover_conflict_found(order: Order, event: e.HandoverConflictFound) -> Order:
+    back = {"state": LineState.STAGED, "store": event.store, "hold": "", "leaving": "", "decide_by_ms": 0}
+    ended = {"ended_ms": 0, "ended_by": None, "end_reason": None}
+    # The holds are marked as released before the lines forget them.
+    order = with_lines(with_released(order, event.recalled), event.recalled, **back, **ended)
+    return without_settled_holds(without_pending(order, event.recalled))
 
 
 def window_extended(order: Order, event: e.WindowExtended) -> Order:
