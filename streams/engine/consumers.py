@@ -23,8 +23,8 @@ from streams.limits import StreamLimits
 
 log = structlog.get_logger("streams.engine.consumers")
 
-# A fetch that finds nothing costs client and log 3 ms together. What a rebalance assigns is fetched after the one that is
-# on its way, so it must not be long.
+# A fetch that finds nothing costs client and log 3 ms together. What a rebalance assigns is fetched after the one that
+# is on its way, so it must not be long.
 FETCH_WAIT_MS = 1_500
 GATHER_MS_MAX = 20
 
