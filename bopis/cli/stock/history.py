@@ -11,7 +11,7 @@ from bopis.cli.app.context import AsJson, open_context
 from bopis.cli.app.errors import SkuUnknown, Usage
 from bopis.cli.app.parse_time import read_time
 from bopis.cli.app.readside import known_or_stocked, zone_of
-from bopis.cli.app.render import print_line
+from bopis.cli.app.render import duration, print_line
 from bopis.cli.stock.level_text import at_instant, equation, not_on_shelf
 from bopis.cli.stock.show import ByClock, Sku, level_of, stocked_sku, unit_of
 from bopis.domain.quantities import quantity_text
@@ -146,10 +146,13 @@ def _rule(term: str, rule: RuleWhy, zone: tzinfo) -> list[str]:
 
 def _staleness(found: WhyAnswer, zone: tzinfo) -> list[str]:
     staleness = found.staleness
-    if not staleness.units:
+    if not staleness.units or staleness.data_age_ms is None:
         return []
     return [
         f"withheld for stale till data {staleness.units}: last till message at "
         f"{at_instant(staleness.heard_at, zone)} from {staleness.source}, grace period {staleness.grace_minutes} min, "
-        f"{staleness.sold_per_week} sold per week"
+        f"{staleness.sold_per_week} sold per week",
+        f"  the data are {duration(staleness.data_age_ms)} old; "
+        f"{staleness.expected_thousandths / 1_000:.3f} sales expected since then at these hours "
+        f"({staleness.percent} % by the store's policy)",
     ]

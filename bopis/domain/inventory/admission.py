@@ -7,8 +7,9 @@ from zlib import crc32
 from msgspec import Struct, msgpack
 
 from bopis.domain.inventory.events import Event, GapClosed, GapFilled, GapFound
-from bopis.domain.inventory.messages import PosReturn, StockAdjusted
+from bopis.domain.inventory.messages import PosReturn, PosSale, StockAdjusted
 from bopis.domain.inventory.rows import Device, Seen, StockRows, Store, device_key, put_timed, seen_key, store_key
+from bopis.domain.inventory.staleness import count_basket
 from bopis.domain.message import Message
 from bopis.domain.values import CLOCK_AHEAD_MS_MAX, DAY_MS, EPOCH_MS_MAX, EPOCH_MS_MIN, ID_LENGTH_MAX, Clocks
 
@@ -99,6 +100,8 @@ def admit(rows: StockRows, message: Message, clocks: Clocks, time_ms: int, value
         slot = sequence % DIGESTS_KEPT * _DIGEST_BYTES
         _put_digest(device.digests, slot, digest)
         _put_digest(device.ids, slot, identity)
+    if type(message.data) is PosSale and not is_repeat:
+        count_basket(device, clocks.at_ms)
     rows.put(key, device)
     return NEW if not events and not is_repeat else Admission(not is_repeat, events)
 

@@ -4,7 +4,7 @@ from typing import NamedTuple, cast
 
 import msgspec
 
-from bopis.domain.inventory.availability import heard_ms, terms
+from bopis.domain.inventory.availability import last_report, terms
 from bopis.domain.inventory.rows import (
     Device,
     Expected,
@@ -19,6 +19,7 @@ from bopis.domain.inventory.rows import (
     split_key,
     store_key,
 )
+from bopis.domain.inventory.staleness import LastReport
 from bopis.domain.inventory.transfers import TRANSFER_MEMORY_MS
 from bopis.services.store_directory import StoreRecord
 
@@ -127,11 +128,15 @@ class RoutingTables:
 
     def heard(self, store: str, policy: Store) -> int | None:
         """The newest time of a report from a device of the store; None if there is none yet."""
+        report = self._report(store, policy)
+        return None if report is None else report.at_ms
+
+    def _report(self, store: str, policy: Store) -> LastReport | None:
         # The policy row may have arrived before the row of a device that it names.
         if any(not isinstance(self.get(f"@device|{store}|{device}"), Device) for device in policy.devices):
             return None
-        return heard_ms(cast(StockRows, self), store, policy)
+        return last_report(cast(StockRows, self), store, policy)
 
     def terms(self, store: str, sku: str, policy: Store, at_ms: int) -> Terms:
         """The terms of a SKU's availability at an instant, by the inventory's rule."""
-        return terms(self.level(store, sku), sku, policy, self.heard(store, policy), at_ms)
+        return terms(self.level(store, sku), sku, policy, self._report(store, policy), at_ms)
