@@ -1,9 +1,9 @@
 """Staleness: units withheld while a store does not report, for the sales that may have happened since its last report.
 
 The sales of a SKU since then are expected by its own selling rate (`movements.sold_per_week`), spread over the hours of
-the day as its store sells. A store's hours come from the baskets that its devices reported: counts by hour in UTC,
-halved each week, that take effect when a week is over. Until then a store sells evenly at all hours. Withheld are the
-fewest units that such sales exceed with a probability of at most 0.5 %, by the Poisson distribution.
+the day as its store sells. A store's hours come from a sample of the baskets that its devices reported: counts by hour
+in UTC, halved each week, that take effect when a week is over. Until then a store sells evenly at all hours. Withheld
+are the fewest units that such sales exceed with a probability of at most 0.5 %, by the Poisson distribution.
 
 Everything is a whole number: the same rows give the same units on every machine.
 """
@@ -17,6 +17,8 @@ from msgspec import Struct
 from bopis.domain.inventory.rows import Device
 from bopis.domain.values import DAY_MS, HOUR_MS
 
+# Of a device's messages each fourth is looked at: a sample shows the hours as well, at a quarter of the time.
+COUNTED_EVERY = 4
 HOURS = 24
 WEEK_MS = 7 * DAY_MS
 PERCENT = 100
