@@ -18,7 +18,7 @@ from bopis.domain.quantities import quantity_text
 from bopis.readside import queries
 from bopis.readside.errors import CellUnknown
 from bopis.readside.queries.answers import HistoryClock, MovementAnswer
-from bopis.readside.queries.reasons import HoldWhy, RuleWhy, WhyAnswer
+from bopis.readside.queries.reasons import HoldWhy, RuleWhy, StalenessWhy, WhyAnswer
 
 
 def at(
@@ -99,7 +99,7 @@ def _explained(found: WhyAnswer, zone: tzinfo, unit: str) -> list[str]:
     if found.in_doubt_carried:
         lines.append(f"  {found.in_doubt_carried} of these were in doubt before the last count, which came too late")
     lines += _rule("safety stock", found.safety_stock, zone) + _rule("walk-in reserve", found.walk_in_reserve, zone)
-    return lines + _staleness(found, zone)
+    return lines + staleness_lines(found.staleness, zone)
 
 
 def _on_hand(found: WhyAnswer, zone: tzinfo, unit: str) -> list[str]:
@@ -144,8 +144,8 @@ def _rule(term: str, rule: RuleWhy, zone: tzinfo) -> list[str]:
     return lines
 
 
-def _staleness(found: WhyAnswer, zone: tzinfo) -> list[str]:
-    staleness = found.staleness
+def staleness_lines(staleness: StalenessWhy, zone: tzinfo) -> list[str]:
+    """Lines about the units withheld for stale data: last report and its age, selling rate, expected sales."""
     if not staleness.units or staleness.data_age_ms is None:
         return []
     return [
