@@ -202,7 +202,7 @@ class Shop:
     def terms(self, sku: str, at_ms: int) -> Terms:
         """Terms of available to promise, as every other caller computes them."""
         policy = self._policy()
-        return terms(self._level(sku), sku, policy, last_report(self.rows, self.store, policy), at_ms)
+        return terms(self._level(sku), sku, policy, last_report(self.rows, self.store, policy, at_ms), at_ms)
 
     def _facts(self, skus: list[str], at_ms: int) -> StoreFacts:
         facts = tuple(

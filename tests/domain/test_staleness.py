@@ -55,7 +55,7 @@ def policy_of(shop: Shop) -> Store:
 
 def atp(shop: Shop, at_ms: int) -> int:
     policy = policy_of(shop)
-    return terms(shop.level(), SKU, policy, last_report(shop.rows, STORE, policy), at_ms).atp
+    return terms(shop.level(), SKU, policy, last_report(shop.rows, STORE, policy, at_ms), at_ms).atp
 
 
 def tail(expected: float, units: int) -> float:

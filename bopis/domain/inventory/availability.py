@@ -59,7 +59,7 @@ def staleness(level: Level, store: Store, report: LastReport | None, at_ms: int)
     """Units withheld for staleness: none within the grace time, then those that cover the sales expected since the last
     report. A store without devices is never stale.
     """
-    if report is None or at_ms - report.at_ms <= store.staleness_grace_minutes * MINUTE_MS:
+    if report is None or not _is_stale(store, report.at_ms, at_ms):
         return 0
     return units_covering(expected_since(level, store, report, at_ms))
 
@@ -69,12 +69,24 @@ def expected_since(level: Level, store: Store, report: LastReport, at_ms: int) -
     return expected_sales(sold_per_week(level, report.at_ms), report, at_ms) * store.staleness_percent // PERCENT
 
 
-def last_report(rows: StockRows, store_code: str, store: Store) -> LastReport | None:
-    """The newest time that any device of the store reported about, and when the store sells; None without a device."""
-    devices = [cast(Device, rows.get(device_key(store_code, source))) for source in store.devices]
-    if not devices:
-        return None
-    return LastReport(max(it.heard_ms for it in devices), hours_of_store(hours_of(it) for it in devices))
+def heard_ms(rows: StockRows, store_code: str, store: Store) -> int | None:
+    """Newest time that any device of the store has reported about; None if it has no device."""
+    reported = [cast(Device, rows.get(device_key(store_code, source))).heard_ms for source in store.devices]
+    return max(reported, default=None)
+
+
+def last_report(rows: StockRows, store_code: str, store: Store, at_ms: int) -> LastReport | None:
+    """Last report of the store's devices, for terms at an instant; None if it has no device. Within the grace time the
+    hours are left out: nothing is withheld by them."""
+    reported_ms = heard_ms(rows, store_code, store)
+    if reported_ms is None or not _is_stale(store, reported_ms, at_ms):
+        return None if reported_ms is None else LastReport(reported_ms)
+    hours = [hours_of(cast(Device, rows.get(device_key(store_code, source)))) for source in store.devices]
+    return LastReport(reported_ms, hours_of_store(hours))
+
+
+def _is_stale(store: Store, reported_ms: int, at_ms: int) -> bool:
+    return at_ms - reported_ms > store.staleness_grace_minutes * MINUTE_MS
 
 
 def rule_name(sku: str | None, category: str | None) -> str:

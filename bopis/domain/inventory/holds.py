@@ -216,7 +216,7 @@ def _refusal(
     for line in wanted.lines:
         # Lines of one SKU are checked together: each alone might be granted the same unit.
         per_sku[line.sku] = per_sku.get(line.sku, 0) + line.quantity
-    report = last_report(rows, store_code, store)
+    report = last_report(rows, store_code, store, at_ms)
     shortages = []
     for sku, quantity in per_sku.items():
         found = terms(level_of(rows, store_code, sku), sku, store, report, at_ms)

@@ -74,7 +74,7 @@ def recorded_terms(stock: list[Record], store: str, sku: str, at_ms: int) -> Ter
     rows, _ = run([record for record in stock if record.timestamp <= at_ms])
     level: Any = rows.get(level_key(store, sku)) or Level()
     policy: Any = rows.get(store_key(store)) or Store()
-    return terms(level, sku, policy, last_report(rows, store, policy), at_ms)
+    return terms(level, sku, policy, last_report(rows, store, policy, at_ms), at_ms)
 
 
 class Occurred:
@@ -105,7 +105,8 @@ class Occurred:
                 if line.sku == sku and said.at_ms <= at_ms:
                     add_sold(level, said.at_ms, line.quantity)
         known: Any = self._rows.get(store_key(store)) or Store()
-        return terms(level, sku, policy, last_report(self._rows, store, known), at_ms)
+        policy.devices = known.devices
+        return terms(level, sku, policy, last_report(self._rows, store, policy, at_ms), at_ms)
 
     def _count(self, mine: list[Said], sku: str, at_ms: int) -> tuple[int, str, int, bool] | None:
         counts = []
