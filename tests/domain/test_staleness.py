@@ -7,6 +7,7 @@ from math import exp, lgamma, log
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import json
 
 from bopis.domain.inventory.availability import last_report, staleness, terms
 from bopis.domain.inventory.events import ReservationRefused, StockReserved
@@ -161,6 +162,18 @@ def test_hours_take_effect_when_their_week_is_over() -> None:
     count_basket(device, monday + 2 * WEEK_MS)
 
     assert [(hour, count) for hour, count in enumerate(hours_of(device)) if count] == [(9, 150), (11, 1)]
+
+
+def test_rows_of_earlier_versions_are_read_and_count_from_then_on() -> None:
+    device = json.decode(b'{"mark":5,"top":5,"heard_ms":7,"greatest_id":"till/1/5"}', type=Device)
+    store = json.decode(b'{"devices":["till/1"],"staleness_grace_minutes":9}', type=Store)
+    count_basket(device, MIDNIGHT_MS)
+    again = json.decode(json.encode(device), type=Device)
+    count_basket(again, MIDNIGHT_MS + WEEK_MS)
+
+    assert store.staleness_percent == 100
+    assert hours_of(device) == ()
+    assert hours_of(again)[0] == 1
 
 
 def test_an_hour_counts_up_to_two_bytes_and_stays_there() -> None:
