@@ -48,7 +48,7 @@ types: setup     ## Check types
 	$(BIN)/mypy
 
 bench: setup     ## Measure every claim (minutes)
-	for name in stream decided latency orders checkout http agent scale peers recovery broker projection; do $(BIN)/python -m benchmarks.$$name $(ARGS) || exit 1; done
+	for name in stream decided latency orders checkout http agent promise scale peers recovery broker projection; do $(BIN)/python -m benchmarks.$$name $(ARGS) || exit 1; done
 
 soak: setup      ## Run the long versions of the fault tests (hours)
 	$(BIN)/python -m pytest -m soak --timeout 0 $(ARGS)

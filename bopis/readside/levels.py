@@ -7,6 +7,7 @@ import msgspec
 
 from bopis.domain.inventory.admission import open_holes
 from bopis.domain.inventory.rows import Device, Expected, Hold, Level, Store, Transfer, split_key
+from bopis.domain.inventory.staleness import hours_of
 from bopis.domain.inventory.transfers import TRANSFER_MEMORY_MS
 from bopis.readside.changes import Changes, RecordLike
 
@@ -53,7 +54,8 @@ def _project_policy(partition: int, store: str, _: str, value: bytes | None, cha
         return
     row = _store(value)
     rules = msgspec.json.encode(row.rules, order="sorted").decode()
-    changes.set("store_policy", (store,), (store, partition, row.pickup, row.staleness_grace_minutes, rules))
+    columns = (store, partition, row.pickup, row.staleness_grace_minutes, rules, row.staleness_percent)
+    changes.set("store_policy", (store,), columns)
 
 
 def _project_device(partition: int, store: str, source: str, value: bytes | None, changes: Changes) -> None:
@@ -62,7 +64,8 @@ def _project_device(partition: int, store: str, source: str, value: bytes | None
         return
     row = _device(value)
     holes, closed = _json(open_holes(row)), _json(row.closed)
-    changes.set("devices", (store, source), (store, source, partition, row.mark, row.top, row.heard_ms, holes, closed))
+    columns = (store, source, partition, row.mark, row.top, row.heard_ms, holes, closed, _json(hours_of(row)))
+    changes.set("devices", (store, source), columns)
 
 
 def _project_hold(partition: int, store: str, hold: str, value: bytes | None, changes: Changes) -> None:

@@ -82,6 +82,7 @@ store_policy = Table(
     required("pickup", Boolean),
     required("staleness_grace_minutes", Integer),
     required("rules", Text),
+    Column("staleness_percent", Integer, nullable=False, server_default="100"),
 )
 
 devices = Table(
@@ -95,6 +96,7 @@ devices = Table(
     required("heard_ms", BigInteger),
     required("open_holes", Text),
     required("closed_holes", Text),
+    Column("baskets_by_hour", Text, nullable=False, server_default="[]"),
     sqlite_with_rowid=False,
 )
 
@@ -247,6 +249,7 @@ policy_history = Table(
     optional("staleness_grace_minutes", Integer),
     *clocks(),
     *origin(),
+    optional("staleness_percent", Integer),
     Index(None, "store", "name", "recorded_ms"),
     sqlite_with_rowid=False,
 )
@@ -290,6 +293,20 @@ silences = Table(
     required("since_ms", BigInteger),
     required("until_ms", BigInteger),
     required("heard_ms", BigInteger),
+    Index(None, "store", "since_ms"),
+    sqlite_with_rowid=False,
+)
+
+# Baskets by hour of a device (`bopis.domain.inventory.staleness`), each time that a week's hours take effect.
+basket_hours = Table(
+    "basket_hours",
+    metadata,
+    key("partition", Integer),
+    key("offset", BigInteger),
+    required("store"),
+    required("source"),
+    required("since_ms", BigInteger),
+    required("baskets_by_hour", Text),
     Index(None, "store", "since_ms"),
     sqlite_with_rowid=False,
 )

@@ -40,6 +40,7 @@ def store(**changed: Any) -> StoreAnswer:
         "hours": hours,
         "pickup": True,
         "staleness_grace_minutes": 5,
+        "staleness_percent": 100,
         "rules": {},
         "heard_at": None,
     }

@@ -14,10 +14,12 @@ from bopis.cli.app.parse_lines import TypedLine, read_lines
 from bopis.cli.app.parse_time import read_time
 from bopis.cli.app.render import counted, duration, iso, size, table
 from bopis.cli.order.lookup import note_skipped, read_book
+from bopis.cli.stock.history import staleness_lines
 from bopis.cli.stock.level_text import missing_text
 from bopis.domain.sourcing.decision import Answer, EliminationReason, RoutingOutcome, Rung
 from bopis.names import ORDER_STATE_TOPIC
 from bopis.readside.queries.answers import GapAnswer
+from bopis.readside.queries.reasons import StalenessWhy
 from bopis.services.counter.decision_text import outcome_text
 from tests.cli.fakes import FakeLog
 
@@ -108,6 +110,22 @@ def test_tables_break_between_words_and_within_words_only_where_they_must() -> N
     assert [line.split()[0] for line in narrow if "ready" in line] == ["4BSX-48RC"]
     assert all(word in " ".join(narrow) for word in ["ready", "in", "store", "319,", "kept", "until", "Thursday"])
     assert max(map(len, tiny)) <= 12
+
+
+def test_units_withheld_for_stale_data_are_explained_by_rate_age_and_expected_sales() -> None:
+    stale = StalenessWhy(
+        units=3, heard_at=NOW, recorded_at=NOW, source="till-1", message_id="m1", data_age_ms=5_400_000,
+        grace_minutes=5, percent=150, sold_per_week=42, expected_thousandths=563,
+    )  # fmt: skip
+
+    first, second = staleness_lines(stale, ZoneInfo("America/Chicago"))
+
+    assert first.startswith("withheld for stale till data 3: last till message at ")
+    assert first.endswith(" from till-1, grace period 5 min, 42 sold per week")
+    assert second == (
+        "  the data are 1 h 30 min old; 0.563 sales expected since then at these hours (150 % by the store's policy)"
+    )
+    assert staleness_lines(structs.replace(stale, units=0), UTC) == []
 
 
 def printed(grid: Table, width: int) -> list[str]:

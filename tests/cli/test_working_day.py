@@ -95,11 +95,11 @@ def test_a_store_that_takes_no_pickups_is_not_found(bopis: Installation, store: 
     sku = f"only-{store}"
     bopis.ask("stock", "receive", store, f"{sku}=3")
     found = bopis.ask("stock", "find", sku, "--near", store)
-    policy = bopis.ask("stores", "policy", store, "--pickup", "off")
+    policy = bopis.ask("stores", "policy", store, "--pickup", "off", "--staleness", "150")
     shown = bopis("stock", "show", store, sku)
 
     assert [(it["store"], it["distance_km"], it["atp"]) for it in found["stores"]] == [(store, 0.0, 3)]
-    assert policy["pickup"] is False
+    assert (policy["pickup"], policy["staleness_percent"]) == (False, 150)
     assert "PICKUP IS OFF" in shown.out
     assert bopis.ask("stock", "find", sku)["stores"] == []
 

@@ -13,7 +13,7 @@ from bopis.cli.app.readside import known_store
 from bopis.cli.app.render import counted, print_line, table
 from bopis.cli.order.lookup import open_book
 from bopis.cli.stock.send import NewStore, Result, SendOptions, print_sent, send
-from bopis.domain.inventory.messages import SetStockRule, SetStorePolicy
+from bopis.domain.inventory.messages import STALENESS_PERCENT_MAX, SetStockRule, SetStorePolicy
 from bopis.domain.orders.picking import MOVABLE
 
 
@@ -39,6 +39,15 @@ def policy(
         int | None,
         typer.Option(
             min=0, max=100_000, metavar="MINUTES", help="Grace period without till messages before units are withheld."
+        ),
+    ] = None,
+    staleness: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            max=STALENESS_PERCENT_MAX,
+            metavar="PERCENT",
+            help="Withhold for this share of the sales expected since the last till message; 0: none.",
         ),
     ] = None,
     safety_stock: Annotated[int | None, typer.Option(min=0, metavar="UNITS", help="Never promised online.")] = None,
@@ -74,14 +83,17 @@ def policy(
         raise Usage(problem="--also-open goes with --pickup off.")
     done: list[Done] = []
     options = SendOptions(None, message_id, no_wait, new_store)
-    if pickup is not None or staleness_grace is not None:
+    if (pickup, staleness_grace, staleness) != (None, None, None):
         takes_pickups = None if pickup is None else pickup is Switch.ON
         finishes_open = None
         if takes_pickups is False:
             finishes_open = not also_open
             _announce_open(ctx, store, also_open, yes)
         body = SetStorePolicy(
-            pickup=takes_pickups, staleness_grace_minutes=staleness_grace, finishes_open=finishes_open
+            pickup=takes_pickups,
+            staleness_grace_minutes=staleness_grace,
+            finishes_open=finishes_open,
+            staleness_percent=staleness,
         )
         result = send(ctx, store, body, [], _named(options, "policy"))
         done.append(Done(f"Policy of {store} set", result))
@@ -134,7 +146,8 @@ def _show(ctx: CommandContext, store: str) -> None:
 
     def render(out: Console) -> None:
         pickup = "on" if about.pickup else "OFF"
-        print_line(out, f"{store}: pickup {pickup}, grace period {about.staleness_grace_minutes} min")
+        withheld = f"then {about.staleness_percent} % of the expected sales withheld"
+        print_line(out, f"{store}: pickup {pickup}, grace period {about.staleness_grace_minutes} min, {withheld}")
         if not about.rules:
             print_line(out, "No rules: nothing is reserved.")
             return
@@ -149,6 +162,7 @@ def _show(ctx: CommandContext, store: str) -> None:
         "store": store,
         "pickup": about.pickup,
         "staleness_grace_minutes": about.staleness_grace_minutes,
+        "staleness_percent": about.staleness_percent,
         "rules": about.rules,
     }
     ctx.print_result(document, render)

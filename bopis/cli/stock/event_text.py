@@ -102,7 +102,9 @@ def _books(event: e.BooksEvent, text: UnitsText) -> str:
             safety, walk_in = _or_unset(event.safety_stock), _or_unset(event.walk_in_reserve)
             return f"rule {event.rule}: safety stock {safety}, walk-in reserve {walk_in}"
         case e.StorePolicySet():
-            return f"pickup {'on' if event.pickup else 'off'}, stale after {event.staleness_grace_minutes} min"
+            share = f"{event.staleness_percent} % of expected sales"
+            stale = f"after {event.staleness_grace_minutes} min, then {share} withheld"
+            return f"pickup {'on' if event.pickup else 'off'}, stale {stale}"
         case e.MisplacedRowsDropped():
             return f"{len(event.rows)} rows of store {event.store} in a partition it does not belong in were dropped"
         case _:

@@ -11,14 +11,14 @@ from bopis.cli.app.context import AsJson, open_context
 from bopis.cli.app.errors import SkuUnknown, Usage
 from bopis.cli.app.parse_time import read_time
 from bopis.cli.app.readside import known_or_stocked, zone_of
-from bopis.cli.app.render import print_line
+from bopis.cli.app.render import duration, print_line
 from bopis.cli.stock.level_text import at_instant, equation, not_on_shelf
 from bopis.cli.stock.show import ByClock, Sku, level_of, stocked_sku, unit_of
 from bopis.domain.quantities import quantity_text
 from bopis.readside import queries
 from bopis.readside.errors import CellUnknown
 from bopis.readside.queries.answers import HistoryClock, MovementAnswer
-from bopis.readside.queries.reasons import HoldWhy, RuleWhy, WhyAnswer
+from bopis.readside.queries.reasons import HoldWhy, RuleWhy, StalenessWhy, WhyAnswer
 
 
 def at(
@@ -99,7 +99,7 @@ def _explained(found: WhyAnswer, zone: tzinfo, unit: str) -> list[str]:
     if found.in_doubt_carried:
         lines.append(f"  {found.in_doubt_carried} of these were in doubt before the last count, which came too late")
     lines += _rule("safety stock", found.safety_stock, zone) + _rule("walk-in reserve", found.walk_in_reserve, zone)
-    return lines + _staleness(found, zone)
+    return lines + staleness_lines(found.staleness, zone)
 
 
 def _on_hand(found: WhyAnswer, zone: tzinfo, unit: str) -> list[str]:
@@ -144,12 +144,15 @@ def _rule(term: str, rule: RuleWhy, zone: tzinfo) -> list[str]:
     return lines
 
 
-def _staleness(found: WhyAnswer, zone: tzinfo) -> list[str]:
-    staleness = found.staleness
-    if not staleness.units:
+def staleness_lines(staleness: StalenessWhy, zone: tzinfo) -> list[str]:
+    """Lines about the units withheld for stale data: last report and its age, selling rate, expected sales."""
+    if not staleness.units or staleness.data_age_ms is None:
         return []
     return [
         f"withheld for stale till data {staleness.units}: last till message at "
         f"{at_instant(staleness.heard_at, zone)} from {staleness.source}, grace period {staleness.grace_minutes} min, "
-        f"{staleness.sold_per_week} sold per week"
+        f"{staleness.sold_per_week} sold per week",
+        f"  the data are {duration(staleness.data_age_ms)} old; "
+        f"{staleness.expected_thousandths / 1_000:.3f} sales expected since then at these hours "
+        f"({staleness.percent} % by the store's policy)",
     ]

@@ -7,8 +7,9 @@ from zlib import crc32
 from msgspec import Struct, msgpack
 
 from bopis.domain.inventory.events import Event, GapClosed, GapFilled, GapFound
-from bopis.domain.inventory.messages import PosReturn, StockAdjusted
+from bopis.domain.inventory.messages import PosReturn, PosSale, StockAdjusted
 from bopis.domain.inventory.rows import Device, Seen, StockRows, Store, device_key, put_timed, seen_key, store_key
+from bopis.domain.inventory.staleness import COUNTED_EVERY, count_basket
 from bopis.domain.message import Message
 from bopis.domain.values import CLOCK_AHEAD_MS_MAX, DAY_MS, EPOCH_MS_MAX, EPOCH_MS_MIN, ID_LENGTH_MAX, Clocks
 
@@ -90,15 +91,15 @@ def admit(rows: StockRows, message: Message, clocks: Clocks, time_ms: int, value
         events = _place(device, message.source, sequence)
     if is_greatest:
         device.greatest_id = message_id
-    top = device.top
-    if sequence > top:
-        device.top = top = sequence
+    device.top = top = sequence if sequence > device.top else device.top
     if clocks.at_ms > device.heard_ms:
         device.heard_ms = clocks.at_ms
     if sequence > top - DIGESTS_KEPT:
         slot = sequence % DIGESTS_KEPT * _DIGEST_BYTES
         _put_digest(device.digests, slot, digest)
         _put_digest(device.ids, slot, identity)
+    if sequence % COUNTED_EVERY == 1 and type(message.data) is PosSale and not is_repeat:
+        count_basket(device, clocks.at_ms)
     rows.put(key, device)
     return NEW if not events and not is_repeat else Admission(not is_repeat, events)
 

@@ -238,6 +238,7 @@ class StorePolicySet(Struct, frozen=True, kw_only=True):
     pickup: bool
     staleness_grace_minutes: int
     finishes_open: bool = False
+    staleness_percent: int = 100
 
 
 class MisplacedRowsDropped(Struct, frozen=True, kw_only=True):

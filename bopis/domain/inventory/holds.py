@@ -5,7 +5,7 @@ from types import MappingProxyType
 from typing import NamedTuple, cast
 
 from bopis.domain.inventory.admission import Rejected, content_digest, is_same_content
-from bopis.domain.inventory.availability import heard_ms, terms
+from bopis.domain.inventory.availability import last_report, terms
 from bopis.domain.inventory.events import (
     DoubtSettled,
     Event,
@@ -216,10 +216,10 @@ def _refusal(
     for line in wanted.lines:
         # Lines of one SKU are checked together: each alone might be granted the same unit.
         per_sku[line.sku] = per_sku.get(line.sku, 0) + line.quantity
-    reported_ms = heard_ms(rows, store_code, store)
+    report = last_report(rows, store_code, store, at_ms)
     shortages = []
     for sku, quantity in per_sku.items():
-        found = terms(level_of(rows, store_code, sku), sku, store, reported_ms, at_ms)
+        found = terms(level_of(rows, store_code, sku), sku, store, report, at_ms)
         if quantity > found.atp:
             shortages.append(Shortage(sku=sku, wanted=quantity, terms=found))
     return (StockRefusal.NOT_ENOUGH_STOCK, tuple(shortages)) if shortages else (None, ())

@@ -23,6 +23,7 @@ from bopis.domain.values import (
 
 ROW_KEY_LENGTH_MAX = 500
 MISPLACED_ROWS_MAX = 300
+STALENESS_PERCENT_MAX = 1_000
 
 ConclusionNumber = Annotated[int, Meta(ge=0)]
 
@@ -328,12 +329,14 @@ class SetStockRule(Struct, frozen=True, kw_only=True):
 class SetStorePolicy(Struct, frozen=True, kw_only=True):
     """Set whether the store takes pickups and when its data become stale; a term left out stays unchanged.
 
-    A store that takes no more pickups gives its open orders away, unless it ``finishes_open`` ones.
+    A store that takes no more pickups gives its open orders away, unless it ``finishes_open`` ones. Staleness counts
+    ``staleness_percent`` of the sales expected since the store's last report; 0 switches it off.
     """
 
     pickup: bool | None = None
     staleness_grace_minutes: Annotated[int, Meta(ge=0, le=100_000)] | None = None
     finishes_open: bool | None = None
+    staleness_percent: Annotated[int, Meta(ge=0, le=STALENESS_PERCENT_MAX)] | None = None
 
 
 class MisplacedRow(Struct, frozen=True, kw_only=True):

@@ -30,18 +30,21 @@ def set_rule(rows: StockRows, store_code: str, command: SetStockRule) -> tuple[E
 
 
 def set_policy(rows: StockRows, store_code: str, command: SetStorePolicy) -> tuple[Event, ...]:
-    """Switch pickup on or off, or set when the store's data become stale."""
+    """Switch pickup on or off, or set when the store's data become stale and how much they withhold then."""
     store = _store(rows, store_code)
     if command.pickup is not None:
         store.pickup = command.pickup
         store.finishes_open = bool(command.finishes_open)
     if command.staleness_grace_minutes is not None:
         store.staleness_grace_minutes = command.staleness_grace_minutes
+    if command.staleness_percent is not None:
+        store.staleness_percent = command.staleness_percent
     rows.put(store_key(store_code), store)
     policy = StorePolicySet(
         pickup=store.pickup,
         staleness_grace_minutes=store.staleness_grace_minutes,
         finishes_open=store.finishes_open,
+        staleness_percent=store.staleness_percent,
     )
     return (policy,)
 

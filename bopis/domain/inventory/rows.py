@@ -102,7 +102,8 @@ class StockRule(Struct, frozen=True, omit_defaults=True):
 class Store(Struct, omit_defaults=True, dict=True):
     """Policy of a store, and its devices. ``rules`` are named ``sku:X``, ``category:Y`` or ``store``.
 
-    A store with pickup off gives its open orders away unless it ``finishes_open`` ones. ``withheld_max`` is derived
+    A store with pickup off gives its open orders away unless it ``finishes_open`` ones. ``staleness_percent`` of the
+    sales expected since the last report count for staleness; 0 switches it off. ``withheld_max`` is derived
     from the rules and not part of the stored row: no SKU has more units withheld by them.
     """
 
@@ -111,6 +112,7 @@ class Store(Struct, omit_defaults=True, dict=True):
     rules: dict[str, StockRule] = field(default_factory=dict)
     devices: list[str] = field(default_factory=list)
     finishes_open: bool = False
+    staleness_percent: int = 100
 
     def __post_init__(self) -> None:
         self.withheld_max = _withheld_max(self.rules)
@@ -138,6 +140,8 @@ class Device(Struct, omit_defaults=True, gc=False):
     same sequence with other content. ``ids`` are CRC-32s of their ids in the same places, to recognise an event that is
     sent again under a new sequence; an id beyond ``greatest_id``, by length and then by characters, is new. ``closed``
     are holes that a count has settled. ``heard_ms`` is the newest time that the device reported about.
+    ``baskets_by_hour`` counts baskets by hour of the day in the week ``baskets_week`` since the epoch and, each week
+    halved, before it; ``hours_in_effect`` are these counts as they were when that week began (see `staleness`).
     """
 
     mark: int = 0
@@ -148,6 +152,9 @@ class Device(Struct, omit_defaults=True, gc=False):
     digests: bytearray = field(default_factory=bytearray)
     ids: bytearray = field(default_factory=lambda: bytearray(256))
     greatest_id: str = ""
+    baskets_week: int = 0
+    baskets_by_hour: bytearray = field(default_factory=bytearray)
+    hours_in_effect: bytes = b""
 
 
 class HoldLineState(StrEnum):

@@ -51,7 +51,7 @@ from bopis.domain.message import Message
 from bopis.readside.changes import Changes, RecordLike
 from bopis.readside.history.cached_rows import CachedRows
 from bopis.readside.history.holds import HoldBefore, holds_before
-from bopis.readside.history.last_message import LastMessage, SilenceRecorder
+from bopis.readside.history.last_message import LastMessage, MessagePlace, SilenceRecorder, record_hours
 from bopis.readside.history.recorder import HistoryRecorder
 from bopis.wire.errors import WireError
 from bopis.wire.placement import Placement
@@ -99,7 +99,7 @@ class Fold:
         rows = self.rows
         rows.touched.clear()
         recorded_ms, value = record.timestamp, record.value or b""
-        data = message.data
+        data, hours = message.data, self._hours_in_effect(message)
         try:
             if isinstance(data, PosSale):
                 # The hot path: a sale names no hold, and changes a standing only with a conclusion.
@@ -120,7 +120,7 @@ class Fold:
             return
         # Only devices number their messages; a message of a person says nothing about the reports of the tills.
         if message.seq:
-            self._record_last(record, message, changes)
+            self._record_last(record, message, hours, changes)
 
     def _take_other(self, record: RecordLike, message: Message, recorder: HistoryRecorder, changes: Changes) -> None:
         rows, recorded_ms = self.rows, record.timestamp
@@ -134,9 +134,15 @@ class Fold:
         if concluded and isinstance(message.data, SetStorePolicy):
             self._silences.change_grace(message.subject, recorded_ms, grace_minutes, record.offset, changes)
 
-    def _record_last(self, record: RecordLike, message: Message, changes: Changes) -> None:
+    def _hours_in_effect(self, message: Message) -> bytes:
+        device = self.rows.get(device_key(message.subject, message.source)) if message.seq else None
+        return b"" if device is None else cast(Device, device).hours_in_effect
+
+    def _record_last(self, record: RecordLike, message: Message, hours: bytes, changes: Changes) -> None:
         store = message.subject
         device = cast(Device, self.rows.get(device_key(store, message.source)))
+        place = MessagePlace(self._partition, record.offset, store, message.source, record.timestamp)
+        record_hours(device, hours, place, changes)
         last = LastMessage(device.heard_ms, record.timestamp, message.source, message.id)
         self._silences.record(store, last, self._grace_minutes(store), record.offset, changes)
 

@@ -3,11 +3,15 @@
 A message of a device reports everything up to its own time. Staleness at a past instant needs the newest such time that
 was known then. Recording it for every message would double the history. It matters only while a store was silent beyond
 its grace time, so only those silences are recorded: from when to when on the log's clock, and the time up to which the
-store had reported.
+store had reported. The hours in which a store sells change once a week and device, and each change is recorded.
 """
 
 from typing import NamedTuple
 
+from msgspec import json
+
+from bopis.domain.inventory.rows import Device
+from bopis.domain.inventory.staleness import hours_of
 from bopis.domain.values import MINUTE_MS
 from bopis.readside.changes import Changes
 
@@ -19,6 +23,24 @@ class LastMessage(NamedTuple):
     since_ms: int
     source: str
     message_id: str
+
+
+class MessagePlace(NamedTuple):
+    """Where a message of a device is in the log."""
+
+    partition: int
+    offset: int
+    store: str
+    source: str
+    recorded_ms: int
+
+
+def record_hours(device: Device, before: bytes, place: MessagePlace, changes: Changes) -> None:
+    """Record a device's baskets by hour when a message has put those of another week into effect."""
+    if device.hours_in_effect != before:
+        hours = json.encode(hours_of(device)).decode()
+        row = (place.partition, place.offset, place.store, place.source, place.recorded_ms, hours)
+        changes.append("basket_hours").append(row)
 
 
 class SilenceRecorder:

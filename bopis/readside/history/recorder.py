@@ -124,13 +124,15 @@ class HistoryRecorder:
             )
         )  # fmt: skip
         if isinstance(event, StockRuleSet):
-            self._record_policy(store, event.rule, event.safety_stock, event.walk_in_reserve, None, None)
+            self._record_policy(store, event.rule, (event.safety_stock, event.walk_in_reserve, None, None), None)
         elif isinstance(event, StorePolicySet):
-            self._record_policy(store, POLICY, None, None, event.pickup, event.staleness_grace_minutes)
+            switches = (None, None, event.pickup, event.staleness_grace_minutes)
+            self._record_policy(store, POLICY, switches, event.staleness_percent)
 
-    def _record_policy(self, store: str, name: str, *values: int | None) -> None:
+    def _record_policy(self, store: str, name: str, values: tuple[int | None, ...], percent: int | None) -> None:
         position = (self._partition, self.offset, 0)
-        self._policies.append((*position, store, name, *values, self.at_ms, self.recorded_ms, *self.origin))
+        clocks = (self.at_ms, self.recorded_ms)
+        self._policies.append((*position, store, name, *values, *clocks, *self.origin, percent))
 
     def _record_holds(self, rows: CachedRows, concluded: Concluded, holds: list[HoldBefore]) -> None:
         found: list[tuple[str, str, str, HoldEffect]] = []

@@ -69,6 +69,7 @@ class StoreAnswer(Struct, frozen=True, kw_only=True):
     hours: StatedHours | None
     pickup: bool
     staleness_grace_minutes: int
+    staleness_percent: int
     rules: dict[str, dict[str, int]]
     heard_at: datetime | None
 

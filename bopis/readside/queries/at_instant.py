@@ -8,6 +8,7 @@ from sqlalchemy import Connection, and_, case, func, select
 from bopis.domain.inventory.availability import rule_name, terms
 from bopis.domain.inventory.movements import RATE_WINDOW_MS, window_start
 from bopis.domain.inventory.rows import Level, StockRule, Store
+from bopis.domain.inventory.staleness import LastReport, hours_of_store
 from bopis.domain.inventory.trace import MovementKind
 from bopis.domain.values import EPOCH_MS_MAX, epoch_ms
 from bopis.readside.engine import Source, reading
@@ -15,7 +16,8 @@ from bopis.readside.errors import CellUnknown
 from bopis.readside.history.holds import HELD, IN_DOUBT, STAGED
 from bopis.readside.history.recorder import POLICY
 from bopis.readside.queries.answers import AtAnswer, HistoryClock, instant_or_none
-from bopis.readside.schema import heard, hold_history, movements, policy_history, silences, standings
+from bopis.readside.queries.stores import hours
+from bopis.readside.schema import basket_hours, heard, hold_history, movements, policy_history, silences, standings
 
 # Kinds that move no goods: a count sets on hand, a staging correction settles what a count did not include.
 NOT_MOVED = (MovementKind.COUNT.value, MovementKind.STAGED.value)
@@ -38,7 +40,7 @@ class PastLevel(NamedTuple):
 
     level: Level
     policy: Store
-    heard_ms: int | None
+    report: LastReport | None
 
 
 def at(
@@ -55,7 +57,7 @@ def at(
         if not is_known(connection, cell):
             raise CellUnknown(store=store, sku=sku)
         past = (occurred if chosen is HistoryClock.OCCURRED else recorded)(connection, cell, at_ms)
-    found = terms(past.level, sku, past.policy, past.heard_ms, at_ms)
+    found = terms(past.level, sku, past.policy, past.report, at_ms)
     return AtAnswer(
         store=store,
         sku=sku,
@@ -67,7 +69,7 @@ def at(
         staged=past.level.staged,
         quarantined=past.level.quarantined,
         damaged=past.level.damaged,
-        heard_at=instant_or_none(past.heard_ms),
+        heard_at=instant_or_none(past.report.at_ms if past.report else None),
     )
 
 
@@ -99,7 +101,7 @@ def occurred(connection: Connection, cell: Cell, at_ms: int) -> PastLevel:
     # A store that has reported beyond the instant was not silent then, so nothing is withheld by its selling rate.
     if heard_ms is not None and heard_ms < at_ms:
         _set_sales(connection, cell, level, movements.c.occurred_ms <= at_ms)
-    return PastLevel(level, policy, heard_ms)
+    return PastLevel(level, policy, _report(connection, cell.store, heard_ms, EPOCH_MS_MAX))
 
 
 def recorded(connection: Connection, cell: Cell, at_ms: int) -> PastLevel:
@@ -116,7 +118,8 @@ def recorded(connection: Connection, cell: Cell, at_ms: int) -> PastLevel:
     heard_ms = _heard_then(connection, cell.store, at_ms)
     if heard_ms is not None:
         _set_sales(connection, cell, level, movements.c.recorded_ms <= at_ms)
-    return PastLevel(level, _policy_at(connection, cell, level.category, at_ms), heard_ms)
+    report = _report(connection, cell.store, heard_ms, at_ms)
+    return PastLevel(level, _policy_at(connection, cell, level.category, at_ms), report)
 
 
 def newest_count(connection: Connection, cell: Cell, at_ms: int = EPOCH_MS_MAX) -> Any:
@@ -195,7 +198,13 @@ def _policy_at(connection: Connection, cell: Cell, category: str, at_ms: int) ->
     chosen = set_by[POLICY]
     if chosen is None:
         return Store(rules=rules)
-    return Store(pickup=chosen.pickup, staleness_grace_minutes=chosen.staleness_grace_minutes, rules=rules)
+    percent = Store().staleness_percent if chosen.staleness_percent is None else chosen.staleness_percent
+    return Store(
+        pickup=chosen.pickup,
+        staleness_grace_minutes=chosen.staleness_grace_minutes,
+        rules=rules,
+        staleness_percent=percent,
+    )
 
 
 def _standing(connection: Connection, cell: Cell, at_ms: int) -> Any:
@@ -216,6 +225,16 @@ def _heard_then(connection: Connection, store: str, at_ms: int) -> int | None:
     query = select(heard.c.heard_ms).where(heard.c.store == store, heard.c.since_ms <= at_ms)
     newest: int | None = connection.execute(query).scalar()
     return newest
+
+
+def _report(connection: Connection, store: str, heard_ms: int | None, at_ms: int) -> LastReport | None:
+    """The last report of a store, with the hours of its baskets that were in effect at an instant of the log."""
+    if heard_ms is None:
+        return None
+    query = select(basket_hours).where(basket_hours.c.store == store, basket_hours.c.since_ms <= at_ms)
+    in_order = query.order_by(basket_hours.c.since_ms, basket_hours.c.offset)
+    in_effect = {row.source: row for row in connection.execute(in_order)}  # of each device the newest
+    return LastReport(heard_ms, hours_of_store(hours(it.baskets_by_hour) for it in in_effect.values()))
 
 
 def _set_sales(connection: Connection, cell: Cell, level: Level, known: Any) -> None:

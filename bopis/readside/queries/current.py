@@ -8,6 +8,7 @@ from sqlalchemy import Connection, select
 
 from bopis.domain.inventory.availability import terms
 from bopis.domain.inventory.rows import Level, Store
+from bopis.domain.inventory.staleness import LastReport
 from bopis.domain.values import epoch_ms
 from bopis.geography import Point, metres_between
 from bopis.readside.engine import Source, reading
@@ -22,7 +23,7 @@ from bopis.readside.queries.answers import (
     instant_or_none,
 )
 from bopis.readside.queries.articles import is_kit
-from bopis.readside.queries.stores import last_heard, policies
+from bopis.readside.queries.stores import last_reports, policies
 from bopis.readside.schema import levels as level_rows
 from bopis.readside.schema import stores as store_rows
 
@@ -49,11 +50,11 @@ def levels(source: Source, store: str, sku: str | None = None, *, now: datetime,
         query = query.where(level_rows.c.sku > page.cursor)
     with reading(source) as connection:
         policy = policies(connection, store).get(store) or Store()
-        heard_ms = last_heard(connection, store).get(store)
+        report = last_reports(connection, store).get(store)
         rows = connection.execute(query).all()
     if sku is not None and not rows:
         raise CellUnknown(store=store, sku=sku)
-    found = tuple(level_answer(row, policy, heard_ms, epoch_ms(now)) for row in rows[: page.rows])
+    found = tuple(level_answer(row, policy, report, epoch_ms(now)) for row in rows[: page.rows])
     return LevelPage(levels=found, next=found[-1].sku if len(rows) > page.rows else None)
 
 
@@ -91,19 +92,19 @@ def stocked_in(source: Source, sku: str, now: datetime) -> list[Stocked]:
         .where(level_rows.c.sku == sku, ~is_kit(level_rows.c.partition, level_rows.c.sku))
     )
     with reading(source) as connection:
-        policy_of, heard_ms = policies(connection), last_heard(connection)
+        policy_of, reports = policies(connection), last_reports(connection)
         rows = connection.execute(query).all()
     found = []
     for row in rows:
         policy = policy_of.get(row.store) or Store()
-        found.append(Stocked(row, level_answer(row, policy, heard_ms.get(row.store), epoch_ms(now)), policy.pickup))
+        found.append(Stocked(row, level_answer(row, policy, reports.get(row.store), epoch_ms(now)), policy.pickup))
     return found
 
 
 def empty_level(connection: Connection, store: str, sku: str, now: datetime) -> LevelAnswer:
     """The level of a SKU that is not in a store's books: no units, under the store's rules."""
     policy = policies(connection, store).get(store) or Store()
-    return level_answer(_NoRow(store, sku), policy, last_heard(connection, store).get(store), epoch_ms(now))
+    return level_answer(_NoRow(store, sku), policy, last_reports(connection, store).get(store), epoch_ms(now))
 
 
 class _NoRow(NamedTuple):
@@ -143,7 +144,7 @@ def found_answer(stocked: Stocked, near: Point | None) -> FoundAnswer:
     )
 
 
-def level_answer(row: Any, policy: Store, heard_ms: int | None, now_ms: int) -> LevelAnswer:
+def level_answer(row: Any, policy: Store, report: LastReport | None, now_ms: int) -> LevelAnswer:
     """A row of the levels, with the terms of what can be promised at an instant under a policy."""
     level = Level(
         on_hand=row.on_hand,
@@ -154,7 +155,7 @@ def level_answer(row: Any, policy: Store, heard_ms: int | None, now_ms: int) -> 
         sold_before=row.sold_before,
         category=row.category,
     )
-    found = terms(level, row.sku, policy, heard_ms, now_ms)
+    found = terms(level, row.sku, policy, report, now_ms)
     return LevelAnswer(
         store=row.store,
         sku=row.sku,
@@ -165,6 +166,6 @@ def level_answer(row: Any, policy: Store, heard_ms: int | None, now_ms: int) -> 
         quarantined=row.quarantined,
         damaged=row.damaged,
         counted_at=instant_or_none(row.counted_ms),
-        heard_at=instant_or_none(heard_ms),
-        data_age_ms=None if heard_ms is None else max(0, now_ms - heard_ms),
+        heard_at=instant_or_none(report.at_ms if report else None),
+        data_age_ms=max(0, now_ms - report.at_ms) if report else None,
     )

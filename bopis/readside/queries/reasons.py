@@ -6,7 +6,7 @@ from typing import Any
 from msgspec import Struct
 from sqlalchemy import Connection, func, select
 
-from bopis.domain.inventory.availability import DEFAULT_RULE, terms
+from bopis.domain.inventory.availability import DEFAULT_RULE, expected_since, terms
 from bopis.domain.inventory.movements import sold_per_week
 from bopis.domain.inventory.rows import Terms
 from bopis.domain.values import EPOCH_MS_MAX, epoch_ms
@@ -68,15 +68,19 @@ class RuleWhy(Struct, frozen=True, kw_only=True):
 
 
 class StalenessWhy(Struct, frozen=True, kw_only=True):
-    """Units withheld because the store is silent: its last report, and the selling rate of the SKU."""
+    """Units withheld because the store is silent: its last report and the age of that, the selling rate of the SKU, and
+    the sales expected since then in thousandths of a unit, by the percentage of the store's policy."""
 
     units: int
     heard_at: datetime | None
     recorded_at: datetime | None
     source: str | None
     message_id: str | None
+    data_age_ms: int | None
     grace_minutes: int
+    percent: int
     sold_per_week: int
+    expected_thousandths: int
 
 
 class WhyAnswer(Struct, frozen=True, kw_only=True):
@@ -103,7 +107,7 @@ def why(source: Source, store: str, sku: str, *, now: datetime) -> WhyAnswer:
         if not is_known(connection, cell):
             raise CellUnknown(store=store, sku=sku)
         past = recorded(connection, cell, EPOCH_MS_MAX)
-        found = terms(past.level, sku, past.policy, past.heard_ms, now_ms)
+        found = terms(past.level, sku, past.policy, past.report, now_ms)
         count = newest_count(connection, cell)
         in_doubt = _held(connection, cell, IN_DOUBT, count.occurred_ms if count else BEGINNING_MS)
         return WhyAnswer(
@@ -117,20 +121,24 @@ def why(source: Source, store: str, sku: str, *, now: datetime) -> WhyAnswer:
             in_doubt_carried=found.in_doubt - sum(it.units for it in in_doubt),
             safety_stock=_rule(connection, store, found.safety_stock_rule, found.safety_stock),
             walk_in_reserve=_rule(connection, store, found.walk_in_reserve_rule, found.walk_in_reserve),
-            staleness=_staleness(connection, store, found.staleness, past),
+            staleness=_staleness(connection, cell, found.staleness, past, now_ms),
         )
 
 
-def _staleness(connection: Connection, store: str, units: int, past: PastLevel) -> StalenessWhy:
-    last = connection.execute(select(heard).where(heard.c.store == store)).first()
+def _staleness(connection: Connection, cell: Cell, units: int, past: PastLevel, now_ms: int) -> StalenessWhy:
+    last = connection.execute(select(heard).where(heard.c.store == cell.store)).first()
+    report = past.report
     return StalenessWhy(
         units=units,
         heard_at=instant_or_none(last.heard_ms if last else None),
         recorded_at=instant_or_none(last.since_ms if last else None),
         source=last.source if last else None,
         message_id=last.message_id if last else None,
+        data_age_ms=max(0, now_ms - report.at_ms) if report else None,
         grace_minutes=past.policy.staleness_grace_minutes,
-        sold_per_week=sold_per_week(past.level, past.heard_ms) if past.heard_ms is not None else 0,
+        percent=past.policy.staleness_percent,
+        sold_per_week=sold_per_week(past.level, report.at_ms) if report else 0,
+        expected_thousandths=expected_since(past.level, past.policy, report, now_ms) // 1_000 if report else 0,
     )
 
 

@@ -14,12 +14,13 @@ from msgspec import Struct
 from sqlalchemy import ColumnElement, Select, and_, or_, select
 
 from bopis.domain.inventory.rows import Store
+from bopis.domain.inventory.staleness import LastReport
 from bopis.domain.values import MINUTE_MS, epoch_ms
 from bopis.readside.engine import SQLITE, Source, reading
 from bopis.readside.queries.answers import ROWS_DEFAULT, ROWS_MAX, LevelAnswer
 from bopis.readside.queries.articles import is_kit
 from bopis.readside.queries.current import level_answer
-from bopis.readside.queries.stores import last_heard, policies
+from bopis.readside.queries.stores import last_reports, policies
 from bopis.readside.schema import free_units, is_low, levels
 
 # Sorts behind every character of a SKU in SQLite's order of bytes.
@@ -88,8 +89,8 @@ def stock_table(source: Source, asked: StockQuestion, *, now: datetime) -> Stock
     """A page of the levels of all stores, or of one."""
     now_ms, order = epoch_ms(now), effective_order(asked)
     with reading(source) as connection:
-        policy_of, heard_ms = policies(connection), last_heard(connection)
-        stale = _stale(policy_of, heard_ms, now_ms) if asked.only is StockFilter.STALE else []
+        policy_of, reports = policies(connection), last_reports(connection)
+        stale = _stale(policy_of, reports, now_ms) if asked.only is StockFilter.STALE else []
         if asked.only is StockFilter.STALE and not stale:
             return StockTable(levels=(), order=order, next=None)
         is_binary = connection.dialect.name == SQLITE
@@ -99,7 +100,7 @@ def stock_table(source: Source, asked: StockQuestion, *, now: datetime) -> Stock
     last = shown[-1] if len(rows) > asked.rows else None
     return StockTable(
         levels=tuple(
-            level_answer(row, policy_of.get(row.store) or Store(), heard_ms.get(row.store), now_ms) for row in shown
+            level_answer(row, policy_of.get(row.store) or Store(), reports.get(row.store), now_ms) for row in shown
         ),
         order=order,
         next=None if last is None else StockCell(last.store, last.sku, last.on_hand - last.held - last.in_doubt),
@@ -123,21 +124,20 @@ def policy_effects(source: Source, store: str, policy: Store, *, now: datetime) 
     query = select(levels).where(levels.c.store == store, ~is_kit(levels.c.partition, levels.c.sku))
     with reading(source) as connection:
         present = policies(connection, store).get(store) or Store()
-        heard_ms = last_heard(connection, store).get(store)
+        report = last_reports(connection, store).get(store)
         for row in connection.execute(query.order_by(levels.c.sku)):
-            effect = PolicyEffect(
-                level_answer(row, present, heard_ms, now_ms), level_answer(row, policy, heard_ms, now_ms)
-            )
+            effect = PolicyEffect(level_answer(row, present, report, now_ms), level_answer(row, policy, report, now_ms))
             if effect.now.atp != effect.then.atp:
                 yield effect
 
 
-def _stale(policy_of: dict[str, Store], heard_ms: dict[str, int], now_ms: int) -> list[str]:
+def _stale(policy_of: dict[str, Store], reports: dict[str, LastReport], now_ms: int) -> list[str]:
     grace = Store().staleness_grace_minutes
+    grace_of = {store: policy.staleness_grace_minutes for store, policy in policy_of.items()}
     return [
         store
-        for store, at_ms in sorted(heard_ms.items())
-        if now_ms - at_ms > (policy_of[store].staleness_grace_minutes if store in policy_of else grace) * MINUTE_MS
+        for store, report in sorted(reports.items())
+        if now_ms - report.at_ms > grace_of.get(store, grace) * MINUTE_MS
     ]
 
 

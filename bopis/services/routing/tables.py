@@ -4,7 +4,7 @@ from typing import NamedTuple, cast
 
 import msgspec
 
-from bopis.domain.inventory.availability import heard_ms, terms
+from bopis.domain.inventory.availability import heard_ms, last_report, terms
 from bopis.domain.inventory.rows import (
     Device,
     Expected,
@@ -127,11 +127,14 @@ class RoutingTables:
 
     def heard(self, store: str, policy: Store) -> int | None:
         """The newest time of a report from a device of the store; None if there is none yet."""
-        # The policy row may have arrived before the row of a device that it names.
-        if any(not isinstance(self.get(f"@device|{store}|{device}"), Device) for device in policy.devices):
-            return None
-        return heard_ms(cast(StockRows, self), store, policy)
+        return heard_ms(cast(StockRows, self), store, policy) if self._has_devices(store, policy) else None
 
     def terms(self, store: str, sku: str, policy: Store, at_ms: int) -> Terms:
         """The terms of a SKU's availability at an instant, by the inventory's rule."""
-        return terms(self.level(store, sku), sku, policy, self.heard(store, policy), at_ms)
+        has_devices = self._has_devices(store, policy)
+        report = last_report(cast(StockRows, self), store, policy, at_ms) if has_devices else None
+        return terms(self.level(store, sku), sku, policy, report, at_ms)
+
+    def _has_devices(self, store: str, policy: Store) -> bool:
+        """Whether the rows of all devices are here: the policy may have arrived before a device that it names."""
+        return all(isinstance(self.get(f"@device|{store}|{device}"), Device) for device in policy.devices)

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from msgspec import Meta, Struct
 
 from bopis.access.roles import Principal, Right
-from bopis.domain.inventory.messages import SetStockRule, SetStorePolicy
+from bopis.domain.inventory.messages import STALENESS_PERCENT_MAX, SetStockRule, SetStorePolicy
 from bopis.domain.values import STORE_LENGTH_MAX, Sku, Units
 from bopis.geography import metres_between
 from bopis.readside.queries.order_answers import TaskAnswer, WorkAnswer
@@ -78,12 +78,13 @@ class RuleView(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Policy(Struct, frozen=True, kw_only=True):
-    """The policy of a store."""
+    """The policy of a store. `staleness_percent` of the sales expected since its last report are withheld, 0: none."""
 
     store: str
     pickup: bool
     finishes_open: bool
     staleness_grace_minutes: int
+    staleness_percent: int
     rules: tuple[RuleView, ...]
 
 
@@ -93,6 +94,7 @@ class PolicyChange(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     pickup: bool | None = None
     finishes_open: bool | None = None
     staleness_grace_minutes: Annotated[int, Meta(ge=0, le=100_000)] | None = None
+    staleness_percent: Annotated[int, Meta(ge=0, le=STALENESS_PERCENT_MAX)] | None = None
     rules: Annotated[tuple["RuleChange", ...], Meta(max_length=100)] = ()
 
 
@@ -156,14 +158,14 @@ async def change_policy(call: Call) -> Policy:
 def _change(call: Call, store: str, change: PolicyChange) -> None:
     exchange, caller = call.site.stock_exchange(), call.caller
     bodies: list[SetStorePolicy | SetStockRule] = []
-    if (change.pickup, change.finishes_open, change.staleness_grace_minutes) != (None, None, None):
-        bodies.append(
-            SetStorePolicy(
-                pickup=change.pickup,
-                staleness_grace_minutes=change.staleness_grace_minutes,
-                finishes_open=change.finishes_open,
-            )
-        )
+    switches = SetStorePolicy(
+        pickup=change.pickup,
+        staleness_grace_minutes=change.staleness_grace_minutes,
+        finishes_open=change.finishes_open,
+        staleness_percent=change.staleness_percent,
+    )
+    if switches != SetStorePolicy():
+        bodies.append(switches)
     for rule in change.rules:
         if rule.sku is not None and rule.category is not None:
             raise Problem(422, "rule-scope", "A rule is for a SKU or for a category, not both.")
@@ -191,6 +193,7 @@ def _policy(call: Call, store: str) -> Policy:
         pickup=policy.pickup,
         finishes_open=policy.finishes_open,
         staleness_grace_minutes=policy.staleness_grace_minutes,
+        staleness_percent=policy.staleness_percent,
         rules=tuple(
             RuleView(scope=name, safety_stock=rule.safety_stock, walk_in_reserve=rule.walk_in_reserve)
             for name, rule in sorted(policy.rules.items())

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from bopis.access.roles import Right
 from bopis.domain.inventory.availability import STORE_RULE, rule_name
-from bopis.domain.inventory.messages import SetStockRule, SetStorePolicy
+from bopis.domain.inventory.messages import STALENESS_PERCENT_MAX, SetStockRule, SetStorePolicy
 from bopis.domain.inventory.rows import StockRule, Store
 from bopis.domain.orders.numbers import shown
 from bopis.domain.orders.state import Order
@@ -36,6 +36,7 @@ class DraftQuery(Struct, frozen=True, kw_only=True):
     pickup: Field = ""
     finishes_open: Field = ""
     grace: Field = ""
+    staleness: Field = ""
     scope: Annotated[str, Meta(max_length=10)] = "store"
     name: Annotated[str, Meta(max_length=SKU_LENGTH_MAX)] = ""
     safety_stock: Field = ""
@@ -48,6 +49,7 @@ class Draft(Struct, frozen=True, kw_only=True):
     pickup: bool
     finishes_open: bool
     grace_minutes: int
+    staleness_percent: int
     sku: str | None
     category: str | None
     rule: StockRule | None
@@ -85,10 +87,14 @@ def draft_of(asked: DraftQuery, present: Store) -> Draft:
     grace = whole_number(asked.grace or str(present.staleness_grace_minutes), GRACE_MAX)
     if grace is None:
         raise Problem(422, "grace-invalid", f"The grace time is 0 to {GRACE_MAX} minutes.")
+    percent = whole_number(asked.staleness or str(present.staleness_percent), STALENESS_PERCENT_MAX)
+    if percent is None:
+        raise Problem(422, "staleness-invalid", f"The staleness is 0 to {STALENESS_PERCENT_MAX} percent.")
     return Draft(
         pickup=bool(asked.pickup),
         finishes_open=bool(asked.finishes_open),
         grace_minutes=grace,
+        staleness_percent=percent,
         sku=sku,
         category=category,
         rule=None if rule == StockRule() else rule,
@@ -114,6 +120,7 @@ def drafted(present: Store, draft: Draft) -> Store:
         rules=dict(present.rules),
         devices=list(present.devices),
         finishes_open=draft.finishes_open,
+        staleness_percent=draft.staleness_percent,
     )
     then.set_rule(draft.rule_name, draft.rule)
     return then
@@ -134,8 +141,7 @@ def preview_of(effects: list[PolicyEffect], present: Store, then: Store, orders:
         is_pickup_off=present.pickup and not then.pickup,
         orders=tuple(it.order for it in away[:ORDERS_SHOWN]),
         orders_count=len(away),
-        differs=(present.pickup, present.finishes_open, present.staleness_grace_minutes, present.rules)
-        != (then.pickup, then.finishes_open, then.staleness_grace_minutes, then.rules),
+        differs=present != then,
     )
 
 
@@ -161,7 +167,7 @@ async def show_preview(call: PageCall) -> Response:
 async def save(call: PageCall) -> Response:
     """Save a draft. The page shows the policy as the inventory has decided it."""
     record = record_of(call)
-    names = ("pickup", "finishes_open", "grace", "scope", "name", "safety_stock", "walk_in_reserve")
+    names = ("pickup", "finishes_open", "grace", "staleness", "scope", "name", "safety_stock", "walk_in_reserve")
     fields = {name: call.field(name)[:SKU_LENGTH_MAX] for name in names}
     asked = replace(DraftQuery(store=record.store_id), **fields)
     present = call.site.stock.routing.tables.policy(record.store_id)
@@ -186,6 +192,7 @@ def changes_of(draft: Draft, present: Store) -> list[SetStorePolicy | SetStockRu
         pickup=draft.pickup if draft.pickup is not present.pickup else None,
         staleness_grace_minutes=draft.grace_minutes if draft.grace_minutes != present.staleness_grace_minutes else None,
         finishes_open=draft.finishes_open if draft.finishes_open is not present.finishes_open else None,
+        staleness_percent=draft.staleness_percent if draft.staleness_percent != present.staleness_percent else None,
     )
     if switches != SetStorePolicy():
         found.append(switches)

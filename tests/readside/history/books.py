@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from msgspec import UNSET
 
 from bopis.domain.inventory.admission import Rejected
-from bopis.domain.inventory.availability import heard_ms, terms
+from bopis.domain.inventory.availability import last_report, terms
 from bopis.domain.inventory.events import CountRefused, StockRuleSet, StorePolicySet
 from bopis.domain.inventory.messages import HOLD_COMMANDS, CollectStock, StockCounted, StockPicked, StockTick
 from bopis.domain.inventory.movements import add_sold
@@ -74,7 +74,7 @@ def recorded_terms(stock: list[Record], store: str, sku: str, at_ms: int) -> Ter
     rows, _ = run([record for record in stock if record.timestamp <= at_ms])
     level: Any = rows.get(level_key(store, sku)) or Level()
     policy: Any = rows.get(store_key(store)) or Store()
-    return terms(level, sku, policy, heard_ms(rows, store, policy), at_ms)
+    return terms(level, sku, policy, last_report(rows, store, policy, at_ms), at_ms)
 
 
 class Occurred:
@@ -105,7 +105,8 @@ class Occurred:
                 if line.sku == sku and said.at_ms <= at_ms:
                     add_sold(level, said.at_ms, line.quantity)
         known: Any = self._rows.get(store_key(store)) or Store()
-        return terms(level, sku, policy, heard_ms(self._rows, store, known), at_ms)
+        policy.devices = known.devices
+        return terms(level, sku, policy, last_report(self._rows, store, policy, at_ms), at_ms)
 
     def _count(self, mine: list[Said], sku: str, at_ms: int) -> tuple[int, str, int, bool] | None:
         counts = []
@@ -162,6 +163,7 @@ class Occurred:
             for event in said.events:
                 if isinstance(event, StorePolicySet):
                     policy.pickup, policy.staleness_grace_minutes = event.pickup, event.staleness_grace_minutes
+                    policy.staleness_percent = event.staleness_percent
                 elif isinstance(event, StockRuleSet):
                     policy.rules[event.rule] = StockRule(event.safety_stock, event.walk_in_reserve)
             if type(said.message.data).__name__ == "CategoriseSkus":

@@ -131,9 +131,12 @@ bodies = st.one_of(
         st.sampled_from([None, 0, 1]),
     ),
     st.builds(
-        lambda pickup, grace: SetStorePolicy(pickup=pickup, staleness_grace_minutes=grace),
+        lambda pickup, grace, percent: SetStorePolicy(
+            pickup=pickup, staleness_grace_minutes=grace, staleness_percent=percent
+        ),
         st.sampled_from([None, True, True, False]),
         st.sampled_from([None, 0, 1, 5]),
+        st.sampled_from([None, None, 0, 300]),
     ),
     st.builds(
         lambda sku, category: CategoriseSkus(lines=(CategoryLine(sku=sku, category=category),)),

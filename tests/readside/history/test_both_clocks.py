@@ -7,11 +7,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, func, select
 
+from bopis.domain.values import DAY_MS, HOUR_MS, MINUTE_MS
 from bopis.readside import queries
 from bopis.readside.errors import CellUnknown
 from bopis.readside.queries import HistoryClock
 from bopis.readside.queries.answers import instant
-from bopis.readside.schema import movements
+from bopis.readside.schema import basket_hours, movements
 from bopis.readside.writer import Projection
 from tests.readside.history.books import Occurred, recorded_terms, run
 from tests.readside.history.stories import LATE_MS_MAX, SKUS, STORES, stories, tell
@@ -121,3 +122,29 @@ def test_on_hand_after_each_movement_is_the_sum_of_what_was_applied(reused: Engi
     assert count == sum(
         len(queries.history(reused, *cell, queries.HistorySpan(limit=1000)).movements) for cell in _cells(reused)
     )
+
+
+def test_the_hours_of_a_silent_store_are_those_that_were_in_effect_then(reused: Engine) -> None:
+    world, days = World(), 9
+    world.receive("S1", "A", 500)
+    for day in range(days):
+        for number in range(8):
+            at_ms = day * DAY_MS + 9 * HOUR_MS + number * MINUTE_MS
+            world.sell("S1", "A", 1, at_ms=at_ms, learned_ms=at_ms)
+    # A till that was cut off for long sends, during the silence of the other, what changes the hours again.
+    for number in range(days * 8):
+        at_ms, learned_ms = number * 3 * HOUR_MS, world.now_ms + HOUR_MS // 40
+        world.sell("S1", "A", 1, at_ms=at_ms, learned_ms=learned_ms, device="till/late")
+    stock = world.stock[world.partition("S1")]
+    emptied(reused)
+    Projection(reused).write("stock", world.partition("S1"), stock)
+
+    asked = [T0_MS + day * DAY_MS + hour * HOUR_MS for day in (0, 4, 6, 7, 8) for hour in (10, 13, 20, 32)]
+    found = [queries.at(reused, "S1", "A", instant(it), HistoryClock.RECORDED).terms for it in asked]
+    known = [queries.at(reused, "S1", "A", instant(it), HistoryClock.OCCURRED).terms for it in asked]
+
+    assert found == [recorded_terms(stock, "S1", "A", it) for it in asked]
+    assert known == [Occurred(stock).terms("S1", "A", it) for it in asked]
+    with reused.connect() as connection:
+        sources = set(connection.execute(select(basket_hours.c.source)).scalars())
+    assert sources == {"till/S1", "till/late"}, "hours took effect for both tills, and so were compared"

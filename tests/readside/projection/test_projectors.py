@@ -60,15 +60,21 @@ def test_policy_device_and_hold_are_put_in_their_tables() -> None:
         lines=[HoldLine(1, "A", 2), HoldLine(2, "B", 1, 1, 1, HoldLineState.COLLECTED)],
     )  # fmt: skip
 
+    rules = {"sku:A": StockRule(2), "store": StockRule(None, 1)}
+    device = Device(mark=2, top=9, heard_ms=77, ranges=[[4, 5], [9, 9]], closed=[[3, 3]])
+    device.hours_in_effect = bytes([44, 1] + [0, 0] * 23)
     changes = _projected(
-        _row("@store|S1", Store(pickup=False, rules={"sku:A": StockRule(2), "store": StockRule(None, 1)})),
-        _row("@device|S1|till/1", Device(mark=2, top=9, heard_ms=77, ranges=[[4, 5], [9, 9]], closed=[[3, 3]])),
+        _row("@store|S1", Store(pickup=False, rules=rules, staleness_percent=150)),
+        _row("@device|S1|till/1", device),
         _row("@hold|S1|h1", hold),
     )
 
+    hours = "[300" + ",0" * 23 + "]"
     assert changes.upserted == {
-        "store_policy": {("S1",): ("S1", 3, False, 5, '{"sku:A":{"safety_stock":2},"store":{"walk_in_reserve":1}}')},
-        "devices": {("S1", "till/1"): ("S1", "till/1", 3, 2, 9, 77, "[[6,8]]", "[[3,3]]")},
+        "store_policy": {
+            ("S1",): ("S1", 3, False, 5, '{"sku:A":{"safety_stock":2},"store":{"walk_in_reserve":1}}', 150)
+        },
+        "devices": {("S1", "till/1"): ("S1", "till/1", 3, 2, 9, 77, "[[6,8]]", "[[3,3]]", hours)},
         "holds": {("S1", "h1"): ("S1", "h1", 3, "o1", 5, 9, 8, True)},
     }
     assert changes.replaced == {

@@ -163,7 +163,7 @@ def test_another_grace_time_holds_from_when_it_was_set(engine: Engine) -> None:
         for ms in (6 * HOUR, 12 * HOUR - 1, 12 * HOUR, 19 * HOUR)
     ]
 
-    assert withheld == [3, 5, 0, 0]
+    assert withheld == [7, 12, 0, 0]
 
 
 def test_goods_put_back_at_the_very_instant_of_a_count_are_in_the_history(engine: Engine) -> None:
@@ -204,12 +204,14 @@ def test_a_silent_store_holds_units_back_and_the_past_remembers_it(engine: Engin
     during = queries.at(engine, "S1", "A", at(24 * HOUR), HistoryClock.RECORDED)
     known = queries.at(engine, "S1", "A", at(24 * HOUR), HistoryClock.OCCURRED)
     now = queries.levels(engine, "S1", "A", now=at(49 * HOUR)).levels[0]
+    why = queries.why(engine, "S1", "A", now=at(49 * HOUR)).staleness
 
-    assert during.terms.staleness == 10
+    assert during.terms.staleness == 19
     assert during.heard_at == at(MINUTE)
     assert known.terms.staleness == 0
-    assert now.terms.staleness == 11
-    assert now.data_age_ms == 24 * HOUR
+    assert now.terms.staleness == 19
+    assert now.data_age_ms == why.data_age_ms == 24 * HOUR
+    assert (why.units, why.sold_per_week, why.percent, why.expected_thousandths) == (19, 71, 100, 71_000 // 7)
 
 
 def test_a_rule_is_told_with_the_message_that_set_it(engine: Engine) -> None:

@@ -126,11 +126,11 @@ PRESENT = Store(rules={"store": StockRule(safety_stock=2)})
 
 
 def test_a_draft_changes_a_copy_of_the_policy() -> None:
-    asked = DraftQuery(store="S1", pickup="on", grace="9", scope="sku", name="4011", safety_stock="4")
+    asked = DraftQuery(store="S1", pickup="on", grace="9", staleness="250", scope="sku", name="4011", safety_stock="4")
     draft = draft_of(asked, PRESENT)
     then = drafted(PRESENT, draft)
 
-    assert (then.pickup, then.staleness_grace_minutes) == (True, 9)
+    assert (then.pickup, then.staleness_grace_minutes, then.staleness_percent) == (True, 9, 250)
     assert then.rules == {"store": StockRule(safety_stock=2), "sku:4011": StockRule(safety_stock=4)}
     assert PRESENT.rules == {"store": StockRule(safety_stock=2)}
     assert len(changes_of(draft, PRESENT)) == 2
@@ -155,6 +155,7 @@ def test_two_empty_fields_remove_a_rule() -> None:
     [
         {"grace": "x"},
         {"grace": "100001"},
+        {"staleness": "1001"},
         {"scope": "sku"},
         {"scope": "odd"},
         {"safety_stock": "-1"},

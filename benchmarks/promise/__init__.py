@@ -1,0 +1,1 @@
+"""Promises of stores that were cut off, by kind of protection."""
