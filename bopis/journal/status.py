@@ -3,11 +3,13 @@
 import msgspec
 from msgspec import Struct
 
+from bopis.domain.inventory.ledger import LedgerComparison
 from bopis.domain.values import DAY_MS
 from bopis.journal.journal import Journal, Usage
 
 STATE = "uplink"
 PROCESS = "process"
+COMPARISON = "comparison"
 WARNINGS = "warnings"
 WARNINGS_MAX = 20
 WARNING_DAYS = 7
@@ -47,9 +49,10 @@ class AgentStatus(Struct, frozen=True, kw_only=True):
     uplink: UplinkState
     process: AgentProcess
     warnings: tuple[SourceWarning, ...] = ()
+    comparison: LedgerComparison | None = None
 
 
-def put_state(journal: Journal, name: str, state: UplinkState | AgentProcess) -> None:
+def put_state(journal: Journal, name: str, state: UplinkState | AgentProcess | LedgerComparison) -> None:
     """Keep a state in the journal."""
     journal.set_meta(name, msgspec.json.encode(state).decode())
 
@@ -74,4 +77,5 @@ def status_of(journal: Journal) -> AgentStatus:
         uplink=msgspec.json.decode(journal.meta(STATE) or "{}", type=UplinkState),
         process=msgspec.json.decode(journal.meta(PROCESS) or "{}", type=AgentProcess),
         warnings=tuple(_warnings(journal, journal.now_ms())),
+        comparison=msgspec.json.decode(journal.meta(COMPARISON) or "null", type=LedgerComparison | None),
     )

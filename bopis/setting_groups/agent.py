@@ -27,6 +27,12 @@ class AgentSettings(BaseModel):
         5.0, ge=0, le=3_600, description="Seconds that a file in a drop folder must be unchanged before it is read."
     )
     agent_heartbeat_seconds: float = Field(60.0, gt=0, le=3_600, description="Seconds between heartbeats of the agent.")
+    agent_ledger_minutes: float = Field(
+        15.0,
+        ge=0,
+        le=1_440,
+        description="With agent_url: minutes between comparisons of the journal with the centre's books; 0: none.",
+    )
     agent_journal_mebibytes_max: int = Field(
         1024, ge=16, description="Size of the agent's journal; half of it is reported as a warning."
     )

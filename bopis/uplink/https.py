@@ -22,8 +22,11 @@ from bopis.uplink.errors import (
     KeyUnreadable,
     StoreRefused,
 )
+from bopis.uplink.ledger import CentreLedger
 from bopis.uplink.protocol import Sent, refused
+from bopis.wire import ledger
 from bopis.wire.ingest import PATH, ItemStatus, RefusalCode
+from bopis.wire.ledger import LedgerAnswer, LedgerQuestion
 
 ANSWER_BYTES_MAX = 16 << 20
 KEY_BYTES_MAX = 4_096
@@ -48,6 +51,12 @@ class _Items(Struct):
     items: tuple[_Item, ...]
 
 
+class _Request(NamedTuple):
+    path: str
+    content_type: str
+    body: bytes
+
+
 class _Answer(NamedTuple):
     status: int
     body: bytes
@@ -67,7 +76,8 @@ class HttpsUplink:
         started_ms = time.time_ns() // 1_000_000
         before = entries[0].position - 1
         try:
-            answer = self._post(b"\n".join(entry.value for entry in entries))
+            lines = b"\n".join(entry.value for entry in entries)
+            answer = self._post(_Request(PATH, "application/x-ndjson", lines))
             items = self._items(answer, len(entries))
         except BopisError as error:
             self.close()
@@ -85,29 +95,43 @@ class HttpsUplink:
         ahead = _clock_ahead_ms(answer.date, started_ms, ended_ms)
         return Sent(position=position, refused=tuple(rejects), clock_ahead_ms=ahead)
 
+    def centre(self) -> CentreLedger:
+        return CentreLedger(self._store, self._options.url, self._ask)
+
+    def _ask(self, question: LedgerQuestion) -> LedgerAnswer:
+        answer = self._post(_Request(ledger.PATH, "application/json", msgspec.json.encode(question)))
+        self._check_welcome(answer)
+        try:
+            if answer.status == http.HTTPStatus.OK:
+                return msgspec.json.decode(answer.body, type=LedgerAnswer)
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            pass
+        raise CentreRefused(address=self._options.url, status=answer.status, cause=_text(answer.body))
+
     def close(self) -> None:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
 
-    def _post(self, body: bytes) -> _Answer:
+    def _post(self, request: _Request) -> _Answer:
         is_kept = self._connection is not None
         try:
-            return self._request(body)
+            return self._request(request)
         except (OSError, http.client.HTTPException) as error:
             self.close()
             if not is_kept:
                 raise self._unreachable(error) from error
         # A connection that was kept may have been closed by the other side meanwhile.
         try:
-            return self._request(body)
+            return self._request(request)
         except (OSError, http.client.HTTPException) as error:
             raise self._unreachable(error) from error
 
-    def _request(self, body: bytes) -> _Answer:
+    def _request(self, request: _Request) -> _Answer:
         connection = self._connected()
-        headers = {"Content-Type": "application/x-ndjson", "Authorization": f"Bearer {self._key}"}
-        connection.request("POST", urlsplit(self._options.url).path.rstrip("/") + PATH, body, headers)
+        headers = {"Content-Type": request.content_type, "Authorization": f"Bearer {self._key}"}
+        path = urlsplit(self._options.url).path.rstrip("/") + request.path
+        connection.request("POST", path, request.body, headers)
         response = connection.getresponse()
         content = response.read(ANSWER_BYTES_MAX)
         if response.will_close:
@@ -139,13 +163,8 @@ class HttpsUplink:
             raise KeyUnreadable(file=file, cause="it is no text in ASCII") from None
 
     def _items(self, answer: _Answer, count: int) -> tuple[_Item, ...]:
+        self._check_welcome(answer)
         address, status = self._options.url, answer.status
-        if status in (http.HTTPStatus.UNAUTHORIZED, http.HTTPStatus.FORBIDDEN):
-            raise CredentialRefused(address=address, status=status)
-        if status in (http.HTTPStatus.TOO_MANY_REQUESTS, http.HTTPStatus.SERVICE_UNAVAILABLE):
-            seconds = answer.retry_after
-            wait = min(float(seconds), WAIT_SECONDS_MAX) if seconds.isascii() and seconds.isdigit() else 0.0
-            raise CentreBusy(address=address, status=status, wait_seconds=wait)
         if status in (http.HTTPStatus.ACCEPTED, http.HTTPStatus.UNPROCESSABLE_ENTITY):
             try:
                 items = msgspec.json.decode(answer.body, type=_Items).items
@@ -154,6 +173,16 @@ class HttpsUplink:
             if [it.item for it in items] == list(range(1, count + 1)):
                 return items
         raise CentreRefused(address=address, status=status, cause=_text(answer.body))
+
+    def _check_welcome(self, answer: _Answer) -> None:
+        """Raise `CredentialRefused` or `CentreBusy` where the answer is about who asks, or when."""
+        address, status = self._options.url, answer.status
+        if status in (http.HTTPStatus.UNAUTHORIZED, http.HTTPStatus.FORBIDDEN):
+            raise CredentialRefused(address=address, status=status)
+        if status in (http.HTTPStatus.TOO_MANY_REQUESTS, http.HTTPStatus.SERVICE_UNAVAILABLE):
+            seconds = answer.retry_after
+            wait = min(float(seconds), WAIT_SECONDS_MAX) if seconds.isascii() and seconds.isdigit() else 0.0
+            raise CentreBusy(address=address, status=status, wait_seconds=wait)
 
     def _unreachable(self, error: Exception) -> CentreUnreachable:
         return CentreUnreachable(address=self._options.url, cause=str(error) or type(error).__name__)
