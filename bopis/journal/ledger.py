@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 from bopis.domain.inventory.ledger import (
+    SPAN_LENGTH_MAX,
     Ledger,
     LedgerComparison,
     LedgerDigest,
@@ -12,6 +13,7 @@ from bopis.domain.inventory.ledger import (
     LedgerSpan,
     compared,
     differences_between,
+    divided,
 )
 from bopis.journal.journal import SENT_AGAIN_THROUGH, Journal
 from bopis.journal.taking import wire_source
@@ -33,6 +35,7 @@ class JournalLedger:
     def __init__(self, journal: Journal, through: int = 0) -> None:
         self._journal, self._through = journal, through
         rows = journal.ask("SELECT id, name FROM source ORDER BY name")
+        self._known: dict[LedgerSpan, LedgerDigest] = {}
         self._ids = {wire_source(name, journal.identity): int(number) for number, name in rows}
 
     @property
@@ -41,7 +44,11 @@ class JournalLedger:
         return tuple(self._ids)
 
     def digests(self, spans: Sequence[LedgerSpan]) -> list[LedgerDigest]:
-        return [digest_of(hash_of(row.value) for row in self._rows(span)) for span in spans]
+        for span in spans:
+            # Acknowledged messages do not change while they are compared.
+            if span not in self._known:
+                self._known[span] = digest_of(hash_of(row.value) for row in self._rows(span))
+        return [self._known[span] for span in spans]
 
     def entries(self, spans: Sequence[LedgerSpan]) -> list[list[LedgerEntry]]:
         return [[journal_entry(row.value, row.sequence, row.position) for row in self._rows(span)] for span in spans]
@@ -109,7 +116,7 @@ def compare(journal: Journal, centre: Centre) -> LedgerComparison | None:
     own = JournalLedger(journal)
     marks = [it for it in centre.marks(own.sources) if it.source in own.sources]
     own = own.up_to(own.settled_through(marks))
-    spans = own.spans(marks)
+    spans = [part for span in own.spans(marks) for part in divided(span, SPAN_LENGTH_MAX)]
     if not spans:
         return None
     located = differences_between(own, centre, spans, LOCATED_MAX)

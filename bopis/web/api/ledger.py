@@ -16,6 +16,9 @@ async def answer_question(call: Call) -> LedgerAnswer:
     """Answer a question about the messages of a store's own sources."""
     asked: LedgerQuestion = call.body
     call.require_store(asked.store)
+    # PostgreSQL has no such character.
+    if any("\0" in it for it in (asked.store, *asked.sources, *(span.source for span in asked.spans))):
+        raise Problem(422, "name-invalid", "A name contains a NUL.")
     if any(it.length > SPAN_LENGTH_MAX for it in asked.spans):
         raise Problem(422, "range-too-long", f"A range has at most {SPAN_LENGTH_MAX} sequences; divide it.")
     return await call.site.in_thread(lambda: answer(call.site.engine(), asked))

@@ -74,6 +74,7 @@ def test_drift_is_located_named_closed_and_gone(shop: Shop, pier: str, tmp_path:
         lines = {"lost": {banana: 2}, "altered": {pepper: 1}, "gone": {avocado: 4}, "alike": {banana: 1}}
         baskets = [sold(it, **units) for it, units in lines.items()]
         journal.take("till", [msgspec.structs.replace(it, time=sold_at) for it in baskets])
+        assert drift(shop, pier).code == 3, "nobody has compared yet"
         # The first one is acknowledged and never sent, as after a centre that went back to an older back-up.
         journal.acknowledge(1)
         with sending(shop, journal, key_file):
@@ -86,6 +87,7 @@ def test_drift_is_located_named_closed_and_gone(shop: Shop, pier: str, tmp_path:
         with sending(shop, journal, key_file):
             shop.eventually(lambda: kinds(shop, pier) == located, seconds=180)
             page = shop.ask("GET", f"/stores/{pier}").text
+            stores, operations = (shop.ask("GET", path).text for path in ("/stores", "/operations"))
             status = shop.bopis("status", "--json").document
 
             unconfirmed = drift(shop, pier, "--close", "--reason", "disk replaced", "--no-input")
@@ -93,6 +95,17 @@ def test_drift_is_located_named_closed_and_gone(shop: Shop, pier: str, tmp_path:
             still = kinds(shop, pier)
             journal.send_again(closed.document["differences"][0]["position"])
             shop.eventually(lambda: kinds(shop, pier) == {}, seconds=180)
+        before = on_hand(shop, pier)
+        # One that the inventory would park each time: its units are adjusted instead.
+        parked = msgspec.structs.replace(sold("parked", **{banana: 5}), time=sold_at)
+        [taken] = journal.take("till", [parked])
+        journal.acknowledge(taken.position)
+        with sending(shop, journal, key_file):
+            shop.eventually(lambda: kinds(shop, pier) == {"parked": "missing_at_centre"}, seconds=180)
+            adjusted = drift(shop, pier, "--close", "--adjust", "--reason", "parked", "--yes")
+            compared_at = adjusted.document["compared_at"]
+            shop.eventually(lambda: drift(shop, pier).document["compared_at"] > compared_at, seconds=180)
+            after = kinds(shop, pier)
 
     assert (unconfirmed.code, closed.code) == (2, 1)
     assert [it for it in closed.document["units"] if it["change"]] == [
@@ -101,8 +114,12 @@ def test_drift_is_located_named_closed_and_gone(shop: Shop, pier: str, tmp_path:
     ]
     assert sorted(it.split("#")[1] for it in closed.document["adjusted"]) == ["2", "3"]
     assert still == {"lost": "missing_at_centre"}, "only the shop can send it again"
-    assert on_hand(shop, pier) == {banana: -3, pepper: -3, avocado: -4}
+    assert before == {banana: -3, pepper: -3, avocado: -4}
+    assert (adjusted.code, after) == (0, {})
+    assert on_hand(shop, pier) == {banana: -8, pepper: -3, avocado: -4}
     assert "in its journal, not in the books" in page
+    assert f'/stores/{pier}#agent"' in stores
+    assert f'/stores/{pier}#agent"' in operations
     assert any(f"bopis stock drift {pier}" in it for it in status["to_look_at"])
     history = shop.ask("GET", f"/v1/stores/{pier}/stock/{pepper}/history").json()["movements"]
     assert ("drift", "drift", -2) in [(it["source"], it["reference"], it["change"]) for it in history]
