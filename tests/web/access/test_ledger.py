@@ -16,6 +16,7 @@ from bopis.journal.journal import Journal
 from bopis.uplink.https import HttpsUplink
 from bopis.uplink.sender import Sender, SenderOptions
 from bopis.wire.ledger import PATH
+from tests.cli.program import run
 from tests.store_agent.baskets import sold
 from tests.web.shop import OTHER, OWN, SKUS, Shop, new_name
 
@@ -70,7 +71,7 @@ def test_drift_is_located_named_closed_and_gone(shop: Shop, pier: str, tmp_path:
     since = sold_at.isoformat().replace("+00:00", ".000Z")
     key_file = tmp_path / "key"
     key_file.write_text(shop.key(Role.TILL, pier))
-    with Journal(tmp_path / "shop", pier) as journal:
+    with Journal(tmp_path / "home" / "agent", pier) as journal:
         lines = {"lost": {banana: 2}, "altered": {pepper: 1}, "gone": {avocado: 4}, "alike": {banana: 1}}
         baskets = [sold(it, **units) for it, units in lines.items()]
         journal.take("till", [msgspec.structs.replace(it, time=sold_at) for it in baskets])
@@ -106,6 +107,9 @@ def test_drift_is_located_named_closed_and_gone(shop: Shop, pier: str, tmp_path:
             compared_at = adjusted.document["compared_at"]
             shop.eventually(lambda: drift(shop, pier).document["compared_at"] > compared_at, seconds=180)
             after = kinds(shop, pier)
+    # On a machine with the journal and the read side nobody has to wait for the agent.
+    database = f"sqlite:///{shop.home / 'readside.sqlite3'}"
+    here = run("stock", "drift", pier, "--data-dir", str(tmp_path / "home"), "--database", database, "--json")
 
     assert (unconfirmed.code, closed.code) == (2, 1)
     assert [it for it in closed.document["units"] if it["change"]] == [
@@ -116,6 +120,7 @@ def test_drift_is_located_named_closed_and_gone(shop: Shop, pier: str, tmp_path:
     assert still == {"lost": "missing_at_centre"}, "only the shop can send it again"
     assert before == {banana: -3, pepper: -3, avocado: -4}
     assert (adjusted.code, after) == (0, {})
+    assert (here.code, here.document["compared_now"], here.document["messages"]) == (0, True, 4)
     assert on_hand(shop, pier) == {banana: -8, pepper: -3, avocado: -4}
     assert "in its journal, not in the books" in page
     assert f'/stores/{pier}#agent"' in stores
