@@ -123,6 +123,8 @@ class Sender:
             self._heartbeat()
             return
         if self._options.ledger_seconds and now >= self._compare_at:
+            # Set first: a journal that fails is not read again and again.
+            self._compare_at = now + self._options.ledger_seconds
             self._compare_at = now + min(self._compare(), self._options.ledger_seconds)
             return
         if now >= self._compact_at:

@@ -23,6 +23,7 @@ from bopis.domain.inventory.messages import (
 from bopis.domain.inventory.outcomes import net_of
 from bopis.domain.message import Message
 from bopis.domain.values import Id, StoreId, epoch_ms
+from bopis.wire.errors import WireError
 from bopis.wire.stock import STOCK
 
 PATH = "/v1/pos/ledger"
@@ -79,8 +80,11 @@ def is_of_journal(source: str) -> bool:
 
 
 def is_moving(value: bytes) -> bool:
-    """Whether the bytes of a message are those of a report that moves units."""
-    return _typed(value).type.rpartition(".v")[0] in _MOVING_TYPES
+    """Whether the bytes of a message are those of a report that moves units, or cannot be read any more."""
+    try:
+        return _typed(value).type.rpartition(".v")[0] in _MOVING_TYPES
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return True
 
 
 def digest_of(hashes: Iterable[bytes]) -> LedgerDigest:
@@ -115,12 +119,16 @@ def stated_units(message: Message) -> dict[str, int]:
 
 
 def journal_entry(value: bytes, sequence: int, position: int) -> LedgerEntry:
-    """The entry that a message of a journal makes. Raises `WireError` for one that cannot be read."""
-    message = STOCK.decode(value)
+    """The entry that a message of a journal makes; without id and units if its bytes cannot be read any more."""
+    digest = hash_of(value).hex()
+    try:
+        message = STOCK.decode(value)
+    except WireError:
+        return LedgerEntry(sequence=sequence, digest=digest, position=position)
     return LedgerEntry(
         sequence=sequence,
         id=message.id,
-        digest=hash_of(value).hex(),
+        digest=digest,
         at_ms=epoch_ms(message.time),
         units=stated_units(message),
         position=position,

@@ -137,7 +137,7 @@ def _close(
     ctx: CommandContext, store: str, differences: tuple[LedgerDifference, ...], reason: str, adjust: bool
 ) -> Closed:
     """Close differences: send again what the books lack, adjust them for the rest."""
-    missing = [it for it in differences if it.kind is DriftKind.MISSING_AT_CENTRE and not adjust]
+    missing = [it for it in differences if it.kind is DriftKind.MISSING_AT_CENTRE and not (adjust and it.lines)]
     adjusted = []
     for it in differences:
         if it not in missing:

@@ -101,7 +101,7 @@ class LedgerDifference(Struct, frozen=True, kw_only=True, omit_defaults=True):
     `id` is the one in the journal, `centre_id` that in the books; `position` its place in the journal (0: it is not
     there), `at_ms` when it happened. `lines` are the changes that the centre's books lack. Of two messages with
     different ids under one sequence both happened, so the books lack all of the journal's; of one message with two
-    contents, the difference.
+    contents, the difference. A message that cannot be read in the journal any more has no id.
     """
 
     source: Id
@@ -231,6 +231,8 @@ def _paired(source: str, mine: Sequence[LedgerEntry], theirs: Sequence[LedgerEnt
 
 
 def _lacking(ours: LedgerEntry, booked: LedgerEntry) -> dict[str, int]:
+    if not ours.id:
+        return dict.fromkeys(booked.units, 0)  # it cannot be read any more, and the books have it
     if ours.id != booked.id:
         return ours.units
     skus = sorted(ours.units.keys() | booked.units.keys())

@@ -259,6 +259,20 @@ def test_counts_and_transfers_are_compared_and_heartbeats_are_not(pair: Pair) ->
     }  # fmt: skip
 
 
+def test_messages_that_cannot_be_read_in_the_journal_any_more_are_named(pair: Pair) -> None:
+    pair.sell("1", "2", "3")
+    pair.send(lost=("3",))
+    pair.change("UPDATE entry SET value = x'7b00ff' WHERE position IN (2, 3)")
+
+    found = pair.compared()
+
+    assert found is not None
+    altered, lost = found.differences
+    assert (altered.kind, altered.id, altered.centre_id, altered.position) == (DIFFERENT, "", "2", 2)
+    assert [(it.sku, it.change) for it in altered.lines] == [("a", 0)], "the books have it"
+    assert (lost.kind, lost.id, lost.position, lost.lines) == (MISSING, "", 3, ())
+
+
 def test_messages_from_before_the_ledger_was_kept_are_not_missing(pair: Pair) -> None:
     pair.sell("1", "2", "3")
     pair.send()
