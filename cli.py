@@ -91,6 +91,7 @@ COMMANDS: dict[str, str | LazyCommand | LazyGroup] = {
             "transfers": "bopis.cli.stock.incoming:transfers",
             "unknown": "bopis.cli.stock.unknown:unknown",
             "categorise": "bopis.cli.stock.categories:categorise",
+            "drift": "bopis.cli.stock.drift:drift",
             "mend-split": "bopis.cli.stock.mend_split:mend_split",
         },
     ),

@@ -90,6 +90,7 @@ class Agent:
             version=options.version,
             heartbeat_seconds=options.heartbeat_seconds,
             pause_seconds_max=options.pause_seconds_max,
+            ledger_seconds=options.ledger_seconds,
         )
         return Sender(sending, journal, uplink_of(options), write)
 

@@ -69,6 +69,7 @@ class AgentOptions(Struct, frozen=True, kw_only=True):
     https: HttpsOptions | None = None
     timeout_seconds: float = 30.0
     heartbeat_seconds: float = 60.0
+    ledger_seconds: float = 900.0
     poll_seconds: float = 2.0
     settle_seconds: float = 5.0
     pause_seconds_max: float = 60.0

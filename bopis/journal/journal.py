@@ -26,6 +26,7 @@ from bopis.journal.errors import JournalFull, NotKept
 from bopis.journal.limits import MEBIBYTE, JournalLimits
 from bopis.journal.taking import Owner, Taking, put_reject
 
+SENT_AGAIN_THROUGH = "sent_again_through"
 ENTRY_COLUMNS = "e.position, s.name, e.sequence, e.taken_ms, e.value FROM entry e JOIN source s ON s.id = e.source_id"
 
 
@@ -168,6 +169,8 @@ class Journal:
                 raise NotKept(first=first or self.last_position() + 1, wanted=position)
             writer.execute("UPDATE meta SET value = min(value, ?) WHERE name = 'acknowledged'", (max(0, position - 1),))
             (count,) = writer.execute("SELECT count(*) FROM entry WHERE position >= ?", (position,)).fetchone()
+            row = (SENT_AGAIN_THROUGH, self.last_position())
+            writer.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", row)
         return int(count)
 
     def compact(self) -> int:

@@ -3,6 +3,7 @@
 import msgspec
 from msgspec import Struct
 
+from bopis.domain.inventory.ledger import LedgerComparison
 from bopis.domain.values import DAY_MS
 from bopis.journal.actions import Actions
 from bopis.journal.journal import Journal, Usage
@@ -11,6 +12,7 @@ from bopis.journal.shop_copy import read_state
 STATE = "uplink"
 PROCESS = "process"
 DOWNLINK = "downlink"
+COMPARISON = "comparison"
 WARNINGS = "warnings"
 WARNINGS_MAX = 20
 WARNING_DAYS = 7
@@ -70,9 +72,12 @@ class AgentStatus(Struct, frozen=True, kw_only=True):
     process: AgentProcess
     offline: OfflineStatus
     warnings: tuple[SourceWarning, ...] = ()
+    comparison: LedgerComparison | None = None
 
 
-def put_state(journal: Journal, name: str, state: UplinkState | DownlinkState | AgentProcess) -> None:
+def put_state(
+    journal: Journal, name: str, state: UplinkState | DownlinkState | AgentProcess | LedgerComparison
+) -> None:
     """Keep a state in the journal."""
     journal.set_meta(name, msgspec.json.encode(state).decode())
 
@@ -98,6 +103,7 @@ def status_of(journal: Journal) -> AgentStatus:
         process=msgspec.json.decode(journal.meta(PROCESS) or "{}", type=AgentProcess),
         offline=_offline(journal),
         warnings=tuple(_warnings(journal, journal.now_ms())),
+        comparison=msgspec.json.decode(journal.meta(COMPARISON) or "null", type=LedgerComparison | None),
     )
 
 

@@ -311,6 +311,58 @@ basket_hours = Table(
     sqlite_with_rowid=False,
 )
 
+# Messages of journals of store agents that move units, as they were sent: what an agent compares its journal with.
+# ``digest`` is the SHA-256 of the bytes, ``units`` the stated changes by code, as JSON.
+ledger = Table(
+    "ledger",
+    metadata,
+    key("store"),
+    key("source"),
+    key("sequence", BigInteger),
+    required("message_id"),
+    required("digest", LargeBinary),
+    required("units", Text),
+    *clocks(),
+    sqlite_with_rowid=False,
+)
+
+# Differences about a message of a journal that a person has closed.
+ledger_closings = Table(
+    "ledger_closings",
+    metadata,
+    key("store"),
+    key("source"),
+    key("sequence", BigInteger),
+    *clocks(),
+    optional("actor"),
+    required("message_id"),
+    required("note"),
+    sqlite_with_rowid=False,
+)
+
+# The newest heartbeat of each store agent, and the newest comparison of its journal with the books.
+agents = Table(
+    "agents",
+    metadata,
+    key("store"),
+    key("source"),
+    required("version"),
+    optional("clock_ahead_ms", BigInteger),
+    required("depth", BigInteger),
+    required("rejects", BigInteger),
+    required("changed", BigInteger),
+    *clocks(),
+)
+
+agent_comparisons = Table(
+    "agent_comparisons",
+    metadata,
+    key("store"),
+    key("source"),
+    required("comparison", Text),
+    *clocks(),
+)
+
 fold_rows = Table(
     "fold_rows",
     metadata,

@@ -39,6 +39,12 @@ class AgentSettings(BaseModel):
         pattern=r"^(auto|centre|agent)$",
         description="Where bopis pickup works: centre, agent (of this machine), auto (agent while the centre is away).",
     )
+    agent_ledger_minutes: float = Field(
+        15.0,
+        ge=0,
+        le=1_440,
+        description="With agent_url: minutes between comparisons of the journal with the centre's books; 0: none.",
+    )
     agent_journal_mebibytes_max: int = Field(
         1024, ge=16, description="Size of the agent's journal; half of it is reported as a warning."
     )

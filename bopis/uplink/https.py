@@ -13,8 +13,11 @@ from bopis.errors import BopisError
 from bopis.journal.entries import Entry, Reject
 from bopis.uplink.connection import CentreAnswer, CentreConnection, raise_unless_served, refusal
 from bopis.uplink.errors import StoreRefused
+from bopis.uplink.ledger import CentreLedger
 from bopis.uplink.protocol import Sent, refused
+from bopis.wire import ledger
 from bopis.wire.ingest import PATH, ItemStatus, RefusalCode
+from bopis.wire.ledger import LedgerAnswer, LedgerQuestion
 
 # Refusals of who sends, not of what is sent: the message is kept until that is corrected.
 NOT_OF_THE_MESSAGE = frozenset({RefusalCode.OTHER_STORE.value, RefusalCode.UNKNOWN_STORE.value})
@@ -63,6 +66,20 @@ class HttpsUplink:
         ended_ms = time.time_ns() // 1_000_000
         ahead = _clock_ahead_ms(answer.header("date"), started_ms, ended_ms)
         return Sent(position=position, refused=tuple(rejects), clock_ahead_ms=ahead)
+
+    def centre(self) -> CentreLedger:
+        return CentreLedger(self._store, self._options.url, self._ask)
+
+    def _ask(self, question: LedgerQuestion) -> LedgerAnswer:
+        address, body = self._options.url, msgspec.json.encode(question)
+        answer = self._centre.request("POST", ledger.PATH, body, {"Content-Type": "application/json"})
+        raise_unless_served(address, answer)
+        try:
+            if answer.status == http.HTTPStatus.OK:
+                return msgspec.json.decode(answer.body, type=LedgerAnswer)
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            pass
+        raise refusal(address, answer)
 
     def close(self) -> None:
         self._centre.close()

@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from bopis.errors import BopisError
 from bopis.journal.entries import Entry, Reject
+from bopis.journal.ledger import Centre
 
 
 class Sent(Struct, frozen=True, kw_only=True):
@@ -25,6 +26,10 @@ class Uplink(Protocol):
 
     def send(self, entries: Sequence[Entry]) -> Sent:
         """Send a batch and wait until it is acknowledged. A problem is a part of the result."""
+        ...
+
+    def centre(self) -> Centre | None:
+        """The other side of a ledger comparison, whose methods raise `UplinkError`; None where it cannot be asked."""
         ...
 
     def close(self) -> None: ...

@@ -1,4 +1,5 @@
-"""Sends the journal to the centre, in a thread of its own: batches, pauses after problems, heartbeats, compaction."""
+"""Sends the journal to the centre, in a thread of its own: batches, pauses after problems, heartbeats, compaction, and
+comparisons of the journal with the centre's books."""
 
 import random
 import threading
@@ -10,11 +11,13 @@ from typing import Protocol
 import msgspec
 from msgspec import Struct
 
+from bopis.domain.inventory.ledger import LedgerComparison
 from bopis.domain.inventory.messages import AgentHeartbeat
 from bopis.journal.entries import Basket, fingerprint_of
 from bopis.journal.errors import JournalError, JournalFull
 from bopis.journal.journal import Journal
-from bopis.journal.status import STATE, UplinkState, put_state
+from bopis.journal.ledger import compare
+from bopis.journal.status import COMPARISON, STATE, UplinkState, put_state
 from bopis.uplink.errors import UplinkError
 from bopis.uplink.protocol import Sent, Uplink
 
@@ -23,6 +26,8 @@ BATCH_BYTES_MAX = 1 << 20
 LOOK_SECONDS = 1.0
 PAUSE_SECONDS_MIN = 0.5
 COMPACT_SECONDS = 600.0
+# The books of the centre follow its log by seconds; until then the journal cannot be compared with them.
+LEDGER_WAIT_SECONDS = 30.0
 CLOCK_WARN_MS = 60_000
 AGENT = "agent"
 
@@ -35,13 +40,14 @@ def pause_seconds(failures: int, wait_seconds: float, most: float, chance: float
 
 
 class SenderOptions(Struct, frozen=True, kw_only=True):
-    """How a sender works: the source and the version of its heartbeats, seconds between them (0: none), and its longest
-    pause."""
+    """How a sender works: the source and the version of its heartbeats, seconds between them (0: none), its longest
+    pause, and seconds between comparisons of the journal with the centre's books (0: none)."""
 
     source: str = AGENT
     version: str = ""
     heartbeat_seconds: float = 60.0
     pause_seconds_max: float = 60.0
+    ledger_seconds: float = 0.0
 
 
 class OnEvent(Protocol):
@@ -66,7 +72,9 @@ class Sender:
         self._wake, self._stopped = threading.Event(), threading.Event()
         self._failures = 0
         self._state = UplinkState(version=options.version, since_ms=journal.now_ms())
-        self._heartbeat_at = self._compact_at = 0.0
+        self._heartbeat_at = self._compact_at = self._compare_at = 0.0
+        self._comparison: LedgerComparison | None = None
+        self._compare_problem = ""
 
     def wake(self) -> None:
         """Look at the journal now: something was added."""
@@ -114,6 +122,11 @@ class Sender:
             self._heartbeat_at = now + self._options.heartbeat_seconds
             self._heartbeat()
             return
+        if self._options.ledger_seconds and now >= self._compare_at:
+            # Set first: a journal that fails is not read again and again.
+            self._compare_at = now + self._options.ledger_seconds
+            self._compare_at = now + min(self._compare(), self._options.ledger_seconds)
+            return
         if now >= self._compact_at:
             self._compact_at = now + COMPACT_SECONDS
             self._tidy()
@@ -138,11 +151,36 @@ class Sender:
             depth=usage.depth,
             rejects=usage.rejects,
             changed=usage.changed,
+            ledger=self._comparison,
         )
         key = f"heartbeat/{now.isoformat()}"
         self._journal.take(
             self._options.source, [Basket(key=key, fingerprint=fingerprint_of(body, now), bodies=(body,), time=now)]
         )
+        self._comparison = None
+
+    def _compare(self) -> float:
+        """Compare the journal with the centre's books; returns the seconds until the next time. The next heartbeat has
+        the result, so the centre has it where it has everything else about the store."""
+        centre = self._uplink.centre()
+        if centre is None:
+            return self._options.ledger_seconds
+        try:
+            found = compare(self._journal, centre)
+        except UplinkError as error:
+            if str(error) != self._compare_problem:
+                self._on_event("ledger.failed", "warning", problem=str(error))
+            self._compare_problem = str(error)
+            return self._options.ledger_seconds
+        if found is None:
+            return LEDGER_WAIT_SECONDS
+        self._compare_problem = ""
+        put_state(self._journal, COMPARISON, found)
+        if not found.is_clean:
+            first = found.differences[0] if found.differences else None
+            self._on_event("ledger.differs", "warning", found=found.found, more=found.more, first=first and first.name)
+        self._comparison, self._heartbeat_at = found, 0.0
+        return self._options.ledger_seconds
 
     def _worked(self, sent: Sent) -> None:
         now = self._journal.now_ms()

@@ -38,6 +38,7 @@ def document(*changed: dict[str, Any], **more: Any) -> dict[str, Any]:
         "dead_letters_open": 0,
         "misplaced_by_source": {},
         "unknown": None,
+        "agents": None,
         "disk": {"free_bytes": 1 << 30, "log_bytes": None, "database_bytes": None},
     } | more
     return made | {"to_look_at": to_look_at(made)}
@@ -144,3 +145,18 @@ def test_the_web_process_is_shown_and_what_is_wrong_with_it_is_named(
 
     assert found["to_look_at"] == looked_at
     assert line in next(it for it in out.getvalue().splitlines() if it.startswith("web  "))
+
+
+def agent(store: str, **changes: Any) -> dict[str, Any]:
+    row = {"store": store, "version": "1", "clock_ahead_ms": 0, "depth": 0, "rejects": 0, "changed": 0, "drift": 0}
+    return row | {"reported_at": NOW} | changes
+
+
+def test_drift_of_a_store_is_something_to_look_at_and_rejects_are_counted() -> None:
+    made = document(agents=[agent("S1", drift=2), agent("S2", rejects=1), agent("S3")])
+    out = StringIO()
+
+    Console(file=out, width=200).print(_view(made))
+
+    assert made["to_look_at"] == ["store S1: 2 differences between its journal and the books: `bopis stock drift S1`"]
+    assert "agents        3 stores, 1 with drift, 1 with rejects, oldest report 0 ms ago" in out.getvalue()

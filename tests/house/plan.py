@@ -220,6 +220,8 @@ SMALL_MODULES = {
     "bopis.services.replay.fingerprint": "a file on disk with a format of its own",
     "bopis.services.till_files.sequences": "numbers of devices, apart from the rows of files",
     "bopis.services.till_files.sources.row_types": "files whose rows have types, apart from those with a header",
+    "bopis.uplink.ledger": "the comparison, apart from the connection that it shares with messages",
+    "bopis.web.api.ledger": "one resource a module",
     "bopis.web.pages.table": "the table of all pages",
     "streams.process.instance_names": "leases on disk",
 }

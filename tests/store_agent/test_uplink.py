@@ -57,6 +57,9 @@ class Wire:
         self.sent += entries
         return Sent(position=entries[-1].position, clock_ahead_ms=5)
 
+    def centre(self) -> None:
+        return None
+
     def close(self) -> None:
         self.closed = True
 

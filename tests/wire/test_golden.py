@@ -93,6 +93,16 @@ def test_a_tick_that_was_never_moved_is_read_and_written_without_numbers() -> No
     assert json.loads(STOCK.encode(message)) == golden
 
 
+def test_a_heartbeat_of_an_agent_that_compares_nothing_is_read_and_written_without_the_field() -> None:
+    golden = json.loads((GOLDEN / "bopis.agent.heartbeat.v1.json").read_bytes())
+    del golden["data"]["ledger"]
+
+    message = STOCK.decode(json.dumps(golden).encode())
+
+    assert message.data.ledger is None
+    assert json.loads(STOCK.encode(message)) == golden
+
+
 def test_a_notice_that_was_written_before_notices_had_amounts_is_read() -> None:
     golden = json.loads((GOLDEN / "bopis.orders.notice_due.v1.json").read_bytes())
     for name in ("wanted_store", "currency", "pay_in_store", "offered_cents", "is_last"):

@@ -38,7 +38,8 @@ def status(context: typer.Context, as_json: AsJson = False) -> None:
         "oldest_at": iso(found.journal.oldest_ms) if found.journal.oldest_ms else None,
     }
     ctx.print_result(document, lambda out: _print_status(out, found, runs))
-    if found.journal.warnings or found.warnings or not runs or not found.uplink.connected:
+    has_drift = found.comparison is not None and not found.comparison.is_clean
+    if found.journal.warnings or found.warnings or has_drift or not runs or not found.uplink.connected:
         raise typer.Exit(FAILED)
 
 
@@ -128,6 +129,12 @@ def _print_status(out: Console, found: AgentStatus, runs: bool) -> None:
     oldest = f", the oldest from {instant(usage.oldest_ms)}" if usage.depth else ""
     print_line(out, f"Waiting: {counted(usage.depth, 'message')}{oldest}")
     print_line(out, f"For a person: {counted(usage.rejects, 'reject')}, {counted(usage.changed, 'changed basket')}")
+    if found.comparison is not None:
+        drift = counted(found.comparison.found, "difference") if not found.comparison.is_clean else "no drift"
+        at = instant(found.comparison.at_ms)
+        print_line(out, f"Books: {drift}, {counted(found.comparison.messages, 'message')} compared at {at}")
+        if not found.comparison.is_clean:
+            print_line(out, f"! `bopis stock drift {usage.store}` names the differences")
     print_line(out, f"Size: {usage.bytes_used // KIBIBYTE:,} of {usage.bytes_max // KIBIBYTE:,} KiB")
     _print_offline(out, found)
     for warning in usage.warnings:

@@ -77,6 +77,7 @@ def _options(ctx: CommandContext) -> AgentOptions:
         https=_https(settings) if settings.agent_url else None,
         timeout_seconds=min(settings.publish_timeout_seconds, TIMEOUT_SECONDS_MAX),
         heartbeat_seconds=settings.agent_heartbeat_seconds,
+        ledger_seconds=settings.agent_ledger_minutes * 60,
         poll_seconds=settings.agent_poll_seconds,
         settle_seconds=settings.agent_settle_seconds,
         copy_seconds=settings.agent_copy_seconds,

@@ -27,6 +27,7 @@ from bopis.cli.stock.unknown import unknown_counts, unknown_text
 from bopis.errors import FAILED
 from bopis.names import PROCESSORS, READ_SIDE_TOPICS
 from bopis.readside import queries
+from bopis.readside.queries.ledger import store_agents
 from bopis.services.dead_letters import misplaced_by_source
 from bopis.services.progress import exact_lags, lag
 
@@ -117,7 +118,6 @@ def gathered(ctx: CommandContext) -> dict[str, Any]:
                 "lag": lags.get(name),
             }
         )
-    letters = open_letters(ctx)
     document = {
         "at": datetime.now(UTC),
         "log": {"address": ctx.bootstrap, "embedded": settings.embedded} | _process("log", children.get(LOG_PROCESS)),
@@ -126,12 +126,17 @@ def gathered(ctx: CommandContext) -> dict[str, Any]:
         "processors": processors,
         "workers": workers,
         "data_age": _ages(ctx),
-        "dead_letters_open": len(letters),
-        "misplaced_by_source": misplaced_by_source(letters),
+        **_dead_letters(ctx),
         "unknown": unknown_counts(ctx),
+        "agents": _agents(ctx),
         "disk": _disk(ctx),
     }
     return document | {"to_look_at": to_look_at(document)}
+
+
+def _dead_letters(ctx: CommandContext) -> dict[str, Any]:
+    letters = open_letters(ctx)
+    return {"dead_letters_open": len(letters), "misplaced_by_source": misplaced_by_source(letters)}
 
 
 def _process(name: str, child: ChildStatus | None) -> dict[str, Any]:
@@ -155,6 +160,12 @@ def to_look_at(document: dict[str, Any]) -> list[str]:
     found += [
         f"{source}: {counted(number, 'message')} in a wrong partition, parked; {MISPLACED_ADVICE}"
         for source, number in document["misplaced_by_source"].items()
+    ]
+    found += [
+        f"store {it['store']}: {counted(it['drift'], 'difference')} between its journal and the books: "
+        f"`bopis stock drift {it['store']}`"
+        for it in document["agents"] or ()
+        if it["drift"]
     ]
     other = document["dead_letters_open"] - sum(document["misplaced_by_source"].values())
     if other:
@@ -209,6 +220,17 @@ def _ages(ctx: CommandContext) -> dict[str, Any]:
     return found
 
 
+def _agents(ctx: CommandContext) -> list[dict[str, Any]] | None:
+    """The store agents by their newest heartbeats; None where the read side does not answer."""
+    try:
+        with ctx.engine() as engine:
+            found = store_agents(engine)
+    except CommandError:
+        return None
+    names = ("store", "version", "clock_ahead_ms", "depth", "rejects", "changed", "drift", "reported_at")
+    return [{name: getattr(it, name) for name in names} for it in found]
+
+
 def _age_ms(now: datetime, at: datetime) -> int:
     return max(0, int((now - at).total_seconds() * 1000))
 
@@ -247,6 +269,8 @@ def _view(document: dict[str, Any], partitions: bool = False) -> RenderableType:
     lines.append(plain(f"web           {_web_text(document['web'])}"))
     lines.append(plain(f"till data     {_till_data_text(document['data_age'])}"))
     lines.append(plain(f"dead letters  {document['dead_letters_open']} open"))
+    if document["agents"]:
+        lines.append(plain(f"agents        {_agents_text(document)}"))
     if unknown := unknown_text(document["unknown"]):
         lines.append(plain(f"unknown       {unknown}"))
     disk = document["disk"]
@@ -261,6 +285,15 @@ def _web_text(web: dict[str, Any]) -> str:
     if web["ready"]:
         return f"{web['url']}, ready, its data are {duration(web['age_ms'])} old"
     return f"{web['url']}, {'alive' if web['alive'] else 'not alive'}, not ready: {web['detail']}"
+
+
+def _agents_text(document: dict[str, Any]) -> str:
+    agents = document["agents"]
+    oldest = max(_age_ms(document["at"], it["reported_at"]) for it in agents)
+    waiting = {"drift": "with drift", "rejects": "with rejects", "changed": "with changed baskets"}
+    counts = {text: sum(bool(it[name]) for it in agents) for name, text in waiting.items()}
+    parts = [f"{count} {text}" for text, count in counts.items() if count]
+    return ", ".join([counted(len(agents), "store"), *parts, f"oldest report {duration(oldest)} ago"])
 
 
 def _till_data_text(ages: dict[str, Any]) -> str:

@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 from sqlalchemy import Engine
 
+from bopis.access.roles import id_from
 from bopis.cli.app.context import CommandContext, author
 from bopis.cli.app.errors import CommandError, Conflict, InvalidInput, NotSeenInTime, ReadSideMissing, StoreUnknown
 from bopis.cli.app.parse_time import read_time
@@ -29,9 +30,10 @@ from bopis.readside import queries
 from bopis.readside.engine import reading
 from bopis.readside.queries.answers import LevelAnswer
 from bopis.services.channels import STOCK_REQUESTS
-from bopis.services.exchange import Exchange, Reply, Sent
+from bopis.services.exchange import Author, Exchange, Reply, Sent
 from bopis.wire.stock import INVENTORY_EVENTS
 
+DRIFT_SOURCE = "drift"
 POLL_SECONDS = 0.02
 POLL_SECONDS_MAX = 0.2
 LEVELS_SHOWN_MAX = 20
@@ -45,12 +47,16 @@ NewStore = Annotated[
 
 
 class SendOptions(NamedTuple):
-    """When it happened, the id of the message, whether to wait for the outcome, whether the store may be unknown."""
+    """When it happened, the id of the message, whether to wait for the outcome, whether the store may be unknown.
+
+    `about` names the message of a shop whose difference an adjustment closes (`bopis.domain.inventory.ledger`).
+    """
 
     at: str | None = None
     message_id: str | None = None
     no_wait: bool = False
     new_store: bool = False
+    about: str = ""
 
 
 class Result(NamedTuple):
@@ -77,7 +83,10 @@ def send(ctx: CommandContext, store: str, body: Report | Command, skus: list[str
     with ctx.reader() as reader, ctx.publisher() as publisher:
         ctx.require_topics(reader, STOCK_TOPIC)
         exchange = Exchange(STOCK_REQUESTS, publisher, reader, ctx.settings.topic_prefix)
-        message = exchange.compose(author(ctx), store, body, at=at, message_id=options.message_id)
+        sender, message_id = _sender(ctx, options)
+        message = exchange.compose(sender, store, body, at=at, message_id=message_id)
+        if options.about:
+            message = msgspec.structs.replace(message, causation=options.about)
         with exchange.subscribe(store) as subscription:
             try:
                 sent = exchange.send(message)
@@ -158,6 +167,14 @@ def print_sent(ctx: CommandContext, summary: str, result: Result) -> None:
             ctx.note("Sent; the outcome was not waited for.")
 
     ctx.print_result(document, render)
+
+
+def _sender(ctx: CommandContext, options: SendOptions) -> tuple[Author, str | None]:
+    """The author and the id of a message. Adjustments about one message of a shop have the same ones whoever sends
+    them, so that the second of two people books nothing."""
+    if not options.about:
+        return author(ctx), options.message_id
+    return msgspec.structs.replace(author(ctx), source=DRIFT_SOURCE), id_from(f"{DRIFT_SOURCE}/{options.about}")
 
 
 def _checked_time(ctx: CommandContext, store: str, options: SendOptions) -> datetime | None:

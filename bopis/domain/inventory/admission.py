@@ -84,7 +84,7 @@ def admit(rows: StockRows, message: Message, clocks: Clocks, time_ms: int, value
         is_greatest, is_repeat = False, _is_repeat_by_id(device, message, identity, digest)
     if sequence == device.mark + 1 and not device.ranges:  # the common case: no holes, next number
         device.mark = sequence
-    elif _is_accepted(device, sequence):
+    elif is_accepted(device, sequence):
         _check_same_content(device, message, clocks, digest, value)
         return DUPLICATE
     else:
@@ -188,12 +188,13 @@ def _is_repeat_by_id(device: Device, message: Message, identity: int, digest: in
     if _DIGEST.unpack_from(device.digests, found) == (digest,):
         return True
     # Under an accepted sequence the finding is about the sequence.
-    if not _is_accepted(device, cast(int, message.seq)):
+    if not is_accepted(device, cast(int, message.seq)):
         raise _used_before(message)
     return False
 
 
-def _is_accepted(device: Device, sequence: int) -> bool:
+def is_accepted(device: Device, sequence: int) -> bool:
+    """Whether a sequence of a device was accepted."""
     return sequence <= device.mark or _within(device.ranges, sequence)
 
 

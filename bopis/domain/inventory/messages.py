@@ -6,6 +6,7 @@ from typing import Annotated
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from bopis.domain.inventory.articles import CatalogueChanged
+from bopis.domain.inventory.ledger import LedgerComparison
 from bopis.domain.values import (
     LINES_MAX,
     AmountCents,
@@ -47,6 +48,7 @@ class AdjustmentReason(StrEnum):
     CORRECTION = "correction"
     QUARANTINE_RELEASED = "quarantine_released"
     QUARANTINE_SCRAPPED = "quarantine_scrapped"
+    DRIFT = "drift"
 
 
 class SaleLine(Struct, frozen=True, gc=False):
@@ -247,6 +249,7 @@ class AgentHeartbeat(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     A store agent adds its version, how far its clock is ahead of the log (milliseconds, below zero: behind), the
     messages that came in meanwhile and wait, and the records that wait for a person: rejects and changed baskets.
+    ``ledger`` is the result of a comparison of its journal with the centre's books since the heartbeat before.
     """
 
     version: Text = ""
@@ -254,6 +257,7 @@ class AgentHeartbeat(Struct, frozen=True, kw_only=True, omit_defaults=True):
     depth: Counted = 0
     rejects: Counted = 0
     changed: Counted = 0
+    ledger: LedgerComparison | None = None
 
 
 class StockTick(Struct, frozen=True, kw_only=True):

@@ -52,6 +52,7 @@ from bopis.readside.changes import Changes, RecordLike
 from bopis.readside.history.cached_rows import CachedRows
 from bopis.readside.history.holds import HoldBefore, holds_before
 from bopis.readside.history.last_message import LastMessage, MessagePlace, SilenceRecorder, record_hours
+from bopis.readside.history.ledger import after_step, before_step
 from bopis.readside.history.recorder import HistoryRecorder
 from bopis.wire.errors import WireError
 from bopis.wire.placement import Placement
@@ -100,6 +101,7 @@ class Fold:
         rows.touched.clear()
         recorded_ms, value = record.timestamp, record.value or b""
         data, hours = message.data, self._hours_in_effect(message)
+        found = before_step(rows, message)
         try:
             if isinstance(data, PosSale):
                 # The hot path: a sale names no hold, and changes a standing only with a conclusion.
@@ -118,6 +120,8 @@ class Fold:
                 self._take_other(record, message, recorder, changes)
         except Rejected:
             return
+        if found is not None:
+            after_step(found, record, changes)
         # Only devices number their messages; a message of a person says nothing about the reports of the tills.
         if message.seq:
             self._record_last(record, message, hours, changes)

@@ -31,9 +31,11 @@ from bopis.web.pages.operations_workers import heard_text, workers_and_processor
 from bopis.web.pages.page import Page, PageCall
 from bopis.web.problems import Problem, problem_of
 from bopis.web.site import Site
+from bopis.web.store_agents import agents_of
 
 LETTERS_SHOWN = 100
 UNKNOWN_SHOWN = 100
+AGENTS_SHOWN = 200
 FINDINGS_SHOWN = 50
 VALUE_SHOWN = 4_000
 log = structlog.get_logger("bopis.web.pages.operations")
@@ -137,13 +139,15 @@ async def _page(call: PageCall, status: int = 200, note: str = "", refusal: str 
     found = await call.site.in_thread(_letters, call.site)
     chosen = [it for it in found if is_all or it.mark is None]
     unknown, unknown_stores, missing = await _unknown(call)
+    agents = await agents_of(call)
     now_ms = call.site.now_ms()
     return call.page(
         "operations.html", status, note=note, refusal=refusal, is_all=is_all,
         letters=[shown_letter(it, now_ms) for it in chosen[-LETTERS_SHOWN:][::-1]], letters_count=len(chosen),
         handled_count=sum(it.mark is not None for it in found),
         misplaced=dead_letters.misplaced_by_source(found), unknown=unknown[:UNKNOWN_SHOWN],
-        unknown_count=len(unknown), unknown_stores=unknown_stores, missing=missing, **await _live(call),
+        unknown_count=len(unknown), unknown_stores=unknown_stores, missing=missing,
+        agents=agents[:AGENTS_SHOWN], agents_count=len(agents), **await _live(call),
     )  # fmt: skip
 
 

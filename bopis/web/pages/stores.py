@@ -23,6 +23,7 @@ from bopis.web.pages.now import store_figures
 from bopis.web.pages.now_view import age_text
 from bopis.web.pages.page import Page, PageCall, as_json
 from bopis.web.problems import Problem
+from bopis.web.store_agents import agents_of
 
 KPI_DAYS = 14
 DAYS_SHOWN = 7
@@ -122,7 +123,8 @@ def figure_text(name: str, value: float | int | None) -> str:
 async def show_list(call: PageCall) -> Response:
     """All stores."""
     call.site.require_ready()
-    return call.page("stores.html", stores=store_figures(call.site), age_text=age_text)
+    agents = {it.store: it for it in await agents_of(call)}
+    return call.page("stores.html", stores=store_figures(call.site), age_text=age_text, agents=agents)
 
 
 async def show(call: PageCall) -> Response:
@@ -154,6 +156,7 @@ async def store_page(call: PageCall, record: StoreRecord, status: int = 200, **v
     except BopisError:
         days, closed = [], []
     groups, week, missing = await _kpis(call, store)
+    agents = await agents_of(call, store)
     shared = {
         "record": record,
         "figures": figures,
@@ -167,6 +170,7 @@ async def store_page(call: PageCall, record: StoreRecord, status: int = 200, **v
         "week": week,
         "missing": missing,
         "definitions": DEFINITIONS,
+        "agent": agents[0] if agents else None,
         "figure_text": figure_text,
         "age_text": age_text,
         "policy": tables.policy(store),
