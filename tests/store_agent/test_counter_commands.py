@@ -116,7 +116,7 @@ def test_the_status_has_the_age_of_the_copy_and_conflicts_are_listed_with_their_
     assert int(age[1]) >= 300
     [row] = listed.document["conflicts"]
     assert (row["order"], row["rule"], row["text"]) == (NUMBER, "cancelled", text)
-    assert "put it back" in bopis(shop, "agent", "conflicts").out
+    assert "it was cancelled: put it" in bopis(shop, "agent", "conflicts").out
 
 
 def browse(shop: Shop, method: str, path: str, fields: dict[str, str], **headers: str) -> tuple[int, str]:
