@@ -33,6 +33,9 @@ SOAK_COUNT = int(os.environ.get("BOPIS_FAULTS_COUNT", "2000"))
 KILL_EVERY_S = 2.5
 RATE = 20
 SHORT_S, BESIDE_COUNT = 10.0, 4
+# Workers without which no payment is decided, and those without which nothing becomes of an order.
+OF_PAYMENTS = ("payments", "payment-runner")
+OF_ORDERS = ("orders", "inventory", "routing", "notices")
 
 Shared = Callable[[str], PaidCrew]
 
@@ -189,7 +192,7 @@ def test_orders_are_taken_while_the_gateway_is_away_and_paid_by_hold_end_when_it
     assert ends == sorted(ends), "the nearest end of a hold first, as the order was placed with it"
 
 
-def test_orders_go_on_while_payments_are_stopped_and_payments_while_orders_are(crew: PaidCrew) -> None:
+def test_orders_go_on_while_payments_are_stopped_and_payments_while_all_others_are(crew: PaidCrew) -> None:
     seed = random.randrange(2**32)
     print("seed", seed)
     crew.restart_gateway(accepted=50)
@@ -197,7 +200,8 @@ def test_orders_go_on_while_payments_are_stopped_and_payments_while_orders_are(c
     at_till = PayingPeople(crew, BESIDE_COUNT, seed + 1, fates=(Fate.COLLECTED,))
     at_till.open_store()
 
-    crew.kill("payments")
+    for name in OF_PAYMENTS:
+        crew.kill(name)
     by_card.place_some(BESIDE_COUNT)
     at_till.place_some(BESIDE_COUNT, paid=False)
     with conclusions(crew) as listen:
@@ -211,11 +215,14 @@ def test_orders_go_on_while_payments_are_stopped_and_payments_while_orders_are(c
     crew.wait(lambda: are_held(Books(crew), by_card), "the goods of the others are held")
     crew.wait(lambda: are_notified(crew, at_till), "customers are notified while payments are stopped")
 
-    crew.kill("orders")
-    crew.begin("payments")
-    crew.wait(lambda: not open_payments(Books(crew), by_card), "payments are decided while orders are stopped")
+    for name in OF_ORDERS:
+        crew.kill(name)
+    for name in OF_PAYMENTS:
+        crew.begin(name)
+    crew.wait(lambda: not open_payments(Books(crew), by_card), "payments are decided while all else is stopped")
     before = Books(crew)
-    crew.begin("orders")
+    for name in OF_ORDERS:
+        crew.begin(name)
     settle(crew, by_card)
 
     assert are_held(before, by_card), "no order has heard of it"

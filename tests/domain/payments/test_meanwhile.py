@@ -77,10 +77,10 @@ def reported_late(answer: str, place: int, condition: str, bank: Bank) -> PaidWo
 
 @pytest.mark.parametrize("place", [1, 2, 3])
 @pytest.mark.parametrize("answer", ALL)
-@pytest.mark.parametrize("multicapture", [False, True], ids=["one capture", "several captures"])
-def test_sums_hold_when_reports_come_in_the_middle_of_anything(answer: str, place: int, multicapture: bool) -> None:
-    for condition in CONDITIONS:
-        world = reported_late(answer, place, condition, Bank(multicapture=multicapture))
+def test_sums_hold_when_reports_come_in_the_middle_of_anything(answer: str, place: int) -> None:
+    for number, condition in enumerate(CONDITIONS):
+        # Half of the table is at a bank that lets one authorisation be captured several times.
+        world = reported_late(answer, place, condition, Bank(multicapture=(number + place) % 2 == 0))
 
         check(world)
         if place < 3 and answer != REJECTED:
