@@ -150,15 +150,14 @@ def _take_authorisation(decision: PaymentDecision, attempt: Attempt, answered: C
     if answered.operation is Operation.FIND and attempt.state in COMPARED:
         _compare(decision, attempt, answer)
         return
-    if attempt.state not in UNANSWERED and not (
-        attempt.state in FRUITLESS and answer.outcome in (CallOutcome.APPROVED, CallOutcome.IN_REVIEW)
-    ):
+    is_approved = answer.outcome in (CallOutcome.APPROVED, CallOutcome.IN_REVIEW)
+    is_contradicted = is_approved or (attempt.state is AttemptState.NOT_CALLED and _tells_it_left(answered))
+    if attempt.state not in UNANSWERED and not (attempt.state in FRUITLESS and is_contradicted):
         return
     if answer.outcome in ANSWERED_LATER or answer.outcome is CallOutcome.KEY_REUSED:
         if _is_awaited(attempt, answered):
             _wait(decision, attempt, answered)
         return
-    is_approved = answer.outcome in (CallOutcome.APPROVED, CallOutcome.IN_REVIEW)
     if is_approved and is_perhaps_closed(attempt) and not _is_asked_since(attempt, answered):
         look(decision, attempt, answer.reference)
         return
@@ -185,13 +184,19 @@ def _take_authorisation(decision: PaymentDecision, attempt: Attempt, answered: C
 
 
 def _is_awaited(attempt: Attempt, answered: CallAnswered) -> bool:
-    """Whether an answer that leaves open what happened is taken. Of a call that was withdrawn after it had left, the
-    older request tells that it was sent."""
-    if answered.request == attempt.requests:
-        return attempt.asking is not None
-    is_withdrawn = attempt.asking is Operation.AUTHORISE and not attempt.perhaps_sent
-    is_sent = answered.operation is Operation.AUTHORISE and answered.answer.outcome is not CallOutcome.NOT_SENT
-    return is_withdrawn and is_sent
+    """Whether an answer that leaves open what happened is taken: to the newest request, or one by which a call that
+    nobody knew to be sent may have arrived."""
+    if answered.request == attempt.requests and attempt.asking is not None:
+        return True
+    return _tells_it_left(answered) and not attempt.perhaps_sent and attempt.asking in (None, Operation.AUTHORISE)
+
+
+def _tells_it_left(answered: CallAnswered) -> bool:
+    """Whether an answer tells that an authorisation was sent, and not what came of it. It may follow "not sent": when a
+    runner is killed, the next one may send a call again whose answer was published; and a call that was withdrawn may
+    have left before."""
+    left = (CallOutcome.UNKNOWN, CallOutcome.ACCEPTED)
+    return answered.operation is Operation.AUTHORISE and answered.answer.outcome in left
 
 
 def _is_asked_since(attempt: Attempt, answered: CallAnswered) -> bool:
@@ -233,11 +238,12 @@ def _wait(decision: PaymentDecision, attempt: Attempt, answered: CallAnswered) -
     if attempt.state is AttemptState.ACTION_REQUIRED:
         state = attempt.state  # a question about it was not answered; the challenge is still open
     is_closing = answered.operation is Operation.CLOSE
+    is_given_up = attempt.given_up or is_closing or attempt.state is AttemptState.NOT_CALLED
     waited_ms = decision.now_ms - attempt.since_ms
     next_ms = decision.now_ms + back_off_ms(attempt.requests, answer.wait_ms)
     if state is AttemptState.WAITING and answer.code in AWAY_CODES:
         next_ms = decision.now_ms  # the runner waits for the gateway, and keeps the order of the calls
-    if attempt.given_up or is_closing:
+    if is_given_up:
         next_ms = decision.now_ms + (60_000 if waited_ms < WATCH_OFTEN_MS else WATCH_SELDOM_MS)
     changed = AttemptChanged(
         at_ms=decision.now_ms,
@@ -245,8 +251,9 @@ def _wait(decision: PaymentDecision, attempt: Attempt, answered: CallAnswered) -
         state=state,
         reference=answer.reference,
         perhaps_sent=state is not AttemptState.WAITING,
-        # A close that was not answered is the last that can be done: the next method is asked, and this one watched.
-        given_up=attempt.given_up or is_closing,
+        # A close that was not answered is the last that can be done: the next method is asked, and this one watched. So
+        # it is where that had happened already, because this one was thought not to be sent.
+        given_up=is_given_up,
         next_ms=next_ms,
         code=CANNOT_CLOSE if is_closing and answer.outcome is CallOutcome.UNSUPPORTED else answer.code,
         cause=KEY_REUSED if answer.outcome is CallOutcome.KEY_REUSED else answer.cause,

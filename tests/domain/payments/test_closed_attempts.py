@@ -89,15 +89,6 @@ def goods_may_leave(world: PaymentWorld) -> bool:
     return world.payment.cover.state is CoverState.AUTHORISED
 
 
-def send_answer(world: PaymentWorld, requested: CallRequested, answer: GatewayAnswer) -> None:
-    """An answer of which another one may have been published before, as after a kill of the runner."""
-    call = requested.call
-    answered = m.CallAnswered(
-        key=call.key, attempt=call.attempt, operation=call.operation, request=requested.request, answer=answer
-    )
-    world.send(answered, id=f"{call.key}/{requested.request}/{answer.outcome}", source="payment-runner")
-
-
 def after_the_close(close: CallOutcome, word: str, second: CallOutcome, *, is_open: bool) -> tuple[PaymentWorld, Truth]:
     """Answer the close and give late word of an approval; then everything is answered truly, and goods leave."""
     world, truth = unanswered(), Truth(close, is_open)
@@ -117,14 +108,14 @@ def after_the_close(close: CallOutcome, word: str, second: CallOutcome, *, is_op
         world.report(kind, **late)
         assert_cover_is_there()
     if not WORDS[word]:
-        send_answer(world, first, GatewayAnswer(outcome=OUT.APPROVED, amount=TOTAL, reference="ref-1"))
+        world.answer_again(first, OUT.APPROVED, amount=TOTAL, reference="ref-1")
     assert_cover_is_there()
     for _ in range(6):
         while world.calls:
             requested = world.calls[0]
             answer = truth.answer(requested, second)
             world.calls.remove(requested)
-            send_answer(world, requested, answer)
+            world.take_answer(requested, answer)
             assert_cover_is_there()
         world.wait(MINUTE_MS)
     return world, truth
