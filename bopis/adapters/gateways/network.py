@@ -12,7 +12,7 @@ from http import HTTPStatus
 import httpx
 
 from bopis.adapters.gateways.config import GatewayConfig
-from bopis.domain.payments.gateway import CallOutcome, GatewayAnswer
+from bopis.domain.payments.gateway import NOT_CONNECTED, CallOutcome, GatewayAnswer
 
 NOT_SENT_ERRORS = (
     httpx.ConnectError,
@@ -76,7 +76,7 @@ def answer_to_error(error: BaseException | None, reference: str = "") -> Gateway
         outcome=CallOutcome.NOT_SENT if is_unsent else CallOutcome.UNKNOWN,
         reference=reference,
         wait_ms=WAIT_USUAL_MS if is_unsent else 0,
-        code="not_connected" if is_unsent else "no_answer",
+        code=NOT_CONNECTED if is_unsent else "no_answer",
         cause=type(error).__name__,
     )
 

@@ -1,7 +1,11 @@
 """Gateways' answers to calls: which state follows for an attempt or for one of its steps.
 
-A final answer is taken whichever request it answers, because all requests of a key are one call to the gateway. That an
-answer is unknown, or that nothing was sent, is taken for the newest request only.
+A final answer is taken whichever request it answers, because all requests of a key are one call to the gateway. That
+nothing was sent is taken for the newest request only. So is that an answer is unknown, unless nothing was known to be
+sent before.
+
+Once a gateway was asked to close an authorisation, word of its approval may be older than the close that released it:
+goods that left for it would be unpaid. So only what the gateway answers afterwards counts.
 """
 
 from collections.abc import Mapping
@@ -9,7 +13,14 @@ from types import MappingProxyType
 
 from bopis.domain.payments.decision import PaymentDecision, back_off_ms
 from bopis.domain.payments.events import AttemptChanged, StepChanged
-from bopis.domain.payments.gateway import CallOutcome, DeclineClass, GatewayAnswer, GatewayReport, Operation
+from bopis.domain.payments.gateway import (
+    AWAY_CODES,
+    CallOutcome,
+    DeclineClass,
+    GatewayAnswer,
+    GatewayReport,
+    Operation,
+)
 from bopis.domain.payments.limits import ACCEPTED_MS_MAX, ARRIVES_MS_MAX, WATCH_OFTEN_MS, WATCH_SELDOM_MS
 from bopis.domain.payments.messages import CallAnswered
 from bopis.domain.payments.policy import PartialPolicy
@@ -42,12 +53,42 @@ def take_answer(decision: PaymentDecision, answered: CallAnswered) -> None:
         _take_authorisation(decision, attempt, answered)
 
 
+def is_closed(attempt: Attempt) -> bool:
+    """Whether the gateway said that nothing came of an authorisation, or refused it after it was asked to close it."""
+    return attempt.state is AttemptState.CLOSED or (attempt.state in FRUITLESS and attempt.closes > 0)
+
+
+def is_perhaps_closed(attempt: Attempt) -> bool:
+    """Whether the gateway was asked to close an authorisation, and it is not known what came of that."""
+    may_close = attempt.asking is Operation.CLOSE or attempt.code != CANNOT_CLOSE
+    return attempt.state in UNANSWERED and attempt.closes > 0 and may_close
+
+
+def look(decision: PaymentDecision, attempt: Attempt, reference: str) -> None:
+    """Ask how an authorisation is that was perhaps closed, unless it is being asked already."""
+    if attempt.asking is not None:
+        return
+    named = AttemptChanged(
+        at_ms=decision.now_ms,
+        attempt=attempt.number,
+        state=attempt.state,
+        reference=reference,
+        given_up=attempt.given_up,
+        cause=attempt.cause,
+    )
+    decision.emit(named)
+    decision.ask(decision.attempt(attempt.number), Operation.FIND)
+
+
 def approve(decision: PaymentDecision, attempt: Attempt, facts: GatewayAnswer | GatewayReport, review: bool) -> None:
-    """Take an authorisation as approved; one for another amount or currency is to be released, not used."""
+    """Take an authorisation as approved; one for another amount or currency, or one that was closed, is to be released,
+    not used."""
     amount = attempt.asked if facts.amount is None else facts.amount
     currency = facts.currency or decision.payment.currency
     mismatch = currency != decision.payment.currency or amount > attempt.asked
+    is_late = is_closed(attempt)
     cause = f"the gateway answered {amount} {currency} to {attempt.asked}" if mismatch else facts.cause
+    cause = "approved although it was closed: given back" if is_late else cause
     given_back = amount < attempt.asked and decision.payment.policy.partial is PartialPolicy.GIVE_BACK
     approved = AttemptChanged(
         at_ms=decision.now_ms,
@@ -62,7 +103,7 @@ def approve(decision: PaymentDecision, attempt: Attempt, facts: GatewayAnswer | 
         multicapture=facts.multicapture,
         adjustable=facts.adjustable,
         review=review,
-        mismatched=mismatch or given_back,
+        mismatched=mismatch or given_back or is_late,
         cause=cause or ("less than asked: given back" if given_back else ""),
     )
     decision.emit(approved)
@@ -109,13 +150,16 @@ def _take_authorisation(decision: PaymentDecision, attempt: Attempt, answered: C
     if answered.operation is Operation.FIND and attempt.state in COMPARED:
         _compare(decision, attempt, answer)
         return
-    if attempt.state not in UNANSWERED and not (
-        attempt.state in FRUITLESS and answer.outcome in (CallOutcome.APPROVED, CallOutcome.IN_REVIEW)
-    ):
+    is_approved = answer.outcome in (CallOutcome.APPROVED, CallOutcome.IN_REVIEW)
+    is_contradicted = is_approved or (attempt.state is AttemptState.NOT_CALLED and _tells_it_left(answered))
+    if attempt.state not in UNANSWERED and not (attempt.state in FRUITLESS and is_contradicted):
         return
     if answer.outcome in ANSWERED_LATER or answer.outcome is CallOutcome.KEY_REUSED:
-        if answered.request == attempt.requests and attempt.asking is not None:
+        if _is_awaited(attempt, answered):
             _wait(decision, attempt, answered)
+        return
+    if is_approved and is_perhaps_closed(attempt) and not _is_asked_since(attempt, answered):
+        look(decision, attempt, answer.reference)
         return
     match answer.outcome:
         case CallOutcome.APPROVED:
@@ -137,6 +181,27 @@ def _take_authorisation(decision: PaymentDecision, attempt: Attempt, answered: C
             _take_nothing_there(decision, attempt, answered)
         case _:
             _take_unsupported(decision, attempt, answered)
+
+
+def _is_awaited(attempt: Attempt, answered: CallAnswered) -> bool:
+    """Whether an answer that leaves open what happened is taken: to the newest request, or one by which a call that
+    nobody knew to be sent may have arrived."""
+    if answered.request == attempt.requests and attempt.asking is not None:
+        return True
+    return _tells_it_left(answered) and not attempt.perhaps_sent and attempt.asking in (None, Operation.AUTHORISE)
+
+
+def _tells_it_left(answered: CallAnswered) -> bool:
+    """Whether an answer tells that an authorisation was sent, and not what came of it. It may follow "not sent": when a
+    runner is killed, the next one may send a call again whose answer was published; and a call that was withdrawn may
+    have left before."""
+    left = (CallOutcome.UNKNOWN, CallOutcome.ACCEPTED)
+    return answered.operation is Operation.AUTHORISE and answered.answer.outcome in left
+
+
+def _is_asked_since(attempt: Attempt, answered: CallAnswered) -> bool:
+    """Whether an answer is to the close, or to a question that was asked after it."""
+    return answered.operation is not Operation.AUTHORISE and answered.request == attempt.requests
 
 
 def _take_nothing_there(decision: PaymentDecision, attempt: Attempt, answered: CallAnswered) -> None:
@@ -173,9 +238,12 @@ def _wait(decision: PaymentDecision, attempt: Attempt, answered: CallAnswered) -
     if attempt.state is AttemptState.ACTION_REQUIRED:
         state = attempt.state  # a question about it was not answered; the challenge is still open
     is_closing = answered.operation is Operation.CLOSE
+    is_given_up = attempt.given_up or is_closing or attempt.state is AttemptState.NOT_CALLED
     waited_ms = decision.now_ms - attempt.since_ms
     next_ms = decision.now_ms + back_off_ms(attempt.requests, answer.wait_ms)
-    if attempt.given_up or is_closing:
+    if state is AttemptState.WAITING and answer.code in AWAY_CODES:
+        next_ms = decision.now_ms  # the runner waits for the gateway, and keeps the order of the calls
+    if is_given_up:
         next_ms = decision.now_ms + (60_000 if waited_ms < WATCH_OFTEN_MS else WATCH_SELDOM_MS)
     changed = AttemptChanged(
         at_ms=decision.now_ms,
@@ -183,8 +251,9 @@ def _wait(decision: PaymentDecision, attempt: Attempt, answered: CallAnswered) -
         state=state,
         reference=answer.reference,
         perhaps_sent=state is not AttemptState.WAITING,
-        # A close that was not answered is the last that can be done: the next method is asked, and this one watched.
-        given_up=attempt.given_up or is_closing,
+        # A close that was not answered is the last that can be done: the next method is asked, and this one watched. So
+        # it is where that had happened already, because this one was thought not to be sent.
+        given_up=is_given_up,
         next_ms=next_ms,
         code=CANNOT_CLOSE if is_closing and answer.outcome is CallOutcome.UNSUPPORTED else answer.code,
         cause=KEY_REUSED if answer.outcome is CallOutcome.KEY_REUSED else answer.cause,

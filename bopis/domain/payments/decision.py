@@ -17,6 +17,7 @@ from bopis.domain.payments.events import (
 from bopis.domain.payments.evolve import evolve, opened
 from bopis.domain.payments.gateway import AttemptReason, CallInitiator, GatewayCall, Operation, call_key
 from bopis.domain.payments.limits import ASK_AGAIN_MS, STEP_MS, WAIT_MS_MAX
+from bopis.domain.payments.methods import is_patient
 from bopis.domain.payments.state import Attempt, AttemptState, Payment, Step, StepState
 
 
@@ -126,6 +127,11 @@ class PaymentDecision:
             call = self._call(attempt, operation, key, attempt.asked)
         self._request(call, number, attempt.since_ms)
 
+    def withdraw(self, attempt: Attempt) -> None:
+        """Request that the open call of an authorisation is not sent any more. The answer tells whether it was."""
+        assert attempt.call is not None, f"attempt {attempt.number} has no call"
+        self._request(attempt.call, attempt.requests + 1, attempt.since_ms, is_withdrawn=True)
+
     def take(
         self, attempt: Attempt, operation: Operation, amount: int, *, final: bool = False, cause: str = ""
     ) -> None:
@@ -183,18 +189,24 @@ class PaymentDecision:
             transaction=attempt.transaction,
         )
 
-    def _request(self, call: GatewayCall, request: int, first_ms: int) -> None:
-        payment = self.payment
+    def _request(self, call: GatewayCall, request: int, first_ms: int, *, is_withdrawn: bool = False) -> None:
+        payment, attempt = self.payment, self.attempt(call.attempt)
         is_authorise = call.operation is Operation.AUTHORISE
-        hold_ends_ms = max(payment.hold_until_ms, payment.opened_ms)
+        is_step = attempt.step(call.key) is not None
+        is_first = is_authorise and not payment.covered_once
+        # The end of the hold as the order was placed: one that was prolonged behind a gateway that is away, or while
+        # the customer chose another method, does not put its order behind later ones.
+        hold_ends_ms = max(payment.first_hold_ms or payment.hold_until_ms, payment.opened_ms)
+        # Beyond the wait for an answer the goods are given away; a first authorisation is of no use then.
+        not_after_ms = payment.until_ms if is_first else 0
         requested = CallRequested(
             at_ms=self.now_ms,
             call=call,
             request=request,
             first_ms=first_ms,
-            urgent_ms=hold_ends_ms if is_authorise and not payment.covered_once else first_ms + STEP_MS,
-            # Beyond the wait for an answer the goods are given away; a first authorisation is of no use then.
-            not_after_ms=payment.until_ms if is_authorise and not payment.covered_once else 0,
+            urgent_ms=hold_ends_ms if is_first else first_ms + STEP_MS,
+            not_after_ms=self.now_ms if is_withdrawn else not_after_ms,
+            patient=is_step or (is_authorise and not is_withdrawn and is_patient(payment, attempt)),
         )
         self.emit(requested)
 

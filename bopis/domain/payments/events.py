@@ -87,6 +87,7 @@ class CallRequested(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     ``first_ms`` is when it was requested first: keys are kept for a limited time. The runner does not send it after
     ``not_after_ms`` (0: no limit). ``urgent_ms``: among waiting calls the one with the lowest goes first.
+    ``patient``: nothing can be done in its place, so it waits for a gateway that is away as long as that takes.
     """
 
     at_ms: int
@@ -95,6 +96,12 @@ class CallRequested(Struct, frozen=True, kw_only=True, omit_defaults=True):
     first_ms: int
     urgent_ms: int
     not_after_ms: int = 0
+    patient: bool = False
+
+    @property
+    def is_withdrawn(self) -> bool:
+        """Whether it asks for a call of its key that was not sent yet not to be sent."""
+        return 0 < self.not_after_ms <= self.at_ms
 
 
 class AttemptChanged(Struct, frozen=True, kw_only=True, omit_defaults=True):

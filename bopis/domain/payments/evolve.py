@@ -25,6 +25,7 @@ def opened(order: str, event: e.PaymentOpened) -> Payment:
         methods=event.methods,
         opened_ms=event.at_ms,
         hold_until_ms=event.hold_until_ms,
+        first_hold_ms=event.hold_until_ms,
         policy=event.policy,
         consent=event.consent,
         open=event.amount,
@@ -93,6 +94,7 @@ def _called(payment: Payment, event: e.CallRequested) -> Payment:
         asking=call.operation,
         requests=event.request,
         closes=attempt.closes + (call.operation is Operation.CLOSE),
+        patient=event.patient,
         next_ms=0,
         state=AttemptState.REQUESTED if is_authorise and not attempt.perhaps_sent else attempt.state,
     )

@@ -19,6 +19,12 @@ ORDER_LENGTH_MAX = 40
 ORDER_HEAD = 20
 METHODS_MAX = 8
 LINK_LENGTH_MAX = 2_000
+# Codes of answers that say "not sent" because the gateway is away, whatever the call is: there is no connection, its
+# circuit is open, it asked for a pause.
+NOT_CONNECTED = "not_connected"
+CIRCUIT_OPEN = "circuit_open"
+PAUSED = "paused"
+AWAY_CODES = frozenset({NOT_CONNECTED, CIRCUIT_OPEN, PAUSED})
 
 AmountAsked = Annotated[int, Meta(ge=0, le=AMOUNT_CENTS_MAX)]
 CurrencyCode = Annotated[str, Meta(max_length=3)]

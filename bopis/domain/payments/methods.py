@@ -47,6 +47,12 @@ def has_other(payment: Payment, attempt: Attempt, amount: int, *, elsewhere: boo
     )
 
 
+def is_patient(payment: Payment, attempt: Attempt) -> bool:
+    """Whether the call of an authorisation waits for its gateway however long that is away: it was never sent, and no
+    method behind another gateway can be asked in its place."""
+    return not attempt.perhaps_sent and not has_other(payment, attempt, attempt.asked, elsewhere=True)
+
+
 def is_usable(payment: Payment, number: int, amount: int) -> bool:
     """Whether a method may be asked at all: its card was not refused for ever, its captures were not refused again and
     again, and a promise to pay in the store is possible for the whole amount."""

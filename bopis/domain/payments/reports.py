@@ -7,7 +7,7 @@ not declined by a late refusal, what we released ourselves does not come back by
 from collections.abc import Callable
 
 from bopis.domain.inventory.admission import Rejected
-from bopis.domain.payments.answers import approve, decline, require_action
+from bopis.domain.payments.answers import approve, decline, is_perhaps_closed, look, require_action
 from bopis.domain.payments.decision import PaymentDecision
 from bopis.domain.payments.events import AttemptChanged, PaymentEnded, RefundFound
 from bopis.domain.payments.gateway import GatewayReport, Operation, ReportKind
@@ -29,12 +29,11 @@ def take_report(decision: PaymentDecision, reported: ProviderReported) -> None:
 
 
 def _authorised(decision: PaymentDecision, attempt: Attempt, report: GatewayReport) -> None:
-    # While it is being closed, only the answer to the close tells which of the two came first: goods that were handed
-    # over for an approval that the close then voided would be unpaid.
-    if attempt.asking is Operation.CLOSE:
-        return
+    # Which of the two came first, the approval or the close, is what the gateway answers to the close or after it.
+    if is_perhaps_closed(attempt):
+        look(decision, attempt, report.reference)
     # One that was approved before and released since is not revived by a repeat of its success.
-    if attempt.state in UNANSWERED or (attempt.state in FRUITLESS and not attempt.authorised):
+    elif attempt.state in UNANSWERED or (attempt.state in FRUITLESS and not attempt.authorised):
         approve(decision, attempt, report, review=attempt.review)
 
 
@@ -44,7 +43,8 @@ def _declined(decision: PaymentDecision, attempt: Attempt, report: GatewayReport
 
 
 def _action_required(decision: PaymentDecision, attempt: Attempt, report: GatewayReport) -> None:
-    if attempt.state in (AttemptState.REQUESTED, AttemptState.UNKNOWN):
+    # One that is being closed is open no longer, or the answer to the close says that it is.
+    if attempt.state in (AttemptState.REQUESTED, AttemptState.UNKNOWN) and attempt.asking is not Operation.CLOSE:
         require_action(decision, attempt, report)
 
 
@@ -133,6 +133,7 @@ def _set_review(decision: PaymentDecision, attempt: Attempt, report: GatewayRepo
         state=attempt.state,
         reference=report.reference,
         review=review,
+        given_up=attempt.given_up,
         next_ms=attempt.next_ms,
         cause=report.cause,
     )

@@ -6,10 +6,10 @@ captured for goods that came back is refunded, and the order learns how much of 
 
 from bopis.domain.payments import events as e
 from bopis.domain.payments.decision import PaymentDecision
-from bopis.domain.payments.gateway import AttemptReason, MethodKind, Operation
+from bopis.domain.payments.gateway import AWAY_CODES, AttemptReason, MethodKind, Operation
 from bopis.domain.payments.limits import ATTEMPTS_MAX, HOLD_MARGIN_MS
 from bopis.domain.payments.messages import CaptureGoods
-from bopis.domain.payments.methods import NextMethod, has_other, may_retry, next_method
+from bopis.domain.payments.methods import GATEWAY_AWAY, NextMethod, has_other, is_patient, may_retry, next_method
 from bopis.domain.payments.money import shares
 from bopis.domain.payments.policy import ChallengePolicy, RefundShare
 from bopis.domain.payments.state import (
@@ -34,6 +34,7 @@ def settle(decision: PaymentDecision) -> None:
     _capture(decision)
     _release(decision)
     _close_unneeded(decision)
+    _send_waiting(decision)
     _authorise(decision)
     _refund(decision)
     _keep_hold(decision)
@@ -104,12 +105,44 @@ def _close_unneeded(decision: PaymentDecision) -> None:
     if is_needed or (payment.uncaptured and not payment.gave_up):
         return
     for attempt in payment.attempts:
+        if attempt.patient and attempt.asking is Operation.AUTHORISE:
+            decision.withdraw(attempt)  # it may wait for a gateway that is away
         if attempt.asking is not None or attempt.given_up:
             continue
         if attempt.state is AttemptState.WAITING:
             decision.change(attempt, AttemptState.NOT_CALLED, cause="not needed any more")
         elif attempt.state in CLOSABLE:
             decision.ask(attempt, Operation.CLOSE)
+
+
+def _send_waiting(decision: PaymentDecision) -> None:
+    """Send what could not be sent when its time has come; behind a gateway that stays away, try a method of another one
+    instead. A call that waits patiently no longer does once there is such a method."""
+    for attempt in decision.payment.attempts:
+        is_sendable = attempt.state is AttemptState.WAITING and attempt.asking is None
+        if is_sendable and 0 < attempt.next_ms <= decision.now_ms:
+            if _is_left(decision, attempt):
+                away = e.AttemptChanged(
+                    at_ms=decision.now_ms,
+                    attempt=attempt.number,
+                    state=AttemptState.NOT_CALLED,
+                    code=GATEWAY_AWAY,
+                    cause="the gateway is away; another one is tried",
+                )
+                decision.emit(away)
+            else:
+                decision.ask(attempt, Operation.AUTHORISE)
+        elif attempt.patient and attempt.asking is Operation.AUTHORISE and not is_patient(decision.payment, attempt):
+            decision.ask(attempt, Operation.AUTHORISE)
+
+
+def _is_left(decision: PaymentDecision, attempt: Attempt) -> bool:
+    """Whether a method behind another gateway is asked in place of an attempt that could not be sent. An answer that
+    the gateway is away tells of all the time since it was asked; other ones of themselves only."""
+    payment, now_ms = decision.payment, decision.now_ms
+    since_ms = attempt.since_ms if attempt.code in AWAY_CODES else attempt.waiting_ms
+    is_over = since_ms + payment.policy.outage_patience_s * 1000 <= now_ms
+    return is_over and has_other(payment, attempt, uncovered(payment, now_ms), elsewhere=True)
 
 
 def _authorise(decision: PaymentDecision) -> None:

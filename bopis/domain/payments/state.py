@@ -104,7 +104,8 @@ class Attempt(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     ``round`` counts the needs of a payment: methods are asked anew in each. ``replaces`` is the authorisation that it
     renews. ``call`` is its call as it was requested first, ``asking`` the open one, ``requests`` how many there were.
-    ``given_up``: its answer is no longer waited for. ``review``: the provider examines it.
+    ``patient``: its open call waits as long as its gateway is away. ``given_up``: its answer is no longer waited for.
+    ``review``: the provider examines it.
     """
 
     number: int
@@ -123,6 +124,7 @@ class Attempt(Struct, frozen=True, kw_only=True, omit_defaults=True):
     closes: int = 0
     next_ms: int = 0
     perhaps_sent: bool = False
+    patient: bool = False
     given_up: bool = False
     unknown_ms: int = 0
     waiting_ms: int = 0
@@ -238,7 +240,8 @@ class Payment(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     ``open`` is the value of goods that are still to be handed over, ``handed`` of those that left a store, ``returned``
     of those that came back, ``goodwill`` what was refunded without goods. ``at_counter`` is to be paid in the store and
-    ``paid_at_counter`` was. ``until_ms`` is the end of the wait for an answer, ``method_until_ms`` the end of the
+    ``paid_at_counter`` was. ``hold_until_ms`` is the end of the goods' hold, ``first_hold_ms`` the end that it had when
+    the order was placed. ``until_ms`` is the end of the wait for an answer, ``method_until_ms`` the end of the
     customer's time to name another method. ``pickup_ms`` is the latest expected pickup, ``ready_ms`` when the goods
     are ready. ``asked_in_round`` is the round in which the customer was asked last.
     """
@@ -248,6 +251,7 @@ class Payment(Struct, frozen=True, kw_only=True, omit_defaults=True):
     methods: tuple[PaymentMethod, ...]
     opened_ms: int
     hold_until_ms: int
+    first_hold_ms: int = 0
     policy: PaymentPolicy = PaymentPolicy()
     consent: bool = False
     attempts: tuple[Attempt, ...] = ()

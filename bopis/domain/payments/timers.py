@@ -7,8 +7,8 @@ from bopis.domain.payments.answers import CANNOT_CLOSE
 from bopis.domain.payments.decision import PaymentDecision
 from bopis.domain.payments.gateway import Operation
 from bopis.domain.payments.limits import HOLD_MARGIN_MS, KEY_LIFE_MS
-from bopis.domain.payments.methods import GATEWAY_AWAY, has_other, may_retry
-from bopis.domain.payments.settle import hold_wanted_ms, renewal_ms, uncovered, wait_until_ms, waits_for_goods
+from bopis.domain.payments.methods import may_retry
+from bopis.domain.payments.settle import hold_wanted_ms, renewal_ms, wait_until_ms, waits_for_goods
 from bopis.domain.payments.state import UNANSWERED, Attempt, AttemptState, Payment, Step, StepState
 
 
@@ -66,30 +66,12 @@ def _fire_attempt(decision: PaymentDecision, attempt: Attempt) -> None:
         return
     match attempt.state:
         case AttemptState.WAITING:
-            _send_again(decision, attempt)
+            pass  # it is sent again, or left, after everything else was decided
         case AttemptState.UNKNOWN:
             decision.ask(attempt, _question(decision.payment, attempt, now_ms))
         case _:
             # Of a challenge that the gateway cannot close, the end is asked for.
             decision.ask(attempt, Operation.FIND if attempt.code == CANNOT_CLOSE else Operation.CLOSE)
-
-
-def _send_again(decision: PaymentDecision, attempt: Attempt) -> None:
-    """Send what could not be sent; behind a gateway that stays away, try a method of another one instead."""
-    payment, now_ms = decision.payment, decision.now_ms
-    patience_ms = payment.policy.outage_patience_s * 1000
-    amount = uncovered(payment, now_ms)
-    if attempt.waiting_ms + patience_ms <= now_ms and has_other(payment, attempt, amount, elsewhere=True):
-        away = e.AttemptChanged(
-            at_ms=now_ms,
-            attempt=attempt.number,
-            state=AttemptState.NOT_CALLED,
-            code=GATEWAY_AWAY,
-            cause="the gateway is away; another one is tried",
-        )
-        decision.emit(away)
-    else:
-        decision.ask(attempt, Operation.AUTHORISE)
 
 
 def _question(payment: Payment, attempt: Attempt, now_ms: int) -> Operation:

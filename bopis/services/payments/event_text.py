@@ -170,6 +170,8 @@ class PaymentEventText:
                 by = " (asked by the shop)" if event.initiated_by is CallInitiator.MERCHANT else ""
                 asked = f"{self.money(event.asked)} asked of {self.method(event.method)}{by}"
                 return f"attempt {event.attempt}: {asked}, because {REASONS[event.reason]}"
+            case e.CallRequested(is_withdrawn=True):
+                return f"attempt {event.call.attempt}: {NOUNS[event.call.operation]} withdrawn, if it was not sent yet"
             case e.CallRequested():
                 again = f", request {event.request}" if event.request > 1 else ""
                 return f"attempt {event.call.attempt}: {NOUNS[event.call.operation]} sent{again}, key {event.call.key}"

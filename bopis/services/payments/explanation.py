@@ -147,7 +147,7 @@ def explain(payment: Payment, history: PaymentHistory, times: StoreTimes) -> Exp
     )
 
 
-def answer_text(payment: Payment, attempt: Attempt, words: PaymentEventText, times: StoreTimes) -> str:
+def answer_text(attempt: Attempt, words: PaymentEventText, times: StoreTimes) -> str:
     """How an attempt stands: its answer with the class of a decline, the provider's code, and the cause."""
     text = STATES[attempt.state]
     if attempt.state is AttemptState.DECLINED and attempt.decline is not None:
@@ -156,7 +156,7 @@ def answer_text(payment: Payment, attempt: Attempt, words: PaymentEventText, tim
         text = f"approved for {words.money(attempt.authorised, attempt.currency)}"
         text += f" until {times.instant(attempt.ends_ms)}" if attempt.ends_ms else ""
         text += ", in review" if attempt.review else ""
-        text += f"; not what was asked, so it is given back ({payment.currency})" if attempt.mismatched else ""
+        text += "; it is given back" if attempt.mismatched else ""
     code = f" ({attempt.code})" if attempt.code else ""
     return f"{text}{code}" + (f": {attempt.cause}" if attempt.cause else "")
 
@@ -176,7 +176,7 @@ def _attempt(payment: Payment, attempt: Attempt, words: PaymentEventText, times:
         at_ms=attempt.since_ms,
         ends_ms=attempt.ends_ms,
         because="a charge that only the gateway knew" if attempt.adopted else REASONS[attempt.reason],
-        answer=answer_text(payment, attempt, words, times),
+        answer=answer_text(attempt, words, times),
         next=_next(payment, attempt, words),
         steps=tuple(
             StepExplanation(

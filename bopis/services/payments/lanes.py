@@ -13,7 +13,14 @@ from msgspec.structs import replace
 
 from bopis.domain.payments import circuit as breaker
 from bopis.domain.payments.circuit import CallEnded, CallHealth, CallSent, Circuit, CircuitState
-from bopis.domain.payments.gateway import CallOutcome, GatewayAnswer, Operation
+from bopis.domain.payments.gateway import (
+    CIRCUIT_OPEN,
+    NOT_CONNECTED,
+    PAUSED,
+    CallOutcome,
+    GatewayAnswer,
+    Operation,
+)
 from bopis.domain.payments.limits import WAIT_MS_MAX
 from bopis.domain.values import TEXT_LENGTH_MAX
 from bopis.services.payments.waiting import CallQueue, Pace, WaitingCall
@@ -22,13 +29,9 @@ from bopis.services.payments.waiting import CallQueue, Pace, WaitingCall
 LOOK_MS = 500
 # Calls read ahead of their gateways. Beyond that they wait in the log.
 WAITING_MAX = 50_000
-NOT_CONNECTED = "not_connected"  # no Retry-After: the network's own failure, which the circuit counts
 
 TOO_LATE = "too_late"
 KEY_EXPIRED = "key_expired"
-CIRCUIT_OPEN = "circuit_open"
-PAUSED = "paused"
-
 
 TOO_LATE_ANSWER = GatewayAnswer(
     outcome=CallOutcome.NOT_SENT, code=TOO_LATE, cause="the goods are no longer held for this authorisation"
@@ -43,8 +46,8 @@ KEYED: Collection[Operation] = frozenset(Operation) - {Operation.FIND, Operation
 class LaneLimits(Struct, frozen=True, kw_only=True):
     """Limits of each gateway: calls at a time, calls per second in all and of each operation (0: any number).
 
-    While a gateway serves nothing, calls wait for ``patience_ms``, so that the most urgent goes first once it is back;
-    then they are answered, so that another gateway can be asked.
+    While a gateway serves nothing, calls wait in their order, so that the most urgent goes first once it is back. Those
+    in whose place something else can be done (`CallRequested.patient` tells) are answered after ``patience_ms``.
     """
 
     concurrency: int = 350
@@ -104,6 +107,7 @@ class Lane:
         ended = CallEnded(health=health, sent_ms=waiting.sent_ms, is_probe=waiting.is_probe)
         self.circuit = breaker.after(self.circuit, ended, now_ms)
         is_refused = answer.outcome is CallOutcome.NOT_SENT and health is CallHealth.FAILED
+        # Without a connection there is no Retry-After: the circuit counts the network's own failures.
         if is_refused and answer.code != NOT_CONNECTED:
             self._pause_until_ms = max(self._pause_until_ms, now_ms + min(answer.wait_ms, WAIT_MS_MAX))
         if self.circuit.state is CircuitState.CLOSED and self._pause_until_ms <= now_ms:
@@ -121,9 +125,10 @@ class Lane:
 
     def is_patient(self, waiting: WaitingCall, now_ms: int) -> bool:
         """Whether a call goes on waiting while the gateway is away. One that may have been sent does: nobody could be
-        asked in its place before that is known."""
+        asked in its place before that is known; and one in whose place nobody can be asked."""
         since_ms = max(waiting.added_ms, self._away_ms)
-        return waiting.perhaps_sent or now_ms < since_ms + self.limits.patience_ms or not self.is_away(now_ms)
+        is_early = now_ms < since_ms + self.limits.patience_ms
+        return waiting.perhaps_sent or waiting.requested.patient or is_early or not self.is_away(now_ms)
 
     def away_answer(self, now_ms: int) -> GatewayAnswer:
         """The answer to a call that has waited long enough for the gateway."""

@@ -53,6 +53,9 @@ class Bank:
     transfers: dict[str, Pending] = field(default_factory=dict)
     replies: dict[str, GatewayAnswer] = field(default_factory=dict)
     closed: set[str] = field(default_factory=set)
+    # Authorisations that a close releases, and those that are made although they were closed.
+    releasing: set[str] = field(default_factory=set)
+    landing: set[str] = field(default_factory=set)
     reports: list[GatewayReport] = field(default_factory=list)
     silent: dict[str, int] = field(default_factory=dict)
     now_ms: int = 0
@@ -117,6 +120,8 @@ class Bank:
     def _look(self, call: GatewayCall) -> GatewayAnswer:
         key = call.authorisation
         made = self.transfers.get(key)
+        if made is not None and call.operation is Operation.CLOSE and key in self.releasing:
+            made.open = False
         if made is not None:
             return self._state(key) if made.open or made.posted else GatewayAnswer(outcome=CallOutcome.VOIDED)
         if call.operation is Operation.FIND:
@@ -166,6 +171,21 @@ def _late(bank: Bank, call: GatewayCall) -> GatewayAnswer:
     return GatewayAnswer(outcome=CallOutcome.UNKNOWN)
 
 
+def _landed(bank: Bank, call: GatewayCall) -> GatewayAnswer:
+    """As late, and also after a close, which it was overtaken by."""
+    bank.landing.add(call.key)
+    return _late(bank, call)
+
+
+def _stale(bank: Bank, call: GatewayCall) -> GatewayAnswer:
+    """Made, and no call about it is answered but the close, which releases it; its success is reported after that."""
+    if bank.first(call):
+        bank.approve(call)
+        bank.releasing.add(call.key)
+        bank.report(call, ReportKind.AUTHORISED, amount=call.amount, currency="EUR", reference=f"ref-{call.key}")
+    return GatewayAnswer(outcome=CallOutcome.UNKNOWN)
+
+
 def _missed(bank: Bank, call: GatewayCall) -> GatewayAnswer:
     """The first call never arrives, without anybody knowing; the repeat does it."""
     return GatewayAnswer(outcome=CallOutcome.UNKNOWN) if bank.first(call) else bank.approve(call)
@@ -211,6 +231,8 @@ BEHAVIOURS: dict[str, Behaviour] = {
     "ok": _ok,
     "lost": _lost,
     "late": _late,
+    "landed": _landed,
+    "stale": _stale,
     "missed": _missed,
     "away": _away,
     "partial": _partial,

@@ -106,7 +106,7 @@ class PaidWorld(World):
     def _happens(self, report: GatewayReport) -> bool:
         if report.kind is not ReportKind.AUTHORISED or report.key in self.bank.transfers:
             return True
-        if report.key in self.bank.closed:
+        if report.key in self.bank.closed and report.key not in self.bank.landing:
             return False  # a close that was answered holds
         self.bank.transfers[report.key] = Pending(report.amount or 0, report.attempt)
         return True

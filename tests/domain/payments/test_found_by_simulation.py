@@ -174,3 +174,31 @@ def test_an_approval_that_is_reported_while_a_challenge_is_closed_is_what_the_cl
     assert world.attempt().state is AttemptState.ACTION_REQUIRED
     world.answer(world.call(Operation.CLOSE), outcome, amount=500)
     assert world.attempt().state is state
+
+
+def test_a_call_that_was_sent_again_after_not_sent_was_published_is_closed() -> None:
+    """A runner published "not sent" and was killed; the next one sent the call, and its answer was lost."""
+    world = PaymentWorld()
+    world.open(500, card(1))
+    requested = world.call(Operation.AUTHORISE)
+    world.answer(requested, CallOutcome.NOT_SENT, code="rate_limited")
+    world.send(m.EndPayment())
+    assert world.attempt().state is AttemptState.NOT_CALLED
+
+    world.answer_again(requested, CallOutcome.UNKNOWN)
+    world.wait(2 * MINUTE_MS)
+    world.answer(world.call(Operation.CLOSE), CallOutcome.APPROVED, amount=500)
+
+    assert world.call(Operation.VOID)
+
+
+def test_a_call_that_waits_and_was_sent_again_meanwhile_is_closed_when_it_is_not_needed() -> None:
+    world = PaymentWorld()
+    world.open(500, card(1))
+    requested = world.call(Operation.AUTHORISE)
+    world.answer(requested, CallOutcome.NOT_SENT, code="rate_limited")
+
+    world.answer_again(requested, CallOutcome.UNKNOWN)
+    world.send(m.EndPayment())
+
+    assert world.call(Operation.CLOSE)

@@ -128,6 +128,11 @@ def cancelled_late(world: PaidWorld) -> None:
 
 
 def substituted(world: PaidWorld) -> None:
+    substitute(world)
+    hand_over(world)
+
+
+def substitute(world: PaidWorld) -> None:
     """A dearer substitute, with the customer's consent."""
     store = world.order().lines[0].store
     world.tell(om.AcceptPick(store=store))
@@ -141,7 +146,6 @@ def substituted(world: PaidWorld) -> None:
     if line is not None and world.line(line).live:
         world.tell(om.RecordPick(store=store, lines=(PickedLine(line=line, picked=1),)))
     world.tell(om.StageOrder(store=store, location="R1"))
-    hand_over(world)
 
 
 AFTERWARDS: dict[str, Callable[[PaidWorld], None]] = {

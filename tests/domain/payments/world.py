@@ -87,14 +87,19 @@ class PaymentWorld:
         call = requested.call
         if outcome in (CallOutcome.APPROVED, CallOutcome.IN_REVIEW, CallOutcome.ACTION_REQUIRED):
             facts = {"reference": f"ref-{call.attempt}", **facts}
+        return self.take_answer(requested, GatewayAnswer(outcome=outcome, **facts))
+
+    def take_answer(self, requested: CallRequested, answer: GatewayAnswer, version: str = "") -> list[Event]:
+        """Take the answer of a call from the runner."""
+        call = requested.call
         answered = m.CallAnswered(
-            key=call.key,
-            attempt=call.attempt,
-            operation=call.operation,
-            request=requested.request,
-            answer=GatewayAnswer(outcome=outcome, **facts),
+            key=call.key, attempt=call.attempt, operation=call.operation, request=requested.request, answer=answer
         )
-        return self.send(answered, id=f"{call.key}/{requested.request}", source="payment-runner")
+        return self.send(answered, id=f"{call.key}/{requested.request}{version}", source="payment-runner")
+
+    def answer_again(self, requested: CallRequested, outcome: CallOutcome, **facts: Any) -> list[Event]:
+        """Answer a call that was answered otherwise before, as runners do of which one was killed."""
+        return self.take_answer(requested, GatewayAnswer(outcome=outcome, **facts), f"/{outcome}")
 
     def report(self, kind: ReportKind, attempt: int = 1, id: str = "", **facts: Any) -> list[Event]:
         """A gateway reports something by itself."""

@@ -205,6 +205,74 @@ def test_beyond_the_patience_calls_are_answered_so_that_another_gateway_can_be_a
     assert all(0 < it.answer.wait_ms <= 30_000 for it in floor.verdicts)
 
 
+def test_calls_without_an_alternative_keep_their_order_however_long_the_gateway_is_away() -> None:
+    """Incident: after 40 s of outage and a backlog, orders of a later hold end were paid before earlier ones."""
+    floor = Floor(concurrency=1)
+    away_ms, placed, went, probes = 600_000, 0, [], 0
+
+    while floor.lanes.waiting or placed < 300:
+        now_ms = floor.now_ms - NOW_MS
+        while placed < 300 and placed * 1_000 <= now_ms:
+            # Of each ten the last one has the nearest end.
+            urgent_ms = NOW_MS + 600_000 + (placed - placed % 10 + 9 - placed % 10) * 1_000
+            floor.add(request(f"O-{placed:03}", urgent_ms=urgent_ms, patient=True))
+            placed += 1
+        for waiting in floor.take():
+            if now_ms < away_ms:
+                probes += 1
+                assert not floor.end(waiting, AWAY), "a call that found no connection waits on"
+            else:
+                assert floor.end(waiting)
+                went.append(waiting.requested.urgent_ms)
+        floor.sleep(max(1, min(floor.lanes.wake_ms(floor.now_ms) or 1, 500)))
+
+    assert floor.answers() == [], "none is answered unsent, which would send it back to the end of the queue"
+    assert len(went) == 300
+    assert went == sorted(went)
+    assert probes < 60, "while the circuit is open, one call at a time is tried"
+
+
+def test_a_call_that_is_withdrawn_while_its_gateway_is_away_is_never_sent() -> None:
+    floor = Floor()
+    floor.break_gateway()
+    floor.add(request("A", patient=True))
+    floor.add(request("A", request=2, not_after_ms=floor.now_ms))
+    floor.add(request("B", patient=True))
+
+    floor.sleep(1_000)
+    (probe,) = floor.take()
+    floor.end(probe)
+
+    assert probe.order == "B"
+    assert floor.answers() == [("A", NOT_SENT, "too_late")]
+    assert floor.orders() == []
+
+
+def test_a_newer_request_that_is_not_patient_ends_the_patience_of_the_older() -> None:
+    """Another method was added meanwhile, behind another gateway."""
+    floor = Floor(patience_ms=60_000)
+    floor.break_gateway()
+    for number in range(20):
+        floor.add(request(f"probe-{number}", urgent_ms=0, patient=True))
+    floor.add(request("A", patient=True))
+    sleep_away(floor, 120_000)
+    before = floor.answers()
+
+    floor.add(request("A", request=2))
+    sleep_away(floor, 1_000)
+
+    assert before == []
+    assert floor.answers() == [("A", NOT_SENT, "circuit_open")]
+
+
+def sleep_away(floor: Floor, ms: int) -> None:
+    """Time passes at a gateway that stays away."""
+    for _ in range(ms // 500):
+        floor.sleep(500)
+        for probe in floor.take():
+            floor.end(probe, AWAY)
+
+
 def test_a_call_past_its_time_is_answered_too_late_wherever_it_waits() -> None:
     floor = Floor(concurrency=1)
     floor.add(request("busy", urgent_ms=0))
