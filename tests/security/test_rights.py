@@ -133,7 +133,8 @@ def tried(*, reports: bool) -> list[Any]:
 @pytest.fixture(scope="module")
 def verdicts(fortress: Fortress, request: pytest.FixtureRequest) -> dict[int, tuple[int | None, str]]:
     """How each worker that lacks one right ended, and what it said; some run at once, to be done sooner."""
-    wanted = {it.callspec.params.get("case") for it in request.session.items if hasattr(it, "callspec")}
+    chosen = (it.callspec.params.get("case") for it in request.session.items if hasattr(it, "callspec"))
+    wanted = {it.number for it in chosen if isinstance(it, Case)}
 
     def judged(case: Case) -> tuple[int, tuple[int | None, str]]:
         if any(it.name == f"{case.prefix}stock" for it in case.rights()):
@@ -144,7 +145,7 @@ def verdicts(fortress: Fortress, request: pytest.FixtureRequest) -> dict[int, tu
         return case.number, (worker.wait_end(), worker.talk)
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        return dict(pool.map(judged, [it for it in TRIED if it in wanted]))
+        return dict(pool.map(judged, [it for it in TRIED if it.number in wanted]))
 
 
 def _until_it_says(worker: Running, words: str) -> int | None:
