@@ -1,6 +1,7 @@
 """Versions of the schema of the read side. The migrations are in ``migrations/versions``."""
 
 import logging
+from collections.abc import Callable
 from datetime import datetime
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,7 +13,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from bopis.readside.engine import SQLITE, is_damaged, kind_of, reading, set_aside, writing
 from bopis.readside.errors import SchemaAbsent
@@ -21,6 +22,9 @@ from bopis.readside.schema import metadata
 # A name of its own, so that the read side can share a database with other users of Alembic.
 VERSION_TABLE = "bopis_version"
 UPGRADE_LOCK = 0x62_6F_70_69_73  # "bopis"
+# PostgreSQL ends one of two transactions that wait for each other with this code.
+DEADLOCK = "40P01"
+DEADLOCK_TRIES = 5
 
 
 def _is_ours(name: str | None, kind: str, parents: object) -> bool:  # noqa: ARG001  (Alembic's signature)
@@ -88,9 +92,12 @@ def require(engine: Engine) -> None:
 
 def drop(engine: Engine) -> None:
     """Drop all tables of the read side; `bopis readside rebuild` makes them again from the log."""
-    with writing(engine) as connection:
+
+    def drop_all(connection: Connection) -> None:
         metadata.drop_all(connection)
         connection.execute(text(f"DROP TABLE IF EXISTS {VERSION_TABLE}"))
+
+    _write_patiently(engine, drop_all)
 
 
 def empty(engine: Engine) -> None:
@@ -103,9 +110,24 @@ def empty(engine: Engine) -> None:
         drop(engine)
         upgrade(engine)
         return
-    with writing(engine) as connection:
+
+    def empty_all(connection: Connection) -> None:
         for table in metadata.sorted_tables:
             connection.execute(table.delete())
+
+    _write_patiently(engine, empty_all)
+
+
+def _write_patiently(engine: Engine, write: Callable[[Connection], None]) -> None:
+    """Run a transaction, again when PostgreSQL ends it because it and a projection that writes wait for each other."""
+    for tries_left in reversed(range(DEADLOCK_TRIES)):
+        try:
+            with writing(engine) as connection:
+                write(connection)
+            return
+        except OperationalError as error:
+            if not tries_left or getattr(error.orig, "sqlstate", None) != DEADLOCK:
+                raise
 
 
 def _config() -> Config:

@@ -47,7 +47,7 @@ def test_every_acknowledged_record_is_there_after_each_of_several_kills(
 ) -> None:
     topic = make_topic()
     acknowledged: list[bytes] = []
-    for turn in range(3):
+    for turn in range(3 if engine.name == "embedded" else 1):  # a start of Apache Kafka costs ten seconds
         writers = [Writer(engine.address, topic, f"{turn}-{number}") for number in range(WRITERS)]
         for writer in writers:
             writer.start()

@@ -4,10 +4,15 @@ import os
 import re
 import subprocess
 import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, inspect
+from sqlalchemy.exc import OperationalError
 
 from bopis.readside import migrate
 from bopis.readside.engine import connect
@@ -61,6 +66,40 @@ def test_tables_of_others_are_neither_drift_nor_dropped(databases: Databases) ->
 
     assert drift == []
     assert _tables(engine) == {"neighbours"}
+
+
+@pytest.mark.parametrize("clear", [migrate.drop, migrate.empty])
+def test_tables_are_cleared_though_a_projection_and_this_wait_for_each_other(
+    databases: Databases, clear: Callable[[Engine], None]
+) -> None:
+    engine = connect(databases.empty_url())
+    migrate.upgrade(engine)
+    # A statement waits for the lock of its table, and each side has what the other one needs.
+    first, *_, last = metadata.sorted_tables
+    first, last = (last, first) if clear is migrate.drop else (first, last)
+
+    if engine.dialect.name == "sqlite":  # it has one writer at a time
+        clear(engine)
+    else:
+        wait_for_each_other(engine, lambda: clear(engine), first.name, last.name)
+
+    assert _tables(engine) == (set() if clear is migrate.drop else {*metadata.tables, migrate.VERSION_TABLE})
+    engine.dispose()
+
+
+def wait_for_each_other(engine: Engine, clear: Callable[[], None], first: str, last: str) -> None:
+    """Clear tables while a projection holds the last one that is cleared, and then wants the first one."""
+    with ThreadPoolExecutor(1) as pool, engine.connect() as projection, engine.connect() as observer:
+        projection.exec_driver_sql(f"LOCK TABLE {last} IN SHARE MODE")
+        clearing = pool.submit(clear)
+        waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+        while not observer.exec_driver_sql(waiting).scalar():
+            time.sleep(0.02)
+            observer.rollback()
+        with suppress(OperationalError):  # whichever of the two is ended
+            projection.exec_driver_sql(f"LOCK TABLE {first} IN SHARE MODE")
+        projection.rollback()
+        clearing.result(60)
 
 
 def test_a_worker_without_tables_is_told_what_to_do(databases: Databases) -> None:
