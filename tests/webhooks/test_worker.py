@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from itertools import groupby
 
 import pytest
 from msgspec.structs import replace
@@ -64,8 +65,8 @@ def test_a_failed_attempt_is_repeated_under_the_same_id_and_later_events_wait_fo
     assert waiting == [0]
     got = world.receiver.got("/first/500/order")
     mine = [it["id"] for it in got if order in it["body"]]
-    assert mine[0] == mine[1]
-    assert mine[2] == mine[3] != mine[0]
+    # Each is sent again under its id, at least once; the second begins when the first is delivered.
+    assert [len(list(repeats)) >= 2 for _, repeats in groupby(mine)] == [True, True], mine
 
 
 def test_a_receiver_that_is_slow_or_dead_hurts_no_other(world: WebhookWorld) -> None:
