@@ -46,26 +46,26 @@ def test_one_of_two_is_cancelled_and_the_other_handed_over_o2_35(bopis: Installa
     assert (levels[f"{shop}-MILK"]["on_hand"], levels[f"{shop}-MILK"]["held"]) == (9, 0)
 
 
-@pytest.mark.parametrize("typed", ["", "abc", "12345", "1234567", "--", "²²²²²²"])
-def test_what_is_no_code_costs_no_try_o2_42(bopis: Installation, shop: str, typed: str) -> None:
+def test_what_is_no_code_costs_no_try_o2_42(bopis: Installation, shop: str) -> None:
     order = placed(bopis, shop, "MILK=1")
     ready(bopis, order)
 
-    refused = bopis("pickup", "hand-over", order, f"--code={typed}", "--json")
+    for typed in ("", "abc", "12345", "1234567", "--", "²²²²²²"):
+        refused = bopis("pickup", "hand-over", order, f"--code={typed}", "--json")
+        assert (refused.code, refused.document["error"]["name"]) == (5, "CodeMisread"), typed
 
-    assert (refused.code, refused.document["error"]["name"]) == (5, "CodeMisread")
     assert bopis.ask("order", "show", order)["code_tries"] == 0
 
 
-@pytest.mark.parametrize("spelling", [FULL_WIDTH, ARABIC_INDIC, str.maketrans("", "")])
-def test_digits_of_every_script_are_digits_o2_42(bopis: Installation, shop: str, spelling: dict[int, int]) -> None:
-    order = placed(bopis, shop, "MILK=1")
-    ready(bopis, order)
-    code = code_of(bopis, order)[0].translate(spelling)
+def test_digits_of_every_script_are_digits_o2_42(bopis: Installation, shop: str) -> None:
+    for spelling in (FULL_WIDTH, ARABIC_INDIC, str.maketrans("", "")):
+        order = placed(bopis, shop, "MILK=1")
+        ready(bopis, order)
+        code = code_of(bopis, order)[0].translate(spelling)
 
-    given = bopis.ask("pickup", "hand-over", order, "--code", f" {code[:3]}–{code[3:]} ")
+        given = bopis.ask("pickup", "hand-over", order, "--code", f" {code[:3]}–{code[3:]} ")
 
-    assert given["state"] == "handed_over"
+        assert given["state"] == "handed_over", spelling
 
 
 def test_tries_are_counted_in_words(bopis: Installation, shop: str) -> None:

@@ -115,7 +115,7 @@ def _open_a_store(shop: Installation, tmp_path: Path) -> None:
     shop.ask("stock", "receive", "S1", "A", "5000")
 
 
-@pytest.mark.parametrize("customers", [60, pytest.param(1_000, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("customers", [40, pytest.param(1_000, marks=pytest.mark.soak)])
 def test_of_many_customers_half_are_erased_and_nothing_else_changes(
     shop: Installation, vault: Vault, tmp_path: Path, customers: int
 ) -> None:
