@@ -42,6 +42,7 @@ class CopyState(Struct, frozen=True, kw_only=True):
     key: str = ""
     levels_ms: int = 0
     catalogue_ms: int = 0
+    time_zone: str = "UTC"
 
 
 class LevelRow(Struct, frozen=True, kw_only=True):
@@ -108,7 +109,7 @@ class ShopCopyFile:
             writer.executemany("INSERT INTO orders VALUES (?, ?)", rows)
             self._change(
                 etag=etag, current_ms=current_ms, pickup=copy.pickup, rules=copy.rules, key_day=copy.key_day,
-                key=copy.key,
+                key=copy.key, time_zone=copy.time_zone,
             )  # fmt: skip
 
     def still_current(self, current_ms: int) -> None:

@@ -22,8 +22,8 @@ class CopyRule(Struct, frozen=True, kw_only=True):
 
 
 class ShopCopy(Struct, frozen=True, kw_only=True):
-    """Open orders of a store, by number, and its policy. `key` (hexadecimal) is the store's key of the UTC day
-    `key_day` for checks of codes."""
+    """Open orders of a store, by number, its policy and time zone. `key` (hexadecimal) is the store's key of the UTC
+    day `key_day` for checks of codes."""
 
     store: str
     pickup: bool
@@ -31,6 +31,7 @@ class ShopCopy(Struct, frozen=True, kw_only=True):
     key_day: str
     key: str
     orders: tuple[CopyOrder, ...]
+    time_zone: str = "UTC"
 
 
 class StoreActionRequest(Struct, frozen=True, kw_only=True):

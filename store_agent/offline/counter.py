@@ -13,7 +13,7 @@ from bopis.adapters.secrets.store_codes import hash_of_digits, hash_of_token
 from bopis.domain.message import Message
 from bopis.domain.orders.limits import CODE_TRIES_MAX
 from bopis.domain.orders.messages import GoodsHandedOver
-from bopis.domain.orders.numbers import parse
+from bopis.domain.orders.numbers import parse, shown
 from bopis.domain.orders.offline.local import LocalRefusal, StoreAction, after, refusal_of
 from bopis.domain.orders.offline.store_copy import CopyOrder
 from bopis.domain.orders.state import LineState
@@ -73,6 +73,7 @@ class CounterQueue(Struct, frozen=True, kw_only=True):
     """The work of the shop by its copy, the most urgent first, and how old the copy is."""
 
     store: str
+    time_zone: str
     copy_age_seconds: int
     open_actions: int
     orders: tuple[CounterOrder, ...]
@@ -92,12 +93,14 @@ class Counter:
 
     def queue(self) -> CounterQueue:
         """What the shop has to do. Raises `CopyMissing`; an old copy is still shown, with its age."""
-        age_ms = self._age_ms(self._state())
+        state = self._state()
+        age_ms = self._age_ms(state)
         found = [self._current(it) for it in self._copy.orders()]
         orders = [it for it in found if it.state is not LineState.HANDED_OVER]
         orders.sort(key=lambda it: (it.ready_by_ms or it.window_end_ms, it.order))
         return CounterQueue(
             store=self._journal.store,
+            time_zone=state.time_zone,
             copy_age_seconds=age_ms // 1000,
             open_actions=self._actions.open_count(),
             orders=tuple(self._shown(it) for it in orders),
@@ -129,7 +132,7 @@ class Counter:
         body = body_of(order, self._journal.store, request, self._copy.sku_of)
         refused = refusal_of(order, body, self._journal.now_ms())
         if refused is not None:
-            raise NotDoneHere(order=number, cause=CAUSES[refused], reason=refused.value)
+            raise NotDoneHere(order=shown(number), cause=CAUSES[refused], reason=refused.value)
         if isinstance(body, GoodsHandedOver) and request.code:
             body = replace(body, proof=self._proof(order, request.code, state))
         self._actions.put(self._action(order, body, request))
@@ -138,7 +141,9 @@ class Counter:
     def _order(self, number: str, state: CopyState) -> CopyOrder:
         order = self._copy.order(number)
         if order is None:
-            raise OrderNotInCopy(order=number, minutes=self._age_ms(state) // MINUTE_MS)
+            raise OrderNotInCopy(
+                order=shown(number) if parse(number) else number, minutes=self._age_ms(state) // MINUTE_MS
+            )
         return self._current(order)
 
     def _number(self, text: str) -> str:
@@ -178,17 +183,17 @@ class Counter:
                 order = after(order, body)
         return order
 
-    def _proof(self, order: CopyOrder, shown: str, state: CopyState) -> Proof:
+    def _proof(self, order: CopyOrder, text: str, state: CopyState) -> Proof:
         """Whether the code or the token is the right one. A text that is none costs no try. Raises `ProofRefused`."""
-        token, digits, code = token_in(shown), code_in(shown), order.code
+        token, digits, code = token_in(text), code_in(text), order.code
         if token is None and digits is None:
             cause = "it is no code: six digits, or the content of the QR code"
-            raise ProofRefused(order=order.order, cause=cause, reason="misread")
+            raise ProofRefused(order=shown(order.order), cause=cause, reason="misread")
         tries = code.tries + self._actions.tries(order.order, code.version)
         if code.used or tries >= CODE_TRIES_MAX:
             reason = Refusal.CODE_USED if code.used else Refusal.CODE_LOCKED
             cause = "its code cannot be used any more; check an identity document"
-            raise ProofRefused(order=order.order, cause=cause, reason=reason.value)
+            raise ProofRefused(order=shown(order.order), cause=cause, reason=reason.value)
         key = bytes.fromhex(state.key)
         if token is not None and hmac.compare_digest(hash_of_token(key, order.order, token), code.token):
             return Proof.TOKEN
@@ -197,7 +202,7 @@ class Counter:
         self._actions.add_try(order.order, code.version)
         left = CODE_TRIES_MAX - tries - 1
         cause = f"the code is wrong; {left} more tries, then only an identity document is accepted"
-        raise ProofRefused(order=order.order, cause=cause, reason=Refusal.WRONG_CODE.value)
+        raise ProofRefused(order=shown(order.order), cause=cause, reason=Refusal.WRONG_CODE.value)
 
     def _action(self, order: CopyOrder, body: StoreAction, request: ActionRequest) -> NewAction:
         journal = self._journal
@@ -221,9 +226,9 @@ class Counter:
         self, number: str, request: ActionRequest, state: CopyState, *, is_repeat: bool = False
     ) -> ActionResult:
         order = self._copy.order(number)
-        shown = self._current(order).state.value if order is not None else ""
+        state_now = self._current(order).state.value if order is not None else ""
         age = self._age_ms(state) // 1000
-        return ActionResult(order=number, id=request.id, state=shown, copy_age_seconds=age, is_repeat=is_repeat)
+        return ActionResult(order=number, id=request.id, state=state_now, copy_age_seconds=age, is_repeat=is_repeat)
 
     def _shown(self, order: CopyOrder) -> CounterOrder:
         lines = []

@@ -27,7 +27,7 @@ def shop(tmp_path: Path) -> Iterator[Shop]:
     """A shop whose agent serves its loopback in this process, with a copy that is some minutes old."""
     shop = Shop(tmp_path / "home" / "agent")
     shop.now_ms = system_ms() - 5 * 60_000
-    shop.has(order(line(LineState.PROMISED), window_end_ms=0))
+    shop.has(order(line(LineState.PROMISED), window_end_ms=0, ready_by_ms=1_790_000_000_000))
     shop.copy.put_articles([[ArticleRow(sku="A", name="Apples")]], shop.now_ms)
     shop.now_ms = system_ms()
     with TillServer(0, shop.journal, lambda: None, shop.counter) as server:
@@ -61,6 +61,8 @@ def test_staff_go_on_from_the_queue_to_the_hand_over_and_are_told_where(shop: Sh
         "The centre cannot be reached" in it.err and "copy is 5 min old" in it.err for it in (*steps[:5], steps[6])
     )
     assert "2 Apples" in steps[0].out
+    assert "2026-09-21 09:13:20 CDT" in steps[0].out
+    assert f"{NUMBER[:4]}-{NUMBER[4:]} was not handed over" in steps[5].err
     assert "4 more tries" in steps[5].err
     assert "handed over" in steps[6].out
     assert "done before" in steps[7].out

@@ -140,7 +140,10 @@ class Shop:
         self.woken += 1
 
     def has(self, *orders: CopyOrder) -> None:
-        copy = ShopCopy(store=STORE, pickup=True, rules=(), key_day="2026-03-05", key=KEY.hex(), orders=orders)
+        copy = ShopCopy(
+            store=STORE, pickup=True, rules=(), key_day="2026-03-05", key=KEY.hex(), orders=orders,
+            time_zone="America/Chicago",
+        )  # fmt: skip
         self.copy.put(copy, '"e1"', self.now_ms)
 
     def act(self, kind: ActionKind, key: str = "a1", **fields: Any) -> Any:

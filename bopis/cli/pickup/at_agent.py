@@ -8,6 +8,7 @@ import json
 import socket
 import uuid
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from rich.console import Console
 
@@ -55,13 +56,14 @@ class ShopAgent:
         self._note(found["copy_age_seconds"])
 
         def render(out: Console) -> None:
+            zone = ZoneInfo(found["time_zone"])
             grid = table("order", "state", "due", "who", "goods", "to pay")
             for it in found["orders"]:
                 goods = ", ".join(_goods(line) for line in it["lines"])
                 due = it["window_end_ms"] or it["ready_by_ms"]
                 pay = plain_amount(it["due_cents"], it["currency"]) if it["due_cents"] else ""
                 state = it["state"].replace("_", " ")
-                grid.add_row(shown(it["order"]), state, instant(due), it["picker"], goods, pay)
+                grid.add_row(shown(it["order"]), state, instant(due, zone), it["picker"], goods, pay)
             if found["orders"]:
                 out.print(grid)
             else:

@@ -68,7 +68,8 @@ class CodeHashes:
 
 async def read_copy(call: Call) -> Any:
     """The open orders of a store as the shop needs them, with its policy and the key for checks of codes."""
-    store = record_of(call, call.params.store).store_id
+    record = record_of(call, call.params.store)
+    store = record.store_id
     site, now_ms = call.site, call.site.now_ms()
     orders = site.stock.routing.orders.in_store(store)
     copies = [it for order in orders if (it := versioned(order, store, now_ms)) is not None]
@@ -87,6 +88,7 @@ async def read_copy(call: Call) -> Any:
         key_day=day,
         key=hashes.key(store, day).hex(),
         orders=tuple(sorted(copies, key=lambda it: it.order)),
+        time_zone=record.time_zone,
     )
     note_age(call)
     return with_etag(call, copy)
