@@ -28,6 +28,9 @@ from tests.faults.test_orders import conclusions
 from tests.faults.verdict import Result
 
 REST_SECONDS_MAX = 240.0
+# Of many customers, one may take a dearer article, have every method declined and name no other one: the goods are then
+# held to the end of a checkout hold, ten minutes, before the line is cancelled.
+MANY, MANY_REST_SECONDS_MAX = 100, 840.0
 LOOK_SECONDS = 1.0
 SOAK_COUNT = int(os.environ.get("BOPIS_FAULTS_COUNT", "2000"))
 KILL_EVERY_S = 2.5
@@ -133,7 +136,8 @@ def settle(crew: PaidCrew, people: PayingPeople, enough: Callable[[Books], bool]
             seen = seen + 1 if is_still else 0
             if seen > 1:
                 return books
-            patience_s = REST_SECONDS_MAX + len(people.fates) / 10
+            rest_s = MANY_REST_SECONDS_MAX if len(people.fates) > MANY else REST_SECONDS_MAX
+            patience_s = rest_s + len(people.fates) / 10
             if time.monotonic() > began + patience_s:
                 told = {order: (why, people.fates[order], told_of(crew, order)[-12:]) for order, why in left.items()}
                 pytest.fail(

@@ -19,7 +19,7 @@ from tests.web.shop import OWN, SKUS, Shop
 REQUESTS = 150
 SOAK_REQUESTS = 20_000
 STEPS = 6
-SCENARIOS = 6
+SCENARIOS = 12
 PLACE, SUBSCRIBE = "POST /v1/orders", "POST /v1/webhooks"
 # Each endpoint alone is asked without a credential in test_schemathesis; here that would be two requests for one.
 SEQUENCE_CHECKS = [
