@@ -211,7 +211,9 @@ async def whole_page(call: PageCall, store: str, number: str, note: Note, count:
     values = await _queue(call, store, number)
     values |= await _panel(call, store, number, note) | {"count": count}
     own = _own_stores(call)
-    return call.page("counter.html", note.status, poll=POLL_S, has_stores=len(own) > 1, **values)
+    port = call.site.settings.agent_port
+    agent = f"http://127.0.0.1:{port}/counter" if port else ""
+    return call.page("counter.html", note.status, poll=POLL_S, agent=agent, has_stores=len(own) > 1, **values)
 
 
 async def _queue(call: PageCall, store: str, current: str) -> dict[str, Any]:

@@ -17,6 +17,15 @@ function say(text) {
   flash.hidden = !text;
 }
 
+// Without the centre a store agent on this machine goes on with its copy of the orders.
+function offerAgent() {
+  if (!flash.dataset.agent) return;
+  const link = document.createElement("a");
+  link.href = flash.dataset.agent;
+  link.textContent = "Go on at the store agent of this machine";
+  flash.append(" ", link, ".");
+}
+
 // Steppers: found and missing of one line never exceed what is needed.
 function step(button) {
   const field = button.parentElement.querySelector("input");
@@ -100,6 +109,7 @@ document.addEventListener("htmx:responseError", (event) => {
 });
 document.addEventListener("htmx:sendError", () => {
   say("No connection. Tap again once it is back: it counts only once.");
+  offerAgent();
 });
 // A keyboard-wedge scanner types wherever the focus is; without a focus its keys go to the scan field.
 document.addEventListener("keydown", (event) => {

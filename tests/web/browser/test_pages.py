@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 
 from bopis.access.roles import Role
 from tests.web.access.identity_provider import IdentityProvider
-from tests.web.browser.conftest import PATIENCE_MS, Visitor, Visits
+from tests.web.browser.conftest import PATIENCE_MS, Visitor, Visits, offline
 from tests.web.pages.test_exports import as_csv, read, read_csv
 from tests.web.shop import OTHER, OWN, SKUS, Shop, new_name
 
@@ -83,6 +83,22 @@ def test_the_counter_can_be_read_on_a_tablet_and_a_phone(visit: Visits, shop: Sh
         problems += [f"{path}: {it}" for it in findings(visitor)]
 
     assert not problems
+
+
+def test_the_counter_without_the_centre_leads_to_the_store_agent(visit: Visits) -> None:
+    visitor = visit(820)
+    visitor.sign_in(Role.STORE_ASSOCIATE)
+    visitor.open("/counter")
+    alert = visitor.page.get_by_role("alert")
+
+    with offline(visitor):
+        expect(alert).to_contain_text("No connection", timeout=PATIENCE_MS)
+        link = alert.get_by_role("link")
+        assert link.get_attribute("href") == "http://127.0.0.1:8181/counter"
+        visitor.picture("counter-offline-820")
+        assert not findings(visitor)
+
+    expect(alert).to_be_hidden(timeout=PATIENCE_MS)
 
 
 def test_the_customers_page_has_the_code_when_the_goods_are_ready(visit: Visits, shop: Shop) -> None:
