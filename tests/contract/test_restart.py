@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
+import pytest
 from aiokafka import AIOKafkaProducer
 
 from tests.contract.reading import read_all, until
-from tests.engines import Engine
+from tests.engines import Engine, Engines
 from tests.engines.wire import LATEST, Wire, batch
 
 WRITERS = 4
+
+
+@pytest.fixture(scope="module")
+def engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engines]:
+    """Logs of their own: Apache Kafka with the topics of many tests recovers them for half a minute after a kill."""
+    engines = Engines(tmp_path_factory.mktemp("restart"))
+    yield engines
+    engines.close()
 
 
 class Writer(threading.Thread):
