@@ -1,12 +1,9 @@
 """Sends the journal to the centre, in a thread of its own: batches, pauses after problems, heartbeats, compaction, and
 comparisons of the journal with the centre's books."""
 
-import random
-import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Protocol
 
 import msgspec
 from msgspec import Struct
@@ -14,29 +11,22 @@ from msgspec import Struct
 from bopis.domain.inventory.ledger import LedgerComparison
 from bopis.domain.inventory.messages import AgentHeartbeat
 from bopis.journal.entries import Basket, fingerprint_of
-from bopis.journal.errors import JournalError, JournalFull
+from bopis.journal.errors import JournalFull
 from bopis.journal.journal import Journal
 from bopis.journal.ledger import compare
 from bopis.journal.status import COMPARISON, STATE, UplinkState, put_state
 from bopis.uplink.errors import UplinkError
+from bopis.uplink.loop import CentreLoop, OnEvent
 from bopis.uplink.protocol import Sent, Uplink
 
 ENTRIES_MAX = 1_000
 BATCH_BYTES_MAX = 1 << 20
 LOOK_SECONDS = 1.0
-PAUSE_SECONDS_MIN = 0.5
 COMPACT_SECONDS = 600.0
 # The books of the centre follow its log by seconds; until then the journal cannot be compared with them.
 LEDGER_WAIT_SECONDS = 30.0
 CLOCK_WARN_MS = 60_000
 AGENT = "agent"
-
-
-def pause_seconds(failures: int, wait_seconds: float, most: float, chance: float) -> float:
-    """The pause after a number of failures in a row: doubled each time up to `most`, of which a random share between a
-    half and the whole, and at least as long as the other side asked for."""
-    longest = min(most, PAUSE_SECONDS_MIN * float(1 << min(failures, 30)))
-    return max(wait_seconds, longest * (0.5 + chance / 2))
 
 
 class SenderOptions(Struct, frozen=True, kw_only=True):
@@ -50,13 +40,7 @@ class SenderOptions(Struct, frozen=True, kw_only=True):
     ledger_seconds: float = 0.0
 
 
-class OnEvent(Protocol):
-    """Receives events for the log lines of the program."""
-
-    def __call__(self, event: str, level: str = "info", **facts: object) -> None: ...
-
-
-class Sender:
+class Sender(CentreLoop[UplinkState]):
     """Drains the journal into an uplink until it is stopped. `on_sent` gets the last acknowledged position."""
 
     def __init__(
@@ -67,35 +51,15 @@ class Sender:
         on_event: OnEvent,
         on_sent: Callable[[int], None] = lambda _: None,
     ) -> None:
-        self._options, self._journal, self._uplink = options, journal, uplink
-        self._on_event, self._on_sent = on_event, on_sent
-        self._wake, self._stopped = threading.Event(), threading.Event()
-        self._failures = 0
+        super().__init__("uplink", journal, on_event, options.pause_seconds_max)
+        self._options, self._uplink, self._on_sent = options, uplink, on_sent
         self._state = UplinkState(version=options.version, since_ms=journal.now_ms())
         self._heartbeat_at = self._compact_at = self._compare_at = 0.0
         self._comparison: LedgerComparison | None = None
         self._compare_problem = ""
 
-    def wake(self) -> None:
-        """Look at the journal now: something was added."""
-        self._wake.set()
-
-    def stop(self) -> None:
-        """End after the batch that is being sent."""
-        self._stopped.set()
-        self._wake.set()
-
-    def run(self) -> None:
-        """Send until `stop` is called."""
-        try:
-            while not self._stopped.is_set():
-                try:
-                    self._turn()
-                except JournalError as error:
-                    # A full disk or a busy file passes; what cannot pass ends the sources, too.
-                    self._failed(str(error), 0.0)
-        finally:
-            self._uplink.close()
+    def _close(self) -> None:
+        self._uplink.close()
 
     def _turn(self) -> None:
         self._wake.clear()
@@ -110,8 +74,7 @@ class Sender:
         for it in sent.refused:
             self._on_event("uplink.refused", "warning", place=it.place, cause=it.cause)
         if sent.problem is not None:
-            asked = sent.problem.wait_seconds if isinstance(sent.problem, UplinkError) else 0.0
-            self._failed(str(sent.problem), asked)
+            self._failed(sent.problem)
             return
         self._worked(sent)
 
@@ -199,17 +162,8 @@ class Sender:
             msgspec.structs.replace(self._state, connected=True, since_ms=since, problem="", clock_ahead_ms=ahead)
         )
 
-    def _failed(self, problem: str, asked_seconds: float) -> None:
-        if self._failures == 0 or problem != self._state.problem:
-            self._on_event("uplink.failed", "warning", problem=problem)
-        since = self._state.since_ms if self._failures else self._journal.now_ms()
-        pause = pause_seconds(self._failures, asked_seconds, self._options.pause_seconds_max, random.random())
-        self._failures += 1
-        try:
-            self._note(msgspec.structs.replace(self._state, connected=False, since_ms=since, problem=problem))
-        except JournalError:
-            pass  # the state is shown to people; the log lines have it, too
-        self._stopped.wait(pause)
+    def _note_problem(self, since_ms: int, problem: str) -> None:
+        self._note(msgspec.structs.replace(self._state, connected=False, since_ms=since_ms, problem=problem))
 
     def _note(self, state: UplinkState) -> None:
         """Store the state for `bopis agent status` when it changed; a second more or less of the clock is no change."""

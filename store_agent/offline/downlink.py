@@ -1,8 +1,6 @@
 """Keeps the shop's copy current, and sends what was done without the centre, in a thread of its own."""
 
 import http
-import random
-import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import NamedTuple, TypeVar
@@ -11,15 +9,14 @@ from urllib.parse import quote, urlencode
 import msgspec
 from msgspec import Struct
 
-from bopis.errors import BopisError
 from bopis.journal.actions import Action, Actions
 from bopis.journal.errors import JournalError
 from bopis.journal.journal import Journal
 from bopis.journal.shop_copy import ArticleRow, LevelRow, ShopCopyFile
 from bopis.journal.status import DOWNLINK, DownlinkState, put_state
 from bopis.uplink.connection import CentreAnswer, CentreConnection, raise_unless_served, refusal
-from bopis.uplink.errors import CentreBusy, CentreRefused, CredentialRefused, KeyWithoutCopy, UplinkError
-from bopis.uplink.sender import OnEvent, pause_seconds
+from bopis.uplink.errors import CentreBusy, CentreRefused, CredentialRefused, KeyWithoutCopy
+from bopis.uplink.loop import CentreLoop, OnEvent
 from bopis.wire.offline import (
     ACTIONS_PATH,
     COPY_PATH,
@@ -98,36 +95,18 @@ class Parts(NamedTuple):
 Page = TypeVar("Page")
 
 
-class Downlink:
+class Downlink(CentreLoop[DownlinkState]):
     """Runs until it is stopped. Actions go first, in their order; then the copy is fetched, if it is due."""
 
     def __init__(self, options: DownlinkOptions, parts: Parts) -> None:
+        super().__init__("downlink", parts.journal, parts.on_event, options.pause_seconds_max)
         self._options, self._parts = options, parts
         self._actions = Actions(parts.journal)
-        self._wake, self._stopped = threading.Event(), threading.Event()
-        self._failures = 0
         self._state = DownlinkState(since_ms=parts.journal.now_ms())
         self._due = dict.fromkeys(("copy", "levels", "catalogue", "compact"), 0.0)
 
-    def wake(self) -> None:
-        """Send now: an action was added."""
-        self._wake.set()
-
-    def stop(self) -> None:
-        """End after the request that is under way."""
-        self._stopped.set()
-        self._wake.set()
-
-    def run(self) -> None:
-        """Send and fetch until `stop` is called."""
-        try:
-            while not self._stopped.is_set():
-                try:
-                    self._turn()
-                except (UplinkError, JournalError) as error:
-                    self._failed(error)
-        finally:
-            self._parts.centre.close()
+    def _close(self) -> None:
+        self._parts.centre.close()
 
     def _turn(self) -> None:
         self._wake.clear()
@@ -241,17 +220,9 @@ class Downlink:
             self._note(DownlinkState(connected=True, since_ms=self._parts.journal.now_ms()))
         self._failures = 0
 
-    def _failed(self, error: BopisError) -> None:
-        problem = str(error)
-        if self._failures == 0 or problem != self._state.problem:
-            self._parts.on_event("downlink.failed", "warning", problem=problem)
+    def _note_problem(self, since_ms: int, problem: str) -> None:
         self._due["copy"] = 0.0
-        asked = error.wait_seconds if isinstance(error, UplinkError) else 0.0
-        pause = pause_seconds(self._failures, asked, self._options.pause_seconds_max, random.random())
-        since = self._state.since_ms if self._failures else self._parts.journal.now_ms()
-        self._failures += 1
-        self._note(DownlinkState(connected=False, since_ms=since, problem=problem))
-        self._stopped.wait(pause)
+        self._note(DownlinkState(connected=False, since_ms=since_ms, problem=problem))
 
     def _note(self, state: DownlinkState) -> None:
         if state == self._state:

@@ -30,8 +30,9 @@ from bopis.uplink.errors import (
 )
 from bopis.uplink.https import HttpsUplink
 from bopis.uplink.kafka import KafkaUplink
+from bopis.uplink.loop import pause_seconds
 from bopis.uplink.protocol import Sent, refused
-from bopis.uplink.sender import Sender, SenderOptions, pause_seconds
+from bopis.uplink.sender import Sender, SenderOptions
 from bopis.wire.stock import STOCK
 from deploy.kafka.security import authority, make_certificates
 from tests.engines.embedded import EmbeddedEngine
