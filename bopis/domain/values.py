@@ -54,6 +54,13 @@ def epoch_ms(instant: datetime) -> int:
     return since.days * DAY_MS + since.seconds * 1000 + since.microseconds // 1000
 
 
+class ChangeLine(Struct, frozen=True, kw_only=True):
+    """Signed change of one SKU."""
+
+    sku: Sku
+    change: Change
+
+
 class Clocks(Struct, frozen=True, gc=False):
     """Both clocks of a message: time of occurrence at the source, and append time in the log."""
 

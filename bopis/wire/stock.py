@@ -5,13 +5,12 @@ from msgspec import Struct
 from bopis.domain.inventory import articles, events, messages
 from bopis.domain.inventory.messages import (
     AdjustmentReason,
-    ChangeLine,
     StockAdjusted,
     StockLines,
     TransferAnnounced,
     TransferShipped,
 )
-from bopis.domain.values import Change, Id, Sku, StoreId, Text
+from bopis.domain.values import Change, ChangeLine, Id, Sku, StoreId, Text
 from bopis.wire.envelope import Family
 
 

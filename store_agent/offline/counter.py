@@ -95,7 +95,7 @@ class Counter:
         """What the shop has to do. Raises `CopyMissing`; an old copy is still shown, with its age."""
         state = self._state()
         age_ms = self._age_ms(state)
-        found = [self._current(it) for it in self._copy.orders()]
+        found = [self._current(it, state) for it in self._copy.orders()]
         orders = [it for it in found if it.state is not LineState.HANDED_OVER]
         orders.sort(key=lambda it: (it.ready_by_ms or it.window_end_ms, it.order))
         return CounterQueue(
@@ -144,7 +144,7 @@ class Counter:
             raise OrderNotInCopy(
                 order=shown(number) if parse(number) else number, minutes=self._age_ms(state) // MINUTE_MS
             )
-        return self._current(order)
+        return self._current(order, state)
 
     def _number(self, text: str) -> str:
         """The number of an order as it was typed: whole, or its first characters if no other order begins with them."""
@@ -169,15 +169,15 @@ class Counter:
         if hours > self._offline_hours:
             raise CopyOld(hours=hours, most=self._offline_hours)
 
-    def _current(self, order: CopyOrder) -> CopyOrder:
+    def _current(self, order: CopyOrder, state: CopyState) -> CopyOrder:
         """The order after what was done here and is not in the copy yet. What was handed over stays handed over."""
-        current_ms, version = self._copy.state().current_ms, order.version
+        version = order.version
         for action in self._actions.of_order(order.order):
             body = ORDERS.decode(action.value).data
             answer = action.answer
             is_refused = answer is not None and answer.outcome is ActionOutcome.REFUSED
             is_settled = answer is not None and (
-                answer.version == version or action.answered_ms + SETTLED_MS < current_ms
+                answer.version == version or action.answered_ms + SETTLED_MS < state.current_ms
             )
             if not is_refused and (not is_settled or isinstance(body, GoodsHandedOver)):
                 order = after(order, body)
@@ -226,7 +226,7 @@ class Counter:
         self, number: str, request: ActionRequest, state: CopyState, *, is_repeat: bool = False
     ) -> ActionResult:
         order = self._copy.order(number)
-        state_now = self._current(order).state.value if order is not None else ""
+        state_now = self._current(order, state).state.value if order is not None else ""
         age = self._age_ms(state) // 1000
         return ActionResult(order=number, id=request.id, state=state_now, copy_age_seconds=age, is_repeat=is_repeat)
 

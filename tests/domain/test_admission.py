@@ -10,7 +10,6 @@ from bopis.domain.inventory.events import GapClosed, GapFilled, GapFound
 from bopis.domain.inventory.messages import (
     AdjustmentReason,
     AgentHeartbeat,
-    ChangeLine,
     Condition,
     CountLine,
     PosReturn,
@@ -28,7 +27,7 @@ from bopis.domain.inventory.rows import Device, Seen, device_key, seen_key
 from bopis.domain.inventory.step import step
 from bopis.domain.message import Message
 from bopis.domain.orders.messages import ConfirmPutBack
-from bopis.domain.values import CLOCK_AHEAD_MS_MAX, DAY_MS, HOUR_MS
+from bopis.domain.values import CLOCK_AHEAD_MS_MAX, DAY_MS, HOUR_MS, ChangeLine
 from bopis.wire.stock import STOCK
 from tests.domain.books import NOON_MS, SKU, STORE, Shop, at, kinds
 

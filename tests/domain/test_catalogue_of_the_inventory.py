@@ -11,7 +11,6 @@ from bopis.domain.inventory.messages import (
     AdjustmentReason,
     CategoriseSkus,
     CategoryLine,
-    ChangeLine,
     Condition,
     CountLine,
     PosReturn,
@@ -29,7 +28,7 @@ from bopis.domain.inventory.messages import (
 )
 from bopis.domain.inventory.rows import Expected, Level, Store, expected_key, store_key
 from bopis.domain.inventory.step import step
-from bopis.domain.values import LINES_MAX, QUANTITY_MAX
+from bopis.domain.values import LINES_MAX, QUANTITY_MAX, ChangeLine
 from bopis.wire.resolved import resolved_header, with_resolved
 from bopis.wire.stock import STOCK
 from tests.domain.books import NOON_MS, Shop, at

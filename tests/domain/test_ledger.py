@@ -14,7 +14,6 @@ from bopis.domain.inventory.ledger import (
     PARTS,
     SHORT_LENGTH_MAX,
     DriftKind,
-    DriftLine,
     LedgerDifference,
     LedgerDigest,
     LedgerEntry,
@@ -27,6 +26,7 @@ from bopis.domain.inventory.ledger import (
     parsed_name,
     units_by_sku,
 )
+from bopis.domain.values import ChangeLine
 from bopis.wire.ledger import digest_of
 
 TILL = "till/00000000"
@@ -174,7 +174,7 @@ def test_the_search_ends_at_its_limit_and_says_so() -> None:
 
 
 def test_a_heartbeat_names_the_first_differences_within_its_size() -> None:
-    lines = tuple(DriftLine(sku=f"s{it}", change=1) for it in range(NAMED_LINES_MAX // 2))
+    lines = tuple(ChangeLine(sku=f"s{it}", change=1) for it in range(NAMED_LINES_MAX // 2))
     small = LedgerDifference(source=TILL, sequence=1, kind=MISSING)
     large = LedgerDifference(source=TILL, sequence=2, kind=MISSING, lines=lines)
 
@@ -188,7 +188,7 @@ def test_a_heartbeat_names_the_first_differences_within_its_size() -> None:
 
 def test_units_are_summed_by_sku_since_the_oldest_message() -> None:
     def of(at_ms: int, **units: int) -> LedgerDifference:
-        lines = tuple(DriftLine(sku=sku, change=change) for sku, change in units.items())
+        lines = tuple(ChangeLine(sku=sku, change=change) for sku, change in units.items())
         return LedgerDifference(source=TILL, sequence=at_ms, kind=MISSING, at_ms=at_ms, lines=lines)
 
     assert units_by_sku([of(9, b=-1, a=2), of(4, a=-5), of(7, b=1)]) == {"a": (-3, 4), "b": (0, 7)}

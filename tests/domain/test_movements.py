@@ -6,7 +6,6 @@ import pytest
 
 from bopis.domain.inventory.messages import (
     AdjustmentReason,
-    ChangeLine,
     Condition,
     CountLine,
     PosReturn,
@@ -19,7 +18,7 @@ from bopis.domain.inventory.messages import (
     StockReceived,
 )
 from bopis.domain.inventory.movements import MOVES_MAX, sold_per_week, window_start
-from bopis.domain.values import DAY_MS, HOUR_MS, MINUTE_MS
+from bopis.domain.values import DAY_MS, HOUR_MS, MINUTE_MS, ChangeLine
 from tests.domain.books import NOON_MS, SKU, Shop, kinds
 
 

@@ -20,7 +20,6 @@ from bopis.domain.inventory.events import (
 )
 from bopis.domain.inventory.messages import (
     AdjustmentReason,
-    ChangeLine,
     CollectStock,
     CountLine,
     ExpectationWithdrawn,
@@ -43,7 +42,7 @@ from bopis.domain.inventory.messages import (
 from bopis.domain.inventory.rows import Expected, Hold, Level, expected_key, row_type, split_key
 from bopis.domain.inventory.step import step
 from bopis.domain.message import Message
-from bopis.domain.values import DAY_MS, HOUR_MS, MINUTE_MS
+from bopis.domain.values import DAY_MS, HOUR_MS, MINUTE_MS, ChangeLine
 from bopis.verification.audit import Audit
 from bopis.wire.stock import INVENTORY_EVENTS, STOCK
 from streams.processors.inventory import conclusions

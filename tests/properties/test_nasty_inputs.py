@@ -19,13 +19,12 @@ from bopis.adapters.barcodes import gtin14
 from bopis.adapters.opening_hours import OsmHours
 from bopis.domain.inventory.messages import (
     AdjustmentReason,
-    ChangeLine,
     SetStockRule,
     StockAdjusted,
     StockLine,
     StockReceived,
 )
-from bopis.domain.values import DAY_MS
+from bopis.domain.values import DAY_MS, ChangeLine
 from bopis.errors import FAILED, INTERNAL_FAULT, BopisError
 from bopis.services.catalogue import read_article
 from bopis.services.channels import STOCK_REQUESTS

@@ -17,7 +17,6 @@ from hypothesis import strategies as st
 from bopis.broker.storage import disk_reserve
 from bopis.domain.inventory.messages import (
     AdjustmentReason,
-    ChangeLine,
     Condition,
     CountLine,
     PosReturn,
@@ -30,7 +29,7 @@ from bopis.domain.inventory.messages import (
     TransferShipped,
 )
 from bopis.domain.inventory.outcomes import NetUnits, Outcome, net_of
-from bopis.domain.values import DAY_MS, QUANTITY_MAX
+from bopis.domain.values import DAY_MS, QUANTITY_MAX, ChangeLine
 from bopis.journal import review
 from bopis.journal.database import JOURNAL_FILE
 from bopis.journal.entries import Basket, Cursor, Reject

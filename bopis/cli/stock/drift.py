@@ -18,7 +18,7 @@ from bopis.domain.inventory.ledger import (
     LedgerDifference,
     units_by_sku,
 )
-from bopis.domain.inventory.messages import AdjustmentReason, ChangeLine, StockAdjusted
+from bopis.domain.inventory.messages import AdjustmentReason, StockAdjusted
 from bopis.errors import FAILED
 from bopis.journal.database import JOURNAL_FILE
 from bopis.journal.journal import Journal, system_ms
@@ -47,7 +47,7 @@ class Drift(NamedTuple):
     @property
     def found(self) -> int:
         """How many located differences are open, also those without a name here."""
-        return self.comparison.found - len(self.comparison.differences) + len(self.open)
+        return self.comparison.still_open(self.open)
 
     @property
     def is_clean(self) -> bool:
@@ -153,11 +153,10 @@ def _close(
 
 def _adjust(ctx: CommandContext, store: str, difference: LedgerDifference, reason: str) -> None:
     """Book the units that the books lack because of a difference, at the time of its message."""
-    lines = tuple(ChangeLine(sku=it.sku, change=it.change) for it in difference.lines)
-    body = StockAdjusted(reason=AdjustmentReason.DRIFT, lines=lines, note=reason)
+    body = StockAdjusted(reason=AdjustmentReason.DRIFT, lines=difference.lines, note=reason)
     # A count that was made after the message has seen its goods, so the time matters.
     at = iso(difference.at_ms) if 0 < difference.at_ms < system_ms() else None
-    send(ctx, store, body, [it.sku for it in lines], SendOptions(at=at, about=difference.name))
+    send(ctx, store, body, [it.sku for it in difference.lines], SendOptions(at=at, about=difference.name))
 
 
 def _document(store: str, found: Drift, closed: Closed) -> dict[str, Any]:

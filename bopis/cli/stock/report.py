@@ -16,7 +16,6 @@ from bopis.cli.stock.incoming import future_time_in
 from bopis.cli.stock.send import At, NewStore, SendOptions, print_sent, send
 from bopis.domain.inventory.messages import (
     AdjustmentReason,
-    ChangeLine,
     CountLine,
     StockAdjusted,
     StockCounted,
@@ -26,7 +25,7 @@ from bopis.domain.inventory.messages import (
     TransferReceived,
     TransferShipped,
 )
-from bopis.domain.values import QUANTITY_MAX
+from bopis.domain.values import QUANTITY_MAX, ChangeLine
 
 # Reasons that move units between shelves that are not in the books.
 OUTSIDE_BOOKS = frozenset({AdjustmentReason.QUARANTINE_RELEASED, AdjustmentReason.QUARANTINE_SCRAPPED})

@@ -16,7 +16,7 @@ from typing import Annotated, NamedTuple, Protocol
 
 from msgspec import Meta, Struct
 
-from bopis.domain.values import LINES_MAX, Change, Counted, Id, Sku
+from bopis.domain.values import LINES_MAX, ChangeLine, Counted, Id
 from bopis.domain.values import Sequence as SequenceNumber
 
 MODULUS = 1 << 256
@@ -88,13 +88,6 @@ class DriftKind(StrEnum):
     DIFFERENT = "different"
 
 
-class DriftLine(Struct, frozen=True, kw_only=True):
-    """The change by which the centre's books would agree with the shop's about a SKU."""
-
-    sku: Sku
-    change: Change
-
-
 class LedgerDifference(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One message that the two sides do not have alike.
 
@@ -111,7 +104,7 @@ class LedgerDifference(Struct, frozen=True, kw_only=True, omit_defaults=True):
     centre_id: str = ""
     position: AtMs = 0
     at_ms: AtMs = 0
-    lines: Annotated[tuple[DriftLine, ...], Meta(max_length=LINES_MAX)] = ()
+    lines: Annotated[tuple[ChangeLine, ...], Meta(max_length=LINES_MAX)] = ()
 
     @property
     def name(self) -> str:
@@ -131,6 +124,10 @@ class LedgerComparison(Struct, frozen=True, kw_only=True, omit_defaults=True):
     found: Counted = 0
     more: bool = False
     differences: tuple[LedgerDifference, ...] = ()
+
+    def still_open(self, named: Sequence[LedgerDifference]) -> int:
+        """How many located differences are open when these named ones are; those without a name here are."""
+        return self.found - len(self.differences) + len(named)
 
     @property
     def is_clean(self) -> bool:
@@ -250,5 +247,5 @@ def _difference(
         centre_id=centre_id,
         position=entry.position,
         at_ms=max(0, entry.at_ms),
-        lines=tuple(DriftLine(sku=sku, change=change) for sku, change in units.items()),
+        lines=tuple(ChangeLine(sku=sku, change=change) for sku, change in units.items()),
     )

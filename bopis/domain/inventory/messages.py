@@ -12,6 +12,7 @@ from bopis.domain.values import (
     AmountCents,
     Category,
     Change,
+    ChangeLine,
     Counted,
     Id,
     Instant,
@@ -80,13 +81,6 @@ class CountLine(Struct, frozen=True, kw_only=True):
 
     sku: Sku
     counted: Counted
-
-
-class ChangeLine(Struct, frozen=True, kw_only=True):
-    """Signed change of one SKU."""
-
-    sku: Sku
-    change: Change
 
 
 class OrderLine(Struct, frozen=True, kw_only=True):

@@ -8,7 +8,6 @@ from msgspec import Struct
 
 from bopis.domain.inventory.messages import (
     AdjustmentReason,
-    ChangeLine,
     Condition,
     PosReturn,
     PosSale,
@@ -19,7 +18,7 @@ from bopis.domain.inventory.messages import (
     StockCounted,
     StockReceived,
 )
-from bopis.domain.values import LINES_MAX, QUANTITY_MAX, TEXT_LENGTH_MAX
+from bopis.domain.values import LINES_MAX, QUANTITY_MAX, TEXT_LENGTH_MAX, ChangeLine
 
 T = TypeVar("T")
 

@@ -17,7 +17,6 @@ from bopis.domain.inventory.catalogue import has_shelf, resolved
 from bopis.domain.inventory.messages import (
     CategoriseSkus,
     CategoryLine,
-    ChangeLine,
     CountLine,
     PosReturn,
     PosSale,
@@ -34,7 +33,7 @@ from bopis.domain.inventory.messages import (
     TransferShipped,
 )
 from bopis.domain.inventory.rows import CatalogueMark, Level, StockRows, level_key
-from bopis.domain.values import LINES_MAX, QUANTITY_MAX
+from bopis.domain.values import LINES_MAX, QUANTITY_MAX, ChangeLine
 
 # The packed movements of a level keep four bytes of signed change.
 CHANGE_MAX = 2**31 - 1

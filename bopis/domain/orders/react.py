@@ -16,6 +16,7 @@ from bopis.domain.orders import events as e
 from bopis.domain.orders.hold_coverage import covered_numbers, split_parts
 from bopis.domain.orders.state import Order
 from bopis.domain.orders.vocabulary import LineSum, RejectReason, ShortCause
+from bopis.domain.values import ChangeLine
 
 # Reasons for which a store rejects units that nobody can vouch for.
 DOUBTING = frozenset({RejectReason.NOT_FOUND, RejectReason.DAMAGED})
@@ -247,7 +248,7 @@ def _correct(store: str, lines: Iterable[LineSum], order: str) -> StockRequests:
     for line in lines:
         # Corrections of one SKU may cancel each other out.
         per_sku[line.sku] = per_sku.get(line.sku, 0) - line.quantity
-    changes = tuple(stock.ChangeLine(sku=sku, change=change) for sku, change in per_sku.items() if change)
+    changes = tuple(ChangeLine(sku=sku, change=change) for sku, change in per_sku.items() if change)
     if not changes:
         return ()
     note = f"order {order} was handed over without a hold"

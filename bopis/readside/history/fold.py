@@ -100,8 +100,8 @@ class Fold:
         rows = self.rows
         rows.touched.clear()
         recorded_ms, value = record.timestamp, record.value or b""
-        data, hours = message.data, self._hours_in_effect(message)
-        found = before_step(rows, message)
+        data, device = message.data, self._device(message) if message.seq else None
+        found, hours = before_step(message, device), device.hours_in_effect if device else b""
         try:
             if isinstance(data, PosSale):
                 # The hot path: a sale names no hold, and changes a standing only with a conclusion.
@@ -138,13 +138,13 @@ class Fold:
         if concluded and isinstance(message.data, SetStorePolicy):
             self._silences.change_grace(message.subject, recorded_ms, grace_minutes, record.offset, changes)
 
-    def _hours_in_effect(self, message: Message) -> bytes:
-        device = self.rows.get(device_key(message.subject, message.source)) if message.seq else None
-        return b"" if device is None else cast(Device, device).hours_in_effect
+    def _device(self, message: Message) -> Device | None:
+        return cast(Device | None, self.rows.get(device_key(message.subject, message.source)))
 
     def _record_last(self, record: RecordLike, message: Message, hours: bytes, changes: Changes) -> None:
         store = message.subject
-        device = cast(Device, self.rows.get(device_key(store, message.source)))
+        device = self._device(message)
+        assert device is not None, "a message with a sequence makes the row of its device"
         place = MessagePlace(self._partition, record.offset, store, message.source, record.timestamp)
         record_hours(device, hours, place, changes)
         last = LastMessage(device.heard_ms, record.timestamp, message.source, message.id)

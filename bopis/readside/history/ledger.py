@@ -1,7 +1,7 @@
 """The ledger of the second fold: messages of journals as they were sent, closed differences, and reports of agents.
 Pure."""
 
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import UNSET
@@ -9,11 +9,10 @@ from msgspec import UNSET
 from bopis.domain.inventory.admission import is_accepted
 from bopis.domain.inventory.ledger import parsed_name
 from bopis.domain.inventory.messages import AdjustmentReason, AgentHeartbeat, StockAdjusted
-from bopis.domain.inventory.rows import Device, device_key
+from bopis.domain.inventory.rows import Device
 from bopis.domain.message import Message, as_sent
 from bopis.domain.values import epoch_ms
 from bopis.readside.changes import Changes, RecordLike
-from bopis.readside.history.cached_rows import CachedRows
 from bopis.wire.ledger import MOVING, hash_of, is_of_journal, stated_units
 
 _encode = msgspec.json.Encoder().encode
@@ -27,15 +26,14 @@ class LedgerRow(NamedTuple):
     is_repeat: bool
 
 
-def before_step(rows: CachedRows, message: Message) -> LedgerRow | None:
-    """Look at a message before the books take it; None for one that leaves nothing here."""
+def before_step(message: Message, device: Device | None) -> LedgerRow | None:
+    """Look at a message, and the row of its device, before the books take it; None for one that leaves nothing here."""
     data = message.data
     if not message.seq or not is_of_journal(message.source):
         is_closing = isinstance(data, StockAdjusted) and data.reason is AdjustmentReason.DRIFT
         return LedgerRow(message, is_repeat=False) if is_closing else None
     if type(data) not in _MOVING and type(data) is not AgentHeartbeat:
         return None
-    device = cast(Device | None, rows.get(device_key(message.subject, message.source)))
     return LedgerRow(message, device is not None and is_accepted(device, message.seq))
 
 

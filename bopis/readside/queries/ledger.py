@@ -40,9 +40,7 @@ class AgentAnswer(Struct, frozen=True, kw_only=True):
 
     @property
     def drift(self) -> int:
-        if self.comparison is None:
-            return 0
-        return self.comparison.found - len(self.comparison.differences) + len(self.open_differences)
+        return 0 if self.comparison is None else self.comparison.still_open(self.open_differences)
 
     @property
     def needs_attention(self) -> bool:

@@ -12,7 +12,6 @@ from bopis.domain.inventory.messages import (
     AgentHeartbeat,
     CategoriseSkus,
     CategoryLine,
-    ChangeLine,
     CollectStock,
     Condition,
     CountLine,
@@ -34,6 +33,7 @@ from bopis.domain.inventory.messages import (
     StockReceived,
     StockTick,
 )
+from bopis.domain.values import ChangeLine
 from tests.readside.world import World, at
 
 FILLS = -1  # say what was left out before

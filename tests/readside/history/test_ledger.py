@@ -12,7 +12,6 @@ from bopis.domain.inventory.ledger import DriftKind, LedgerComparison, LedgerSpa
 from bopis.domain.inventory.messages import (
     AdjustmentReason,
     AgentHeartbeat,
-    ChangeLine,
     CountLine,
     Report,
     StockAdjusted,
@@ -22,6 +21,7 @@ from bopis.domain.inventory.messages import (
     TransferShipped,
 )
 from bopis.domain.message import Message
+from bopis.domain.values import ChangeLine
 from bopis.journal.database import JOURNAL_FILE
 from bopis.journal.entries import Basket, fingerprint_of
 from bopis.journal.journal import Journal

@@ -6,7 +6,6 @@ from sqlalchemy import Engine
 
 from bopis.domain.inventory.messages import (
     AdjustmentReason,
-    ChangeLine,
     Condition,
     ExpectationWithdrawn,
     PosReturn,
@@ -19,6 +18,7 @@ from bopis.domain.inventory.messages import (
     TransferAnnounced,
     TransferReceived,
 )
+from bopis.domain.values import ChangeLine
 from bopis.readside import queries
 from bopis.readside.queries import HistoryClock, StoreSearch
 from bopis.readside.writer import Projection

@@ -3,7 +3,8 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from bopis.domain.inventory.ledger import DriftKind, DriftLine, LedgerComparison, LedgerDifference
+from bopis.domain.inventory.ledger import DriftKind, LedgerComparison, LedgerDifference
+from bopis.domain.values import ChangeLine
 from bopis.readside.queries.ledger import AgentAnswer
 from bopis.web.pages.now_view import Tone
 from bopis.web.store_agents import SILENT_MS, AgentRow, agent_rows
@@ -14,7 +15,7 @@ LOST = LedgerDifference(
     sequence=17,
     kind=DriftKind.MISSING_AT_CENTRE,
     id="b-17",
-    lines=(DriftLine(sku="4011", change=-2), DriftLine(sku="4065", change=0)),
+    lines=(ChangeLine(sku="4011", change=-2), ChangeLine(sku="4065", change=0)),
 )
 
 
