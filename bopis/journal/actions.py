@@ -47,12 +47,10 @@ class Actions:
         Raises `ActionChanged` for its id with other content, and `JournalFull`.
         """
         with self._journal.writing() as writer:
-            known = writer.execute(f"SELECT {_COLUMNS} WHERE id = ?", (new.id,)).fetchone()
+            row = writer.execute(f"SELECT {_COLUMNS} WHERE id = ?", (new.id,)).fetchone()
+            known = None if row is None else _same(_action(row), new.order, new.content)
             if known is not None:
-                found = _action(known)
-                if (found.order, found.content) != (new.order, new.content):
-                    raise ActionChanged(id=new.id)
-                return found
+                return known
             self._journal.refuse_if_full()
             now = self._journal.now_ms()
             row = (new.id, new.order, new.expected, new.content, new.value, now)
@@ -60,9 +58,10 @@ class Actions:
             number = writer.execute(f"INSERT INTO action {columns}", row).lastrowid or 0
         return Action(**{it: getattr(new, it) for it in new.__struct_fields__}, number=number, taken_ms=now)
 
-    def find(self, action: str) -> Action | None:
-        """The action of an id."""
-        return next(iter(self._ask("WHERE id = ?", action)), None)
+    def repeated(self, action: str, order: str, content: bytes) -> Action | None:
+        """The stored action of an id. Raises `ActionChanged` for one with another order or content."""
+        found = self._ask("WHERE id = ?", action)
+        return _same(found[0], order, content) if found else None
 
     def waiting(self, limit: int) -> list[Action]:
         """The oldest actions without an answer, in their order."""
@@ -113,6 +112,12 @@ class Actions:
 
     def _ask(self, condition: str, *values: object) -> list[Action]:
         return [_action(row) for row in self._journal.ask(f"SELECT {_COLUMNS} {condition}", *values)]
+
+
+def _same(found: Action, order: str, content: bytes) -> Action:
+    if (found.order, found.content) != (order, content):
+        raise ActionChanged(id=found.id)
+    return found
 
 
 def _action(row: Any) -> Action:

@@ -20,7 +20,6 @@ from bopis.domain.orders.state import LineState
 from bopis.domain.orders.vocabulary import Document, Proof, Refusal
 from bopis.domain.values import HOUR_MS, MINUTE_MS
 from bopis.journal.actions import Actions, NewAction
-from bopis.journal.errors import ActionChanged
 from bopis.journal.journal import Journal
 from bopis.journal.shop_copy import CopyState, ShopCopyFile
 from bopis.services.counter.code_check import code_in, token_in
@@ -113,10 +112,7 @@ class Counter:
         """
         state, number = self._state(), self._number(text)
         with self._one_at_a_time:
-            known = self._actions.find(request.id)
-            if known is not None:
-                if (known.order, known.content) != (number, _content(request)):
-                    raise ActionChanged(id=request.id)
+            if self._actions.repeated(request.id, number, _content(request)) is not None:
                 return self._result(number, request, state, is_repeat=True)
             order = self._put(number, request, state)
         self._on_taken()

@@ -1,6 +1,7 @@
 """Secrets: sealed values, the table of keys, erasing, back-ups, codes."""
 
 import os
+import sqlite3
 import stat
 from base64 import b64encode
 from collections.abc import Callable
@@ -242,6 +243,16 @@ def test_processes_that_start_together_create_the_tables_together(
 
     with ThreadPoolExecutor(STARTS) as pool:
         list(pool.map(start, range(STARTS)))
+
+    made = [tables_of(tmp_path / f"{turn}.sqlite3") for turn in range(TURNS)]
+    assert made[0]
+    assert made == [made[0]] * TURNS
+
+
+def tables_of(file: Path) -> set[str]:
+    """Names of the tables and indexes of an SQLite file."""
+    with closing(sqlite3.connect(file)) as connection:
+        return {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
 
 
 @pytest.mark.parametrize("read", [open_vault, master_key_of])
